@@ -1,0 +1,214 @@
+//! Who pays, with which credentials, and under which controls.
+
+use std::fmt;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::destination::ClassSet;
+use crate::ids::{AccountId, DeckId, LineId};
+use crate::money::Money;
+use crate::number::{E164, Region};
+
+/// What an account may do at all. Emergency, support and inbound calls work in every state but `Closed`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AccountStatus {
+    /// Everything its controls allow.
+    #[default]
+    Active,
+    /// One costly call at a time, ten minutes each.
+    Watched,
+    /// The holder stopped outgoing calls.
+    Frozen,
+    /// Costly classes barred until staff recorded a contact.
+    Limited,
+    /// Staff barred all outgoing calls.
+    Suspended,
+    /// Gone.
+    Closed,
+}
+
+impl AccountStatus {
+    /// Stable name in commands, records and JSON.
+    pub const fn code(self) -> &'static str {
+        match self {
+            AccountStatus::Active => "active",
+            AccountStatus::Watched => "watched",
+            AccountStatus::Frozen => "frozen",
+            AccountStatus::Limited => "limited",
+            AccountStatus::Suspended => "suspended",
+            AccountStatus::Closed => "closed",
+        }
+    }
+}
+
+impl fmt::Display for AccountStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.code())
+    }
+}
+
+/// What bounds the loss of an account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Controls {
+    /// Classes that are refused.
+    pub barred: ClassSet,
+    /// Dearest national price per minute.
+    pub price_cap_national: Money,
+    /// Dearest international price per minute.
+    pub price_cap_international: Money,
+    /// Dearest connection fee (set-up cap).
+    pub connect_fee_cap: Money,
+    /// Costly calls at once.
+    pub costly_calls: u16,
+    /// All calls at once, emergency and support not counted.
+    pub calls: u16,
+    /// Un-billed usage at which the holder is told.
+    pub warning_level: Money,
+    /// Costly spending per rolling hour at which calls end; `None`: no level.
+    pub stop_level_1h: Option<Money>,
+    /// Costly spending per rolling 24 hours at which calls end.
+    pub stop_level_24h: Money,
+    /// Costly spending per rolling seven days at which calls end; `None`: no level.
+    pub stop_level_7d: Option<Money>,
+    /// Stop level per rolling 24 hours while it is off hours at the account's place; `None`: as by day.
+    pub stop_level_off_hours: Option<Money>,
+    /// All spending (costly or not) per rolling 24 hours at which calls end: bounds national floods too.
+    pub stop_level_all_24h: Money,
+    /// Calls to hotspot destinations per rolling 12 hours.
+    pub hotspot_calls: u16,
+    /// Networks from which the account may be used; empty: from everywhere.
+    pub ip_lock: Vec<IpNet>,
+}
+
+impl Controls {
+    /// The defaults of a residential account (pounds; home country GB).
+    pub const fn residential() -> Controls {
+        Controls {
+            barred: ClassSet::barred_by_default(),
+            price_cap_national: Money::from_cents(20),
+            price_cap_international: Money::from_cents(5),
+            connect_fee_cap: Money::from_cents(10),
+            costly_calls: 2,
+            calls: 10,
+            warning_level: Money::from_units(10),
+            stop_level_1h: None,
+            stop_level_24h: Money::from_units(20),
+            stop_level_7d: None,
+            stop_level_off_hours: Some(Money::from_units(5)),
+            stop_level_all_24h: Money::from_units(100),
+            hotspot_calls: 1,
+            ip_lock: Vec::new(),
+        }
+    }
+
+    /// The defaults of an account with a PBX.
+    pub fn pbx() -> Controls {
+        Controls { costly_calls: 4, calls: 30, ..Controls::residential() }
+    }
+}
+
+/// How the people of an account dial.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DialPlan {
+    /// Country whose national numbers are dialled without a country code.
+    pub home: Region,
+    /// Prefix before a national number (GB: `0`); empty where there is none.
+    pub national_prefix: String,
+    /// Prefix before a country code (GB: `00`).
+    pub international_prefix: String,
+    /// Digit for an outside line, dropped when it stands before a dialled number; emergency numbers work with and without.
+    pub outside_line: Option<char>,
+    /// Area code put before a local number that does not begin with the national prefix, if any.
+    pub area_code: Option<String>,
+}
+
+impl Default for DialPlan {
+    fn default() -> DialPlan {
+        DialPlan {
+            home: Region::GB,
+            national_prefix: "0".to_owned(),
+            international_prefix: "00".to_owned(),
+            outside_line: None,
+            area_code: None,
+        }
+    }
+}
+
+/// Who pays.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Its number.
+    pub id: AccountId,
+    /// What people call it.
+    pub name: String,
+    /// What it may do at all.
+    pub status: AccountStatus,
+    /// What bounds its loss.
+    pub controls: Controls,
+    /// How its people dial.
+    pub dial_plan: DialPlan,
+    /// The deck its calls are priced by.
+    pub sell_deck: DeckId,
+    /// IANA name of its time zone, for off hours.
+    pub time_zone: String,
+}
+
+/// May a line be used?
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LineStatus {
+    /// It may.
+    #[default]
+    Active,
+    /// It is refused like an unknown user.
+    Disabled,
+}
+
+/// Verifiers of a SIP secret: H(user:realm:secret), RFC 7616 §3.4.2. No `Debug`: these are secrets.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ha1 {
+    /// With MD5.
+    pub md5: [u8; 16],
+    /// With SHA-256 (RFC 8760).
+    pub sha256: [u8; 32],
+}
+
+impl fmt::Debug for Ha1 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ha1(..)")
+    }
+}
+
+/// One set of SIP credentials of an account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// Its number.
+    pub id: LineId,
+    /// Who pays.
+    pub account: AccountId,
+    /// SIP user name, canonical: lower case, `a-z 0-9 . _ -`.
+    pub user: String,
+    /// Verifiers of its secret.
+    pub ha1: Ha1,
+    /// May it be used?
+    pub status: LineStatus,
+    /// Number shown when the phone names none of the account's own.
+    pub caller_id: Option<E164>,
+    /// Networks from which the line may be used, besides the account's; empty: as the account.
+    pub ip_lock: Vec<IpNet>,
+}
+
+/// A number of ours and where calls to it go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Number {
+    /// The number.
+    pub number: E164,
+    /// Whose it is.
+    pub account: AccountId,
+    /// The line that rings; `None`: all lines of the account.
+    pub line: Option<LineId>,
+}

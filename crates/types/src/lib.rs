@@ -1,0 +1,33 @@
+//! Words that every room shares. Lives here: money, time, numbers, ids, reasons, accounts, records.
+//! Never here: SIP, SQL, HTML, a clock, dice that roll themselves, decisions.
+
+pub mod account;
+pub mod cdr;
+pub mod decision;
+pub mod destination;
+pub mod dice;
+pub mod ids;
+pub mod ledger;
+pub mod map;
+pub mod money;
+pub mod number;
+pub mod rate;
+pub mod reason;
+pub mod record;
+pub mod time;
+pub mod trunk;
+
+pub use account::{Account, AccountStatus, Controls, DialPlan, Line, LineStatus, Number};
+pub use cdr::{Cdr, Direction, HangupSide};
+pub use destination::{ClassSet, DestinationClass, InternationalTier};
+pub use dice::Dice;
+pub use ids::{AccountId, DeckId, DecisionId, LineId, TrunkId};
+pub use ledger::{LedgerAccount, Transfer, TransferKind};
+pub use map::{HashKey, Map, Set};
+pub use money::{Money, MoneyError};
+pub use number::{E164, E164Error, Region};
+pub use rate::{Rate, RateRow};
+pub use reason::{Finding, Reason};
+pub use record::{BindingRecord, Fact, Hold, HoldState, Record, Snapshot};
+pub use time::{Millis, Now, Tick, UnixMicros};
+pub use trunk::{Trunk, TrunkAuth, TrunkNumberFormat, TrunkRoute, TrunkTransport};

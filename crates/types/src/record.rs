@@ -1,0 +1,257 @@
+//! What is written: the records of one transaction, and what is read back at the start.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::account::{Account, Line, Number};
+use crate::cdr::Cdr;
+use crate::decision::{Destination, Explanation};
+use crate::ids::{AccountId, DeckId, DecisionId, LineId, TrunkId};
+use crate::ledger::Transfer;
+use crate::money::Money;
+use crate::number::E164;
+use crate::rate::{Rate, RateRow};
+use crate::time::UnixMicros;
+use crate::trunk::Trunk;
+
+/// How far a held call has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HoldState {
+    /// Not answered yet.
+    Pending,
+    /// Answered at this time.
+    Answered(UnixMicros),
+}
+
+/// Money held for a call in progress. Written before the carrier sees an INVITE, replaced at each
+/// extension, deleted in the transaction of its CDR.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Its decision.
+    pub decision: DecisionId,
+    /// Who pays.
+    pub account: AccountId,
+    /// The line used.
+    pub line: Option<LineId>,
+    /// Everything held for this call so far, in whole: not spent before it is settled.
+    pub amount: Money,
+    /// Milliseconds of talk that `amount` covers.
+    pub covered_ms: u64,
+    /// How far it has come.
+    pub state: HoldState,
+    /// When the request came.
+    pub started: UnixMicros,
+    /// What was dialled, as dialled, cut at 64 bytes.
+    pub dialled: String,
+    /// Number or user shown as the caller.
+    pub caller: String,
+    /// Where it leads.
+    pub destination: Destination,
+    /// The trunk in use.
+    pub trunk: Option<TrunkId>,
+    /// The carrier's rate.
+    pub cost_rate: Option<Rate>,
+    /// Why it was admitted, and at which price.
+    pub explanation: Explanation,
+    /// Both legs' dialogs, as `edge` needs them to hang up or go on after a restart. Opaque elsewhere.
+    pub legs: Vec<u8>,
+}
+
+/// Where a line can be reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BindingRecord {
+    /// The line.
+    pub line: LineId,
+    /// The Contact URI: with the line, the key of the binding.
+    pub contact: String,
+    /// Path header values, in order (RFC 3327).
+    pub path: Vec<String>,
+    /// Call-ID of the registration.
+    pub call_id: String,
+    /// CSeq of the registration.
+    pub cseq: u32,
+    /// When it ends.
+    pub expires: UnixMicros,
+    /// `udp` or `tcp`.
+    pub transport: String,
+    /// Where the REGISTER came from.
+    pub peer: SocketAddr,
+    /// Our socket it came to.
+    pub local: SocketAddr,
+    /// Its User-Agent, cut at 128 bytes.
+    pub user_agent: String,
+}
+
+/// Anything else that changed or was noticed; kept for people and for later evidence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "fact", rename_all = "kebab-case")]
+pub enum Fact {
+    /// The node started; `recovered` calls were live before.
+    Started {
+        /// Calls found held.
+        recovered: u32,
+    },
+    /// The node stopped in good order.
+    Stopped,
+    /// Un-billed usage crossed the warning level, or a multiple of it.
+    WarningLevel {
+        /// Whose.
+        account: AccountId,
+        /// The level crossed.
+        level: Money,
+        /// Spent and running.
+        usage: Money,
+    },
+    /// A call was cut because no more money could be held.
+    MoneyEnded {
+        /// Whose.
+        account: AccountId,
+        /// Which call.
+        decision: DecisionId,
+    },
+    /// A phone was registered at a new place.
+    Registered {
+        /// Whose.
+        account: AccountId,
+        /// On which line.
+        line: LineId,
+        /// From where.
+        peer: SocketAddr,
+        /// What it says it is.
+        user_agent: String,
+    },
+    /// A trunk changed between reachable and not.
+    TrunkReachable {
+        /// Which.
+        trunk: TrunkId,
+        /// Is it now?
+        reachable: bool,
+    },
+    /// An account was made or changed by command.
+    AccountChanged {
+        /// Which.
+        account: AccountId,
+        /// What changed, in words.
+        change: String,
+    },
+    /// A line was made or changed by command.
+    LineChanged {
+        /// Whose.
+        account: AccountId,
+        /// Which.
+        line: LineId,
+        /// What changed, in words; never the secret.
+        change: String,
+    },
+    /// A number was assigned or taken back.
+    NumberChanged {
+        /// Whose.
+        account: AccountId,
+        /// Which.
+        number: E164,
+        /// What changed, in words.
+        change: String,
+    },
+    /// A trunk was made or changed by command.
+    TrunkChanged {
+        /// Which.
+        trunk: TrunkId,
+        /// What changed, in words; never the secret.
+        change: String,
+    },
+    /// A rate deck was imported.
+    DeckImported {
+        /// Which.
+        deck: DeckId,
+        /// Rows added, changed and removed, in words.
+        change: String,
+    },
+}
+
+/// A rate deck with its name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deck {
+    /// Its number.
+    pub id: DeckId,
+    /// What staff call it.
+    pub name: String,
+    /// Its rows, any order.
+    pub rows: Vec<RateRow>,
+}
+
+/// One write. A batch of records is one transaction: all or nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Record {
+    /// Insert or replace a hold.
+    Hold(Box<Hold>),
+    /// Delete a hold.
+    HoldClosed(DecisionId),
+    /// Insert a CDR; a second one with the same decision changes nothing.
+    Cdr(Box<Cdr>),
+    /// Post a transfer; a second one with the same decision and kind changes nothing.
+    Transfer(Transfer),
+    /// Insert or replace a binding.
+    Binding(Box<BindingRecord>),
+    /// Delete a binding by line and contact.
+    BindingGone(LineId, String),
+    /// Append a fact.
+    Fact(UnixMicros, Fact),
+    /// Insert or replace an account.
+    Account(Box<Account>),
+    /// Insert or replace a line.
+    Line(Box<Line>),
+    /// Insert or replace a number.
+    Number(Number),
+    /// Delete a number.
+    NumberGone(E164),
+    /// Insert or replace a trunk.
+    Trunk(Box<Trunk>),
+    /// Insert or replace a deck, all rows of it.
+    Deck(Box<Deck>),
+}
+
+/// Settled spending of an account in a stretch of time, for the rolling windows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spending {
+    /// Whose.
+    pub account: AccountId,
+    /// When (CDR end; the start of a five-minute stretch when summed up).
+    pub at: UnixMicros,
+    /// How much.
+    pub amount: Money,
+    /// Did it count as costly?
+    pub costly: bool,
+}
+
+/// What the node needs in memory at the start, as read from the store.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// All accounts but closed ones.
+    pub accounts: Vec<Account>,
+    /// Their lines.
+    pub lines: Vec<Line>,
+    /// Their numbers.
+    pub numbers: Vec<Number>,
+    /// All trunks.
+    pub trunks: Vec<Trunk>,
+    /// All decks.
+    pub decks: Vec<Deck>,
+    /// Bindings that have not ended.
+    pub bindings: Vec<BindingRecord>,
+    /// Open holds.
+    pub holds: Vec<Hold>,
+    /// Spending of the last seven days and one hour.
+    pub spending: Vec<Spending>,
+    /// Un-billed usage by account: all charges settled and not billed yet.
+    pub unbilled: Vec<(AccountId, Money)>,
+    /// Calls to hotspots of the last twelve hours: account, when.
+    pub hotspot_calls: Vec<(AccountId, UnixMicros)>,
+    /// International countries each account called before, for "never called before".
+    pub countries_called: Vec<(AccountId, crate::number::Region)>,
+    /// The highest decision id in the store.
+    pub last_decision: DecisionId,
+    /// The newest time in the store.
+    pub newest: UnixMicros,
+}

@@ -1,0 +1,90 @@
+//! Connections to carriers.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{DeckId, TrunkId};
+
+/// How SIP reaches a trunk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TrunkTransport {
+    /// UDP.
+    #[default]
+    Udp,
+    /// TCP.
+    Tcp,
+}
+
+/// How the carrier wants numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TrunkNumberFormat {
+    /// `+442079460000`
+    #[default]
+    E164Plus,
+    /// `442079460000`
+    E164,
+    /// `02079460000` at home, `0033…` abroad.
+    National,
+}
+
+/// Credentials that the carrier gave us. The secret has no `Debug`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrunkAuth {
+    /// User name.
+    pub user: String,
+    /// Secret.
+    pub secret: String,
+    /// The realm we answer challenges of; none other (A5).
+    pub realm: String,
+    /// Do we register there?
+    pub register: bool,
+}
+
+impl fmt::Debug for TrunkAuth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TrunkAuth({}@{}, ..)", self.user, self.realm)
+    }
+}
+
+/// Which called numbers a trunk takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrunkRoute {
+    /// Leading digits of the E.164 number, without `+`; empty: all.
+    pub prefix: String,
+    /// Lower is tried first; among equals the longer prefix, then the lower trunk id.
+    pub priority: u16,
+}
+
+/// A connection to a carrier.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trunk {
+    /// Its number.
+    pub id: TrunkId,
+    /// What staff call it.
+    pub name: String,
+    /// Where requests go.
+    pub address: SocketAddr,
+    /// How.
+    pub transport: TrunkTransport,
+    /// Host part of the Request-URI and From towards the carrier.
+    pub host: String,
+    /// Our credentials there, if it wants any.
+    pub auth: Option<TrunkAuth>,
+    /// Networks its inbound calls come from.
+    pub sources: Vec<IpNet>,
+    /// Which called numbers it takes.
+    pub routes: Vec<TrunkRoute>,
+    /// What it charges us; `None`: unknown, recorded as zero.
+    pub cost_deck: Option<DeckId>,
+    /// How it wants numbers.
+    pub number_format: TrunkNumberFormat,
+    /// Does it carry emergency calls?
+    pub emergency: bool,
+    /// Is it in use?
+    pub enabled: bool,
+}
