@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::account::{Account, Line, Number};
-use crate::cdr::Cdr;
+use crate::cdr::{Cdr, Direction};
 use crate::decision::{Destination, Explanation};
 use crate::ids::{AccountId, DeckId, DecisionId, LineId, TrunkId};
 use crate::ledger::Transfer;
@@ -35,6 +35,10 @@ pub struct Hold {
     pub account: AccountId,
     /// The line used.
     pub line: Option<LineId>,
+    /// For on-net calls: the account called.
+    pub to_account: Option<AccountId>,
+    /// Which way the call goes: after a restart it ends as what it began.
+    pub direction: Direction,
     /// Everything held for this call so far, in whole: not spent before it is settled.
     pub amount: Money,
     /// Milliseconds of talk that `amount` covers.
