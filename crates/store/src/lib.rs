@@ -1,1 +1,19 @@
-//! store
+//! Keeps facts. Lives here: the backends (memory, SQLite), queries, the writer thread, the journal
+//! for hard times. Never here: decisions, prices, SIP. SQL stops at this crate.
+//!
+//! One [`Backend`] is the only writer. It takes groups of [`Batch`]es and makes them durable in one
+//! transaction. Every record is idempotent, so that a batch told twice changes nothing.
+
+pub mod backend;
+pub mod error;
+pub mod memory;
+pub mod queries;
+mod rules;
+
+pub use backend::{Backend, Batch, SnapshotWindow};
+pub use error::{Cause, CommitError, StoreError};
+pub use memory::MemoryStore;
+pub use queries::{
+    Balance, CallFilter, Decided, DeckSummary, FactFilter, Problem, Reader, StoredFact,
+    Verification,
+};

@@ -1,0 +1,294 @@
+//! What can be asked of a store, for commands and pages. Lives here: the questions and the shapes of
+//! their answers. Never here: how a backend finds them.
+
+use std::fmt;
+
+use types::cdr::Direction;
+use types::decision::Outcome;
+use types::record::Deck;
+use types::{
+    Account, AccountId, BindingRecord, Cdr, DecisionId, DeckId, E164, Fact, Hold, LedgerAccount,
+    Line, Money, Number, Transfer, Trunk, UnixMicros,
+};
+
+use crate::error::StoreError;
+
+/// Which calls to list. Every condition given must hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallFilter {
+    /// Paid by this account, or to it within the platform.
+    pub account: Option<AccountId>,
+    /// Started at this time or later.
+    pub since: Option<UnixMicros>,
+    /// Started before this time.
+    pub until: Option<UnixMicros>,
+    /// Which way.
+    pub direction: Option<Direction>,
+    /// To this number.
+    pub number: Option<E164>,
+    /// Admitted or refused.
+    pub outcome: Option<Outcome>,
+    /// At most so many, the newest.
+    pub limit: u32,
+}
+
+impl Default for CallFilter {
+    fn default() -> CallFilter {
+        CallFilter {
+            account: None,
+            since: None,
+            until: None,
+            direction: None,
+            number: None,
+            outcome: None,
+            limit: 100,
+        }
+    }
+}
+
+/// Which facts to list. Every condition given must hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FactFilter {
+    /// About this account.
+    pub account: Option<AccountId>,
+    /// At this time or later.
+    pub since: Option<UnixMicros>,
+    /// Before this time.
+    pub until: Option<UnixMicros>,
+    /// Of this kind: the `fact` tag, as `warning-level`.
+    pub kind: Option<String>,
+    /// At most so many, the newest.
+    pub limit: u32,
+}
+
+impl Default for FactFilter {
+    fn default() -> FactFilter {
+        FactFilter {
+            account: None,
+            since: None,
+            until: None,
+            kind: None,
+            limit: 100,
+        }
+    }
+}
+
+/// What became of a decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decided {
+    /// The call is over, or was refused.
+    Ended(Box<Cdr>),
+    /// The call is in progress, or was when the node went down.
+    Open(Box<Hold>),
+}
+
+/// A deck without its rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeckSummary {
+    /// Its number.
+    pub id: DeckId,
+    /// What staff call it.
+    pub name: String,
+    /// How many rows it has.
+    pub rows: u64,
+}
+
+/// The sums of a ledger account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Balance {
+    /// Which ledger account.
+    pub account: LedgerAccount,
+    /// Sum of all transfers that debit it.
+    pub debits: Money,
+    /// Sum of all transfers that credit it.
+    pub credits: Money,
+}
+
+/// A fact with its place in the order of writing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredFact {
+    /// 1 for the first ever written.
+    pub seq: u64,
+    /// When it happened.
+    pub at: UnixMicros,
+    /// What happened.
+    pub fact: Fact,
+}
+
+/// A sum that does not come out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// The database file itself is damaged.
+    Damaged(String),
+    /// An account's un-billed total is not the sum of its CDRs.
+    Unbilled {
+        /// Whose.
+        account: AccountId,
+        /// The total as kept.
+        kept: Money,
+        /// The sum of the CDRs' prices.
+        cdrs: Money,
+    },
+    /// The charges posted to an account are not the sum of its CDRs.
+    Charges {
+        /// Whose.
+        account: AccountId,
+        /// The sum of the charges.
+        charges: Money,
+        /// The sum of the CDRs' prices.
+        cdrs: Money,
+    },
+    /// The spending by time of an account is not the sum of its CDRs.
+    Spending {
+        /// Whose.
+        account: AccountId,
+        /// The sum of the spending.
+        spending: Money,
+        /// The sum of the CDRs' prices.
+        cdrs: Money,
+    },
+    /// The costs posted are not the sum of the CDRs' costs.
+    Costs {
+        /// The sum of the costs.
+        costs: Money,
+        /// The sum of the CDRs' costs.
+        cdrs: Money,
+    },
+    /// A call is open and ended at once.
+    HeldAndEnded(DecisionId),
+}
+
+impl fmt::Display for Problem {
+    /// One sentence for a person, without the full stop.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Problem::Damaged(what) => write!(f, "the database file is damaged: {what}"),
+            Problem::Unbilled {
+                account,
+                kept,
+                cdrs,
+            } => write!(
+                f,
+                "account {account}: un-billed usage is kept as {kept}, its calls sum up to {cdrs}"
+            ),
+            Problem::Charges {
+                account,
+                charges,
+                cdrs,
+            } => write!(
+                f,
+                "account {account}: {charges} was charged, its calls sum up to {cdrs}"
+            ),
+            Problem::Spending {
+                account,
+                spending,
+                cdrs,
+            } => write!(
+                f,
+                "account {account}: spending by time sums up to {spending}, its calls to {cdrs}"
+            ),
+            Problem::Costs { costs, cdrs } => {
+                write!(
+                    f,
+                    "carriers' costs were posted as {costs}, the calls sum up to {cdrs}"
+                )
+            }
+            Problem::HeldAndEnded(decision) => {
+                write!(f, "call {decision} has ended and still holds money")
+            }
+        }
+    }
+}
+
+/// What [`Reader::verify`] found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verification {
+    /// CDRs looked at.
+    pub cdrs: u64,
+    /// Transfers looked at.
+    pub transfers: u64,
+    /// Sum of all charges.
+    pub charged: Money,
+    /// What does not come out; empty is good.
+    pub problems: Vec<Problem>,
+}
+
+/// The questions. Lists come in the order of their keys, calls and facts newest first.
+pub trait Reader {
+    /// CDRs, newest first.
+    fn calls(&self, filter: &CallFilter) -> Result<Vec<Cdr>, StoreError>;
+
+    /// One decision by its id.
+    fn decision(&self, id: DecisionId) -> Result<Option<Decided>, StoreError>;
+
+    /// All accounts, closed ones too.
+    fn accounts(&self) -> Result<Vec<Account>, StoreError>;
+
+    /// One account.
+    fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError>;
+
+    /// Lines, of one account or all.
+    fn lines(&self, account: Option<AccountId>) -> Result<Vec<Line>, StoreError>;
+
+    /// Numbers, of one account or all.
+    fn numbers(&self, account: Option<AccountId>) -> Result<Vec<Number>, StoreError>;
+
+    /// All trunks.
+    fn trunks(&self) -> Result<Vec<Trunk>, StoreError>;
+
+    /// All decks without their rows.
+    fn decks(&self) -> Result<Vec<DeckSummary>, StoreError>;
+
+    /// One deck with its rows, in the order of prefix and effective time.
+    fn deck(&self, id: DeckId) -> Result<Option<Deck>, StoreError>;
+
+    /// Bindings, of one account's lines or all; ended ones too, until the node removes them.
+    fn bindings(&self, account: Option<AccountId>) -> Result<Vec<BindingRecord>, StoreError>;
+
+    /// Open holds, of one account or all.
+    fn holds(&self, account: Option<AccountId>) -> Result<Vec<Hold>, StoreError>;
+
+    /// Un-billed usage of an account, open holds not counted.
+    fn unbilled(&self, account: AccountId) -> Result<Money, StoreError>;
+
+    /// The transfers of a decision, in the order of their kind.
+    fn transfers(&self, decision: DecisionId) -> Result<Vec<Transfer>, StoreError>;
+
+    /// The sums of every ledger account that has any.
+    fn balances(&self) -> Result<Vec<Balance>, StoreError>;
+
+    /// Facts, newest first.
+    fn facts(&self, filter: &FactFilter) -> Result<Vec<StoredFact>, StoreError>;
+
+    /// Computes every kept sum again from CDRs and transfers, and compares. Reads everything: slow.
+    fn verify(&self) -> Result<Verification, StoreError>;
+}
+
+macro_rules! forward {
+    ($($name:ident($($arg:ident: $type:ty),*) -> $out:ty;)*) => {
+        impl<R: Reader + ?Sized> Reader for Box<R> {
+            $(fn $name(&self, $($arg: $type),*) -> Result<$out, StoreError> {
+                (**self).$name($($arg),*)
+            })*
+        }
+    };
+}
+
+forward! {
+    calls(filter: &CallFilter) -> Vec<Cdr>;
+    decision(id: DecisionId) -> Option<Decided>;
+    accounts() -> Vec<Account>;
+    account(id: AccountId) -> Option<Account>;
+    lines(account: Option<AccountId>) -> Vec<Line>;
+    numbers(account: Option<AccountId>) -> Vec<Number>;
+    trunks() -> Vec<Trunk>;
+    decks() -> Vec<DeckSummary>;
+    deck(id: DeckId) -> Option<Deck>;
+    bindings(account: Option<AccountId>) -> Vec<BindingRecord>;
+    holds(account: Option<AccountId>) -> Vec<Hold>;
+    unbilled(account: AccountId) -> Money;
+    transfers(decision: DecisionId) -> Vec<Transfer>;
+    balances() -> Vec<Balance>;
+    facts(filter: &FactFilter) -> Vec<StoredFact>;
+    verify() -> Verification;
+}

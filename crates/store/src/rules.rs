@@ -1,0 +1,162 @@
+//! What every backend agrees on. Lives here: which records are refused, what a CDR adds to the
+//! sums. Never here: where the sums are kept.
+
+use types::cdr::Direction;
+use types::decision::Outcome;
+use types::record::Spending;
+use types::{
+    AccountId, Cdr, DecisionId, DestinationClass, Fact, Money, Record, Region, UnixMicros,
+};
+
+use crate::queries::Problem;
+
+/// Spending is summed up by stretches of this length.
+pub const STRETCH_US: i64 = 300 * 1_000_000;
+
+/// The start of the five-minute stretch of a time.
+pub fn stretch(at: UnixMicros) -> UnixMicros {
+    UnixMicros(at.0.saturating_sub(at.0.rem_euclid(STRETCH_US)))
+}
+
+/// Why a record is refused, if it is: what no backend can keep.
+pub fn refusal(record: &Record) -> Option<String> {
+    let too_long = |what: &str, ms: u64| {
+        i64::try_from(ms)
+            .is_err()
+            .then(|| format!("{what} of {ms} ms is too long"))
+    };
+    let bad_id = |id: DecisionId| {
+        i64::try_from(id.0)
+            .is_err()
+            .then(|| format!("decision {id} is beyond any clock"))
+    };
+    match record {
+        Record::Hold(hold) => bad_id(hold.decision)
+            .or_else(|| too_long("hold", hold.covered_ms))
+            .or_else(|| {
+                hold.amount
+                    .is_negative()
+                    .then(|| format!("call {}: hold of {}", hold.decision, hold.amount))
+            }),
+        Record::Cdr(cdr) => bad_id(cdr.decision)
+            .or_else(|| too_long("call", cdr.duration_ms))
+            .or_else(|| {
+                (cdr.price.is_negative() || cdr.cost.is_negative()).then(|| {
+                    format!(
+                        "call {}: price {}, cost {}",
+                        cdr.decision, cdr.price, cdr.cost
+                    )
+                })
+            }),
+        Record::Transfer(transfer) => bad_id(transfer.decision).or_else(|| {
+            transfer.amount.is_negative().then(|| {
+                format!(
+                    "call {}: transfer of {}",
+                    transfer.decision, transfer.amount
+                )
+            })
+        }),
+        Record::HoldClosed(id) => bad_id(*id),
+        Record::Binding(_)
+        | Record::BindingGone(..)
+        | Record::Fact(..)
+        | Record::Account(_)
+        | Record::Line(_)
+        | Record::Number(_)
+        | Record::NumberGone(_)
+        | Record::Trunk(_)
+        | Record::Deck(_) => None,
+    }
+}
+
+/// What a CDR adds to its account's spending, if anything.
+pub fn spending(cdr: &Cdr) -> Option<Spending> {
+    (!cdr.price.is_zero()).then(|| Spending {
+        account: cdr.account,
+        at: stretch(cdr.ended),
+        amount: cdr.price,
+        costly: cdr.destination.class.is_costly(),
+    })
+}
+
+/// Does the CDR count against the hotspot limit?
+pub fn is_hotspot_call(cdr: &Cdr) -> bool {
+    cdr.destination.hotspot
+        && cdr.direction == Direction::Outgoing
+        && cdr.explanation.outcome == Outcome::Admitted
+}
+
+/// The country that the account has now called, if the CDR shows an answered international call.
+pub fn country_called(cdr: &Cdr) -> Option<(AccountId, Region)> {
+    let abroad = cdr.destination.class == DestinationClass::International
+        && cdr.direction == Direction::Outgoing
+        && cdr.answered.is_some();
+    cdr.destination
+        .region
+        .filter(|_| abroad)
+        .map(|region| (cdr.account, region))
+}
+
+/// The newest decision and time that a record tells of.
+pub fn newest(record: &Record) -> (DecisionId, UnixMicros) {
+    let none = (DecisionId(0), UnixMicros(i64::MIN));
+    match record {
+        Record::Hold(hold) => (hold.decision, hold.started),
+        Record::HoldClosed(id) => (*id, none.1),
+        Record::Cdr(cdr) => (cdr.decision, cdr.ended),
+        Record::Transfer(transfer) => (transfer.decision, transfer.at),
+        Record::Fact(at, _) => (none.0, *at),
+        _ => none,
+    }
+}
+
+/// Whom a fact is about, if an account.
+pub fn account_of(fact: &Fact) -> Option<AccountId> {
+    match fact {
+        Fact::WarningLevel { account, .. }
+        | Fact::MoneyEnded { account, .. }
+        | Fact::Registered { account, .. }
+        | Fact::AccountChanged { account, .. }
+        | Fact::LineChanged { account, .. }
+        | Fact::NumberChanged { account, .. } => Some(*account),
+        Fact::Started { .. }
+        | Fact::Stopped
+        | Fact::TrunkReachable { .. }
+        | Fact::TrunkChanged { .. }
+        | Fact::DeckImported { .. } => None,
+    }
+}
+
+/// The `fact` tag of a fact written as JSON.
+pub fn kind_of(body: &str) -> &str {
+    body.strip_prefix(r#"{"fact":""#)
+        .and_then(|rest| rest.split('"').next())
+        .unwrap_or("")
+}
+
+/// What does not come out for an account: sums of its CDRs, charges, un-billed total, spending.
+pub fn compare(account: AccountId, [cdrs, charges, kept, spending]: [Money; 4]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if kept != cdrs {
+        problems.push(Problem::Unbilled {
+            account,
+            kept,
+            cdrs,
+        });
+    }
+    if charges != cdrs {
+        problems.push(Problem::Charges {
+            account,
+            charges,
+            cdrs,
+        });
+    }
+    if spending != cdrs {
+        problems.push(Problem::Spending {
+            account,
+            spending,
+            cdrs,
+        });
+    }
+    problems
+}
