@@ -1,0 +1,144 @@
+//! From a parsed number to its class. Lives here: what the library's types mean to us, and the
+//! overlay where it knows less than a price list. Never here: spelling, short codes.
+
+use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberType};
+use types::{DestinationClass, E164, Region};
+
+/// Country codes that belong to no country (ITU-T E.164 Annex to the Operational Bulletin), and what
+/// a call there is to a payer.
+const GLOBAL_NETWORKS: &[(&str, DestinationClass)] = &[
+    // Universal international freephone: free for nobody who comes from the Internet.
+    ("800", DestinationClass::International),
+    // International shared cost.
+    ("808", DestinationClass::InternationalPremium),
+    // Inmarsat.
+    ("870", DestinationClass::Satellite),
+    // Universal personal telecommunications.
+    ("878", DestinationClass::InternationalPremium),
+    // Global mobile satellite systems: Iridium 8816 and 8817, Globalstar 8818 and 8819.
+    ("881", DestinationClass::Satellite),
+    // International networks: Thuraya, aircraft and ships beside voice over IP, at satellite prices.
+    ("882", DestinationClass::Satellite),
+    ("883", DestinationClass::Satellite),
+    // International premium rate.
+    ("979", DestinationClass::InternationalPremium),
+];
+
+/// Fewest digits of a number in a global network.
+const GLOBAL_NETWORK_DIGITS: usize = 8;
+
+/// The class of a number of a global network, valid to the library or not: the library's ranges
+/// there are older than the networks'.
+pub(super) fn of_global_network(number: E164) -> Option<DestinationClass> {
+    let digits = number.digits();
+    let (_, class) = GLOBAL_NETWORKS
+        .iter()
+        .find(|(code, _)| digits.starts_with(code))?;
+    Some(if digits.len() < GLOBAL_NETWORK_DIGITS {
+        DestinationClass::Invalid
+    } else {
+        *class
+    })
+}
+
+/// The class and the region of a number in canonical form.
+pub(super) fn of_number(
+    home: Region,
+    number: E164,
+    parsed: &PhoneNumber,
+) -> (DestinationClass, Option<Region>) {
+    if let Some(class) = of_global_network(number) {
+        return (class, Some(Region::GLOBAL));
+    }
+    let region = region_of(home, parsed);
+    let kind = region.map_or(PhoneNumberType::Unknown, |region| kind_of(region, parsed));
+    let region = region.map(to_region);
+    let class = if region == Some(home) {
+        at_home(number, kind)
+    } else {
+        abroad(kind)
+    };
+    (class, region)
+}
+
+/// The digits of a region's country code.
+pub(super) fn country_code(region: Region) -> Option<String> {
+    let region = rlibphonenumber::Region::from_code(region.as_str()).ok()?;
+    PHONE_NUMBER_UTIL
+        .get_country_code_for_region(region)
+        .map(|code| code.to_string())
+}
+
+/// The number's region; home if it is a number there: country codes are shared, and so are ranges
+/// (freephone within +1 is Canada's as much as the United States').
+fn region_of(home: Region, parsed: &PhoneNumber) -> Option<rlibphonenumber::Region> {
+    let home = rlibphonenumber::Region::from_code(home.as_str()).ok();
+    home.filter(|home| PHONE_NUMBER_UTIL.is_valid_number_for_region(parsed, *home))
+        .or_else(|| PHONE_NUMBER_UTIL.get_region_for_number(parsed))
+}
+
+/// The library's type of a number within a region.
+fn kind_of(region: rlibphonenumber::Region, parsed: &PhoneNumber) -> PhoneNumberType {
+    if PHONE_NUMBER_UTIL.is_valid_number_for_region(parsed, region) {
+        PHONE_NUMBER_UTIL.get_number_type(parsed)
+    } else {
+        PhoneNumberType::Unknown
+    }
+}
+
+fn to_region(region: rlibphonenumber::Region) -> Region {
+    region
+        .as_region_str()
+        .as_str()
+        .parse()
+        .unwrap_or(Region::GLOBAL)
+}
+
+fn at_home(number: E164, kind: PhoneNumberType) -> DestinationClass {
+    if kind == PhoneNumberType::Unknown {
+        return DestinationClass::Invalid;
+    }
+    british_service(number).unwrap_or(match kind {
+        PhoneNumberType::TollFree => DestinationClass::Freephone,
+        PhoneNumberType::Mobile => DestinationClass::NationalMobile,
+        PhoneNumberType::FixedLine
+        | PhoneNumberType::FixedLineOrMobile
+        | PhoneNumberType::VoIP
+        | PhoneNumberType::UAN => DestinationClass::NationalFixed,
+        PhoneNumberType::SharedCost | PhoneNumberType::VoiceMail => {
+            DestinationClass::NationalService
+        }
+        PhoneNumberType::PersonalNumber => DestinationClass::Personal,
+        PhoneNumberType::Pager => DestinationClass::Pager,
+        PhoneNumberType::PremiumRate => DestinationClass::Premium,
+        PhoneNumberType::Unknown => DestinationClass::Invalid,
+    })
+}
+
+fn abroad(kind: PhoneNumberType) -> DestinationClass {
+    match kind {
+        PhoneNumberType::PremiumRate
+        | PhoneNumberType::SharedCost
+        | PhoneNumberType::PersonalNumber
+        | PhoneNumberType::Pager => DestinationClass::InternationalPremium,
+        PhoneNumberType::Unknown => DestinationClass::Invalid,
+        _ => DestinationClass::International,
+    }
+}
+
+/// British ranges by Ofcom's National Telephone Numbering Plan, where the library has one word for
+/// two kinds of tariff.
+fn british_service(number: E164) -> Option<DestinationClass> {
+    let digits = number.digits();
+    let national = digits.strip_prefix("44")?;
+    let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| national.starts_with(prefix));
+    if begins(&["84", "87"]) {
+        Some(DestinationClass::NationalService)
+    } else if begins(&["9"]) {
+        Some(DestinationClass::Premium)
+    } else if begins(&["70"]) {
+        Some(DestinationClass::Personal)
+    } else {
+        None
+    }
+}
