@@ -1,1 +1,15 @@
-//! ledger
+//! Money at risk and double entry. Lives here: holds, spending windows, stop levels, the book.
+//! Never here: SIP, prices, why somebody calls, the clock, files.
+//!
+//! The rule of the house is kept in [`Ledger::reserve`] and [`Ledger::extend`]: what is spent, what
+//! open calls hold and what is asked stay within the level together, checked and written in one step.
+
+mod book;
+mod exposure;
+mod money_at_risk;
+
+pub use book::{Book, BookError, Posted, call_transfers};
+pub use exposure::{Levels, Spent};
+pub use money_at_risk::{
+    Ask, AuditError, Closing, Crossing, Exposed, Ledger, LedgerError, OpenHold, Refused, Totals,
+};
