@@ -86,13 +86,14 @@ impl Exposure {
         };
         let bucket = &mut self.buckets[position];
         let costly_share = if costly { amount } else { Money::ZERO };
-        bucket.costly = bucket
-            .costly
-            .checked_add(costly_share)
-            .ok_or(LedgerError::Overflow)?;
+        // The costly part of a bucket is never above the whole: if the whole fits, so does it.
         bucket.all = bucket
             .all
             .checked_add(amount)
+            .ok_or(LedgerError::Overflow)?;
+        bucket.costly = bucket
+            .costly
+            .checked_add(costly_share)
             .ok_or(LedgerError::Overflow)?;
         Ok(())
     }
@@ -139,7 +140,7 @@ impl Exposure {
         levels: &Levels,
     ) -> Vec<Crossing> {
         let mut crossed = Vec::new();
-        let mut judge = |window, level, spent: Money, held: Money| {
+        let mut judge = |window, level: Money, spent: Money, held: Money| {
             let total =
                 i128::from(spent.micros()) + i128::from(held.micros()) + i128::from(asked.micros());
             if total > i128::from(level.micros()) {
