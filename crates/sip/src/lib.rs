@@ -1,3 +1,5 @@
-//! sip
+//! SIP, sans-IO. Lives here: messages, transactions, dialogs, digest, the registrar. Never here: sockets, clocks, dice,
+//! threads, accounts, money. What comes in is bytes and time; what goes out is bytes.
 
 pub mod flow;
+pub mod message;

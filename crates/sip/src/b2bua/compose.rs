@@ -1,0 +1,215 @@
+//! How our messages look. Lives here: requests and responses from typed fields.
+//! Never here: when they are sent.
+
+use crate::dialog::Dialog;
+use crate::flow::Flow;
+use crate::message::{Message, Method, Name, ReplyHead, print};
+
+use super::{Body, Leg, Settings};
+
+/// A method without a borrowed name: the ones that are relayed within dialogs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnedMethod {
+    /// re-INVITE.
+    Invite,
+    /// RFC 3311.
+    Update,
+    /// RFC 6086.
+    Info,
+    /// RFC 3262.
+    Prack,
+    /// Is the peer still there?
+    Options,
+    /// End.
+    Bye,
+}
+
+impl OwnedMethod {
+    /// The method on the wire.
+    pub const fn method(self) -> Method<'static> {
+        match self {
+            OwnedMethod::Invite => Method::Invite,
+            OwnedMethod::Update => Method::Update,
+            OwnedMethod::Info => Method::Info,
+            OwnedMethod::Prack => Method::Prack,
+            OwnedMethod::Options => Method::Options,
+            OwnedMethod::Bye => Method::Bye,
+        }
+    }
+}
+
+/// Methods that we understand.
+pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK, INFO";
+
+/// A response to be written on a [`ReplyHead`].
+pub struct Reply<'a> {
+    /// Status code.
+    pub status: u16,
+    /// Our tag, unless the request had one.
+    pub to_tag: &'a str,
+    /// Where we can be reached within the dialog.
+    pub contact: Option<&'a Flow>,
+    /// Does it set up or refresh a dialog or session (Allow, Supported)?
+    pub for_session: bool,
+    /// Session timer (seconds, refresher) that we grant.
+    pub session_expires: Option<(u32, &'static str)>,
+    /// Sequence number of a reliable provisional response.
+    pub rseq: Option<u32>,
+    /// Value of the Reason header.
+    pub reason: Option<&'a str>,
+    /// Seconds in Retry-After.
+    pub retry_after_s: Option<u32>,
+    /// Body, passed on untouched.
+    pub body: Option<(&'a str, &'a [u8])>,
+}
+
+impl<'a> Reply<'a> {
+    /// A plain response.
+    pub fn new(status: u16, to_tag: &'a str) -> Reply<'a> {
+        Reply {
+            status,
+            to_tag,
+            contact: None,
+            for_session: false,
+            session_expires: None,
+            rseq: None,
+            reason: None,
+            retry_after_s: None,
+            body: None,
+        }
+    }
+
+    /// Writes the whole response.
+    pub fn write(&self, head: &ReplyHead, settings: &Settings, out: &mut Vec<u8>) {
+        head.begin(out, self.status, print::reason_phrase(self.status), self.to_tag);
+        if let Some(flow) = self.contact {
+            print::header(out, Name::Contact, settings.contact(flow));
+        }
+        if self.for_session {
+            print::header(out, Name::Allow, ALLOW);
+            print::header(out, Name::Supported, "timer, 100rel");
+        }
+        if self.status == 405 {
+            print::header(out, Name::Allow, ALLOW);
+        }
+        if let Some((seconds, refresher)) = self.session_expires {
+            print::header(out, Name::SessionExpires, format_args!("{seconds};refresher={refresher}"));
+            if refresher == "uac" {
+                print::header(out, Name::Require, "timer");
+            }
+        }
+        if self.status == 422 {
+            print::header(out, Name::MinSe, settings.min_se_s);
+        }
+        if let Some(rseq) = self.rseq {
+            print::header(out, Name::Require, "100rel");
+            print::header(out, Name::RSeq, rseq);
+        }
+        if let Some(reason) = self.reason {
+            print::header(out, Name::Reason, reason);
+        }
+        if let Some(seconds) = self.retry_after_s {
+            print::header(out, Name::RetryAfter, seconds);
+        }
+        match self.body {
+            Some((content_type, bytes)) => print::finish(out, Some(content_type), bytes),
+            None => print::finish(out, None, b""),
+        }
+    }
+}
+
+/// What the INVITE of a leg takes from the caller's.
+pub struct InviteFields<'a> {
+    /// Max-Forwards for the leg.
+    pub max_forwards: u8,
+    /// Did the caller offer reliable provisional responses?
+    pub reliable_provisionals: bool,
+    /// The offer.
+    pub offer: Option<&'a Body>,
+    /// Answer to the carrier's challenge: header and value.
+    pub credentials: Option<(Name, &'a str)>,
+}
+
+/// Writes the INVITE of a leg.
+pub fn invite(out: &mut Vec<u8>, leg: &Leg, branch: &str, settings: &Settings, fields: &InviteFields<'_>) {
+    let plan = &leg.plan;
+    print::request_line(out, Method::Invite, &plan.request_uri);
+    let sent_by = settings.sent_by(&plan.flow);
+    print::header(out, Name::Via, format_args!("{sent_by};branch={branch};rport"));
+    for route in &plan.routes {
+        print::header(out, Name::Route, route);
+    }
+    print::header(out, Name::MaxForwards, fields.max_forwards);
+    match &plan.display {
+        Some(display) => print::header(
+            out,
+            Name::From,
+            format_args!("\"{}\" <{}>;tag={}", quotable(display), plan.from_uri, leg.local_tag),
+        ),
+        None => {
+            print::header(out, Name::From, format_args!("<{}>;tag={}", plan.from_uri, leg.local_tag));
+        }
+    }
+    print::header(out, Name::To, format_args!("<{}>", plan.to_uri));
+    print::header(out, Name::CallId, &leg.call_id);
+    print::header(out, Name::CSeq, format_args!("{} INVITE", leg.cseq));
+    print::header(out, Name::Contact, settings.contact(&plan.flow));
+    print::header(out, Name::Allow, ALLOW);
+    let supported = if fields.reliable_provisionals { "timer, 100rel" } else { "timer" };
+    print::header(out, Name::Supported, supported);
+    print::header(
+        out,
+        Name::SessionExpires,
+        format_args!("{};refresher=uas", leg.session_expires_s),
+    );
+    print::header(out, Name::MinSe, settings.min_se_s);
+    if let Some(identity) = &plan.identity {
+        print::header(out, Name::PAssertedIdentity, format_args!("<{identity}>"));
+    }
+    if plan.private {
+        print::header(out, Name::Privacy, "id");
+    }
+    if let Some((name, value)) = fields.credentials {
+        print::header(out, name, value);
+    }
+    print::header(out, Name::UserAgent, &settings.product);
+    finish(out, fields.offer);
+}
+
+/// Content-Type, Content-Length, empty line and body.
+pub fn finish(out: &mut Vec<u8>, body: Option<&Body>) {
+    match body {
+        Some(body) => print::finish(out, Some(&body.content_type), &body.bytes),
+        None => print::finish(out, None, b""),
+    }
+}
+
+/// Begins a request within a dialog; the caller writes further headers and finishes it.
+pub fn in_dialog(
+    out: &mut Vec<u8>,
+    dialog: &Dialog,
+    method: Method<'_>,
+    cseq: u32,
+    branch: &str,
+    settings: &Settings,
+) {
+    let sent_by = settings.sent_by(&dialog.flow);
+    dialog.request(out, method, cseq, format_args!("{sent_by};branch={branch};rport"));
+    if !matches!(method, Method::Bye | Method::Ack | Method::Prack) {
+        print::header(out, Name::Contact, settings.contact(&dialog.flow));
+    }
+}
+
+/// The User-Agent or Server of a peer, cut at 128 bytes.
+pub fn user_agent(message: &Message<'_>) -> String {
+    let value = message
+        .header(Name::UserAgent)
+        .or_else(|| message.header(Name::Server))
+        .unwrap_or("");
+    value.chars().filter(|c| !c.is_control()).take(128).collect()
+}
+
+/// A display name that may stand between quotes.
+fn quotable(display: &str) -> String {
+    display.chars().filter(|c| !c.is_control() && *c != '"' && *c != '\\').take(64).collect()
+}

@@ -1,0 +1,269 @@
+//! The end of a call. Lives here: BYE, timeouts, tidying up. Never here: who pays.
+
+use types::cdr::{HangupCause, HangupSide};
+
+use crate::dialog::Dialog;
+use crate::message::{Message, Method, Name, print};
+use crate::transaction::ServerTx;
+
+use super::compose::{self, OwnedMethod, Reply};
+use super::session::SessionOrder;
+use super::{
+    Call, CallEvent, LegState, PeerKind, Phase, Purpose, Side, Unacked, User, Wire, invite,
+};
+
+impl Call {
+    /// BYE from one side: answered, and passed to the other side.
+    pub fn handle_bye(
+        &mut self,
+        wire: &mut Wire<'_>,
+        from: Side,
+        fork: u8,
+        tx: ServerTx,
+        events: &mut Vec<CallEvent>,
+    ) {
+        let settings = wire.settings;
+        wire.transactions.respond(wire.now.tick, tx, 200, wire.out, |head, out| {
+            Reply::new(200, "").write(head, settings, out);
+        });
+        match (self.phase, from) {
+            (Phase::Answered, _) if self.winner == Some(fork) => {
+                self.unacked.retain(|unacked| unacked.to != from);
+                let side = match from {
+                    Side::Caller => HangupSide::Caller,
+                    Side::Callee => HangupSide::Callee,
+                };
+                self.hang_up_side(wire, from.other(), None);
+                self.over(wire, side, HangupCause::Normal, 200, events);
+            }
+            // RFC 3261 §15: the caller may end an early dialog with BYE; we end the call.
+            (Phase::Routing, Side::Caller) => self.caller_cancelled(wire, events),
+            // Crossed BYEs: the other side's is on its way already.
+            _ => self.unacked.retain(|unacked| unacked.to != from),
+        }
+        self.finish_if_tidy(events);
+    }
+
+    /// Ends the call from our side, both legs: money ended, cut, expired, a fault.
+    /// `reason` is the value of the Reason header that both sides get.
+    pub fn hang_up(
+        &mut self,
+        wire: &mut Wire<'_>,
+        cause: HangupCause,
+        status: u16,
+        reason: Option<&str>,
+        events: &mut Vec<CallEvent>,
+    ) {
+        match self.phase {
+            Phase::Routing => {
+                self.reject(wire, status, reason, (HangupSide::Ringfence, cause), events);
+            }
+            Phase::Answered => {
+                self.hang_up_side(wire, Side::Callee, reason);
+                self.hang_up_side(wire, Side::Caller, reason);
+                self.over(wire, HangupSide::Ringfence, cause, 200, events);
+            }
+            Phase::Ending => {}
+        }
+        self.finish_if_tidy(events);
+    }
+
+    /// BYE towards one side of the answered call.
+    fn hang_up_side(&mut self, wire: &mut Wire<'_>, side: Side, reason: Option<&str>) {
+        let Some(winner) = self.winner else { return };
+        if side == Side::Caller && self.unacked.iter().any(|unacked| unacked.to == Side::Caller) {
+            // RFC 3261 §15: not before the ACK for our 2xx, or its time is over.
+            self.bye_caller_after_ack = true;
+            return;
+        }
+        if side == Side::Callee && let Some(owed) = self.owed_ack() {
+            self.send_ack(wire, Side::Callee, winner, owed, None);
+        }
+        let mut dialog = self.dialog(side, winner).clone();
+        self.send_bye_on(wire, &mut dialog, side, reason);
+        self.dialog_mut(side, winner).local_cseq = dialog.local_cseq;
+    }
+
+    /// The callee's 2xx that has had no ACK yet because the caller owes the answer.
+    fn owed_ack(&mut self) -> Option<u32> {
+        let unacked = self.unacked.iter_mut().find(|u| u.to == Side::Caller && u.ack_owed.is_some())?;
+        unacked.ack_owed.take()
+    }
+
+    /// BYE on a dialog.
+    pub(super) fn send_bye_on(&mut self, wire: &mut Wire<'_>, dialog: &mut Dialog, side: Side, reason: Option<&str>) {
+        self.send_bye_with(wire, dialog, side, reason, None);
+    }
+
+    fn send_bye_with(
+        &mut self,
+        wire: &mut Wire<'_>,
+        dialog: &mut Dialog,
+        side: Side,
+        reason: Option<&str>,
+        credentials: Option<(Name, &str)>,
+    ) {
+        let Ok(tx) = wire.transactions.new_client(self.user(Purpose::Bye(side))) else { return };
+        let branch = wire.transactions.branch(tx).to_string();
+        let (cseq, settings) = (dialog.next_cseq(), wire.settings);
+        wire.transactions.send(wire.now.tick, tx, dialog.flow, Method::Bye, wire.out, |out| {
+            compose::in_dialog(out, dialog, Method::Bye, cseq, &branch, settings);
+            if let Some(reason) = reason {
+                print::header(out, Name::Reason, reason);
+            }
+            if let Some((name, value)) = credentials {
+                print::header(out, name, value);
+            }
+            compose::finish(out, None);
+        });
+        self.byes_open += 1;
+    }
+
+    /// A final response to a BYE of ours, or `None` when none came.
+    pub fn bye_response(
+        &mut self,
+        wire: &mut Wire<'_>,
+        side: Side,
+        response: Option<&Message<'_>>,
+        events: &mut Vec<CallEvent>,
+    ) {
+        if response.and_then(Message::status).is_some_and(|status| status < 200) {
+            return;
+        }
+        self.byes_open = self.byes_open.saturating_sub(1);
+        if let Some(response) = response.filter(|r| matches!(r.status(), Some(401 | 407))) {
+            self.answer_bye_challenge(wire, side, response);
+        }
+        self.finish_if_tidy(events);
+    }
+
+    /// A carrier challenged our BYE: answered once, on our own trunk's dialog only (A5).
+    fn answer_bye_challenge(&mut self, wire: &mut Wire<'_>, side: Side, response: &Message<'_>) {
+        let Some(winner) = self.winner.filter(|_| side == Side::Callee) else { return };
+        let leg = &mut self.legs[usize::from(self.forks[usize::from(winner)].leg)];
+        let PeerKind::Trunk(Some(credentials)) = leg.plan.peer.clone() else { return };
+        if leg.challenges_answered >= 4 {
+            return;
+        }
+        leg.challenges_answered += 1;
+        let mut dialog = self.dialog(side, winner).clone();
+        if dialog.call_id != response.call_id() {
+            return;
+        }
+        let uri = dialog.remote_target.clone();
+        let Some((name, value)) = invite::credentials_for(wire, response, "BYE", &uri, &credentials) else {
+            return;
+        };
+        self.send_bye_with(wire, &mut dialog, side, None, Some((name, &value)));
+        self.dialog_mut(side, winner).local_cseq = dialog.local_cseq;
+    }
+
+    /// ACK from one side: our 2xx arrived; the other side's ACK may follow now.
+    pub fn handle_ack(
+        &mut self,
+        wire: &mut Wire<'_>,
+        from: Side,
+        fork: u8,
+        ack: &Message<'_>,
+        events: &mut Vec<CallEvent>,
+    ) {
+        let cseq = ack.cseq().number;
+        let Some(position) = self.unacked.iter().position(|u| u.to == from && u.cseq == cseq) else {
+            return;
+        };
+        let unacked = self.unacked.swap_remove(position);
+        if let Some(owed) = unacked.ack_owed {
+            let body = super::Body::of(ack);
+            self.send_ack(wire, from.other(), fork, owed, body.as_ref());
+        }
+        self.send_deferred_bye(wire);
+        self.finish_if_tidy(events);
+    }
+
+    fn send_deferred_bye(&mut self, wire: &mut Wire<'_>) {
+        if self.bye_caller_after_ack && !self.unacked.iter().any(|u| u.to == Side::Caller) {
+            self.bye_caller_after_ack = false;
+            self.hang_up_side(wire, Side::Caller, None);
+        }
+    }
+
+    /// Everything of the call that time decides.
+    pub fn handle_timeout(&mut self, wire: &mut Wire<'_>, events: &mut Vec<CallEvent>) {
+        let now = wire.now.tick;
+        if self.phase == Phase::Routing && now >= self.ring_deadline {
+            self.reject(wire, 408, None, (HangupSide::Ringfence, HangupCause::NoAnswer), events);
+        }
+        for index in 0..self.legs.len() {
+            let leg = &self.legs[index];
+            if leg.state == LegState::Calling && !leg.heard && now >= leg.silence_deadline {
+                self.give_up_leg(wire, index as u8, events);
+            }
+        }
+        self.repeat_answers(wire, events);
+        for side in [Side::Caller, Side::Callee] {
+            match self.sessions[super::index_of(side)].due(now) {
+                SessionOrder::Wait => {}
+                SessionOrder::Probe => self.probe(wire, side),
+                SessionOrder::Expired => {
+                    self.hang_up(wire, HangupCause::SessionExpired, 408, None, events);
+                }
+            }
+        }
+        if self.phase == Phase::Ending && now >= self.tidy_deadline {
+            self.abandon_rest(wire, events);
+        }
+    }
+
+    /// Repeats 2xx responses that had no ACK; a side that never acknowledges ends the call.
+    fn repeat_answers(&mut self, wire: &mut Wire<'_>, events: &mut Vec<CallEvent>) {
+        let (now, t2) = (wire.now.tick, wire.settings.t2_ms);
+        let mut given_up = false;
+        self.unacked.retain_mut(|unacked: &mut Unacked| {
+            if now >= unacked.until {
+                given_up = true;
+                return false;
+            }
+            if now >= unacked.next {
+                wire.out.push(unacked.flow, &unacked.bytes);
+                unacked.interval_ms = (unacked.interval_ms * 2).min(t2);
+                unacked.next = now.plus_ms(unacked.interval_ms);
+            }
+            true
+        });
+        if given_up {
+            self.send_deferred_bye(wire);
+            self.hang_up(wire, HangupCause::Fault, 408, None, events);
+        }
+    }
+
+    /// After 64·T1 nothing more will come: what is left is dropped.
+    fn abandon_rest(&mut self, wire: &mut Wire<'_>, events: &mut Vec<CallEvent>) {
+        for leg in &mut self.legs {
+            if leg.state == LegState::Cancelling {
+                leg.state = LegState::Over;
+            }
+        }
+        self.unacked.clear();
+        self.byes_open = 0;
+        self.bye_caller_after_ack = false;
+        let _ = wire;
+        self.finish_if_tidy(events);
+    }
+
+    /// Asks a side whether it is still there.
+    fn probe(&mut self, wire: &mut Wire<'_>, side: Side) {
+        let Some(winner) = self.winner else { return };
+        let user = User { call: self.key, purpose: Purpose::Relay(side, u8::MAX) }.pack();
+        let Ok(tx) = wire.transactions.new_client(user) else { return };
+        let branch = wire.transactions.branch(tx).to_string();
+        let settings = wire.settings;
+        let method = OwnedMethod::Options.method();
+        let dialog = self.dialog_mut(side, winner);
+        let cseq = dialog.next_cseq();
+        let dialog = &*dialog;
+        wire.transactions.send(wire.now.tick, tx, dialog.flow, method, wire.out, |out| {
+            compose::in_dialog(out, dialog, method, cseq, &branch, settings);
+            compose::finish(out, None);
+        });
+    }
+}

@@ -1,0 +1,579 @@
+//! From INVITE to answer. Lives here: legs and their responses, forks, the answer, refusal, CANCEL.
+//! Never here: requests within a dialog.
+
+use types::cdr::{HangupCause, HangupSide};
+use types::{Millis, Tick};
+
+use crate::digest::uac;
+use crate::dialog::Dialog;
+use crate::flow::Flow;
+use crate::message::{Message, Method, Name};
+use crate::transaction::{Overloaded, ServerTx};
+
+use super::compose::{self, InviteFields, Reply};
+use super::{
+    Body, Call, CallEvent, CallKey, Caller, Fork, LastAck, Leg, LegPlan, LegState, MAX_FORKS,
+    MAX_LEGS, PeerKind, Phase, Purpose, Session, Side, Unacked, Wire, local_tag,
+};
+
+/// RFC 3261 §13.3.1.4: 64·T1 without an ACK ends the call.
+const ACK_WAIT_FACTOR: Millis = 64;
+/// A carrier may challenge a leg this often before we take it for a refusal.
+const MAX_CHALLENGES: u8 = 2;
+
+impl Call {
+    /// A call from an INVITE that was let in. The caller has a server transaction; no leg exists yet.
+    pub fn new(key: CallKey, invite: &Message<'_>, flow: &Flow, tx: ServerTx, wire: &mut Wire<'_>) -> Option<Call> {
+        let tag = local_tag(wire.tokens, key, Side::Caller, 0);
+        let dialog = Dialog::uas(invite, flow, &tag).ok()?;
+        let timer = invite.has_option(Name::Supported, "timer");
+        let reliable_provisionals = invite.has_option(Name::Supported, "100rel")
+            || invite.has_option(Name::Require, "100rel");
+        Some(Call {
+            key,
+            phase: Phase::Routing,
+            caller: Caller {
+                invite: Some(tx),
+                dialog,
+                offer: Body::of(invite),
+                max_forwards: invite.max_forwards().unwrap_or(70).saturating_sub(1),
+                reliable_provisionals,
+                timer,
+            },
+            legs: Vec::with_capacity(1),
+            forks: Vec::with_capacity(1),
+            winner: None,
+            relays: Vec::new(),
+            unacked: Vec::new(),
+            last_acks: [LastAck::default(), LastAck::default()],
+            sessions: [Session::NONE, Session::NONE],
+            ring_deadline: wire.tick().plus_ms(wire.settings.ring_ms),
+            byes_open: 0,
+            bye_caller_after_ack: false,
+            tidy_deadline: Tick::NEVER,
+            finished: false,
+        })
+    }
+
+    /// Draws the identifiers of a leg, so that they can be written down before anything is sent.
+    pub fn prepare_leg(&mut self, wire: &mut Wire<'_>, plan: LegPlan) -> Result<u8, Overloaded> {
+        if self.legs.len() >= MAX_LEGS {
+            return Err(Overloaded);
+        }
+        let index = self.legs.len() as u8;
+        let invite = wire.transactions.new_client(self.user(Purpose::LegInvite(index)))?;
+        self.legs.push(Leg {
+            plan,
+            state: LegState::Prepared,
+            call_id: wire.tokens.call_id(),
+            local_tag: local_tag(wire.tokens, self.key, Side::Callee, index),
+            user_agent: String::new(),
+            invite,
+            cseq: 1,
+            heard: false,
+            silence_deadline: Tick::NEVER,
+            session_expires_s: wire.settings.session_expires_s,
+            challenges_answered: 0,
+        });
+        Ok(index)
+    }
+
+    /// Branch of a leg's INVITE, to be kept for a CANCEL after a restart.
+    pub fn leg_branch(&self, wire: &Wire<'_>, leg: u8) -> String {
+        wire.transactions.branch(self.legs[usize::from(leg)].invite).to_string()
+    }
+
+    /// Sends the INVITE of a prepared leg. A call that is over by now sends nothing.
+    pub fn start_leg(&mut self, wire: &mut Wire<'_>, leg: u8) {
+        if self.phase != Phase::Routing {
+            self.abandon_prepared(wire);
+            return;
+        }
+        self.send_invite(wire, leg, None);
+    }
+
+    fn send_invite(&mut self, wire: &mut Wire<'_>, index: u8, credentials: Option<(Name, &str)>) {
+        let leg = &mut self.legs[usize::from(index)];
+        leg.state = LegState::Calling;
+        leg.heard = false;
+        leg.silence_deadline = match leg.plan.silence_ms {
+            Some(ms) => wire.now.tick.plus_ms(ms),
+            None => Tick::NEVER,
+        };
+        let branch = wire.transactions.branch(leg.invite).to_string();
+        let fields = InviteFields {
+            max_forwards: self.caller.max_forwards,
+            reliable_provisionals: self.caller.reliable_provisionals,
+            offer: self.caller.offer.as_ref(),
+            credentials,
+        };
+        let (leg, settings) = (&*leg, wire.settings);
+        let flow = leg.plan.flow;
+        wire.transactions.send(wire.now.tick, leg.invite, flow, Method::Invite, wire.out, |out| {
+            compose::invite(out, leg, &branch, settings, &fields);
+        });
+    }
+
+    /// A response to the INVITE of a leg.
+    pub fn leg_response(
+        &mut self,
+        wire: &mut Wire<'_>,
+        index: u8,
+        response: &Message<'_>,
+        flow: &Flow,
+        events: &mut Vec<CallEvent>,
+    ) {
+        let status = response.status().unwrap_or(0);
+        let Some(leg) = self.legs.get_mut(usize::from(index)) else { return };
+        leg.heard = true;
+        if leg.user_agent.is_empty() && status > 100 {
+            leg.user_agent = compose::user_agent(response);
+        }
+        match status {
+            100 => {}
+            101..=199 => self.provisional(wire, index, response, flow),
+            200..=299 => self.success(wire, index, response, flow, events),
+            _ => self.failure(wire, index, response, flow, events),
+        }
+    }
+
+    /// Nothing came back for the INVITE of a leg.
+    pub fn leg_timeout(&mut self, wire: &mut Wire<'_>, index: u8, events: &mut Vec<CallEvent>) {
+        self.leg_over(wire, index, 408, events);
+    }
+
+    fn provisional(&mut self, wire: &mut Wire<'_>, index: u8, response: &Message<'_>, flow: &Flow) {
+        let leg = &mut self.legs[usize::from(index)];
+        if !matches!(leg.state, LegState::Calling | LegState::Ringing) || self.phase != Phase::Routing {
+            return;
+        }
+        leg.state = LegState::Ringing;
+        let Some(tx) = self.caller.invite else { return };
+        let fork = match response.to().tag() {
+            Some(_) => self.fork_for(wire, index, response, flow),
+            None => None,
+        };
+        let reliable = response.has_option(Name::Require, "100rel") && self.caller.reliable_provisionals;
+        let rseq = if reliable { response.rseq() } else { None };
+        let dialog = fork.map_or(&self.caller.dialog, |fork| &self.forks[usize::from(fork)].caller);
+        let status = response.status().unwrap_or(180);
+        let content_type = response.content_type().unwrap_or("application/sdp");
+        let reply = Reply {
+            contact: Some(&dialog.flow),
+            for_session: true,
+            rseq,
+            body: (!response.body.is_empty()).then_some((content_type, response.body)),
+            ..Reply::new(status, &dialog.local_tag)
+        };
+        let settings = wire.settings;
+        wire.transactions.respond(wire.now.tick, tx, status, wire.out, |head, out| {
+            reply.write(head, settings, out);
+        });
+    }
+
+    /// The fork of a leg's dialog, made when its To tag is new; `None` when there are too many.
+    fn fork_for(&mut self, wire: &mut Wire<'_>, leg: u8, response: &Message<'_>, flow: &Flow) -> Option<u8> {
+        let remote = response.to().tag().unwrap_or("");
+        let known = self
+            .forks
+            .iter()
+            .position(|fork| fork.leg == leg && fork.callee.remote_tag == remote);
+        if let Some(index) = known {
+            return u8::try_from(index).ok();
+        }
+        if self.forks.len() >= MAX_FORKS {
+            return None;
+        }
+        let callee = Dialog::uac(response, flow).ok()?;
+        let index = self.forks.len() as u8;
+        let mut caller = self.caller.dialog.clone();
+        if index > 0 {
+            caller.local_tag = local_tag(wire.tokens, self.key, Side::Caller, index);
+        }
+        self.forks.push(Fork { leg, caller, callee });
+        Some(index)
+    }
+
+    fn success(
+        &mut self,
+        wire: &mut Wire<'_>,
+        index: u8,
+        response: &Message<'_>,
+        flow: &Flow,
+        events: &mut Vec<CallEvent>,
+    ) {
+        if self.repeat_ack(wire, Side::Callee, response) {
+            return;
+        }
+        let state = self.legs[usize::from(index)].state;
+        let wanted = self.phase == Phase::Routing
+            && matches!(state, LegState::Calling | LegState::Ringing)
+            && self.caller.invite.is_some();
+        let fork = if wanted { self.fork_for(wire, index, response, flow) } else { None };
+        let Some(fork) = fork else {
+            self.refuse_late_answer(wire, index, response, flow, events);
+            return;
+        };
+        // The 2xx decides about route set and target, whatever the early dialog said (RFC 3261 §13.2.2.4).
+        if let Ok(dialog) = Dialog::uac(response, flow) {
+            let early = &self.forks[usize::from(fork)].callee;
+            let local_cseq = early.local_cseq.max(dialog.local_cseq);
+            self.forks[usize::from(fork)].callee = Dialog { local_cseq, ..dialog };
+        }
+        self.winner = Some(fork);
+        self.phase = Phase::Answered;
+        self.ring_deadline = Tick::NEVER;
+        self.legs[usize::from(index)].state = LegState::Answered;
+        self.cancel_other_legs(wire, index);
+        self.answer_caller(wire, fork, response);
+        if self.caller.offer.is_some() {
+            self.send_ack(wire, Side::Callee, fork, response.cseq().number, None);
+            self.caller.offer = None;
+        }
+        self.start_sessions(wire, response);
+        events.push(CallEvent::Answered { leg: index });
+    }
+
+    /// 200 to the caller, kept for repetition until the ACK comes.
+    fn answer_caller(&mut self, wire: &mut Wire<'_>, fork: u8, response: &Message<'_>) {
+        let Some(tx) = self.caller.invite.take() else { return };
+        let dialog = &self.forks[usize::from(fork)].caller;
+        let content_type = response.content_type().unwrap_or("application/sdp");
+        let status = response.status().unwrap_or(200);
+        let reply = Reply {
+            contact: Some(&dialog.flow),
+            for_session: true,
+            session_expires: self.caller.timer.then_some((wire.settings.session_expires_s, "uac")),
+            body: (!response.body.is_empty()).then_some((content_type, response.body)),
+            ..Reply::new(status, &dialog.local_tag)
+        };
+        let ack_owed = self.caller.offer.is_none().then_some(response.cseq().number);
+        let cseq = dialog.remote_cseq.unwrap_or(0);
+        let flow = dialog.flow;
+        let bytes = respond_and_keep(wire, tx, &reply);
+        self.unacked.push(unacked(wire, Side::Caller, cseq, flow, bytes, ack_owed));
+    }
+
+    fn start_sessions(&mut self, wire: &Wire<'_>, response: &Message<'_>) {
+        let (now, seconds) = (wire.now.tick, wire.settings.session_expires_s);
+        self.sessions[0] = if self.caller.timer {
+            Session::kept_by_peer(now, seconds)
+        } else {
+            Session::probed(now, seconds)
+        };
+        self.sessions[1] = match response.session_expires() {
+            Some(Ok(granted)) if granted.kept_by_uas() => {
+                Session::kept_by_peer(now, granted.seconds.max(wire.settings.min_se_s))
+            }
+            _ => Session::probed(now, seconds),
+        };
+    }
+
+    /// An answer that nobody waits for: acknowledge it and hang up at once.
+    fn refuse_late_answer(
+        &mut self,
+        wire: &mut Wire<'_>,
+        index: u8,
+        response: &Message<'_>,
+        flow: &Flow,
+        events: &mut Vec<CallEvent>,
+    ) {
+        if let Ok(mut dialog) = Dialog::uac(response, flow) {
+            let settings = wire.settings;
+            let branch = wire.tokens.branch();
+            let start = wire.out.begin();
+            compose::in_dialog(
+                &mut wire.out.arena,
+                &dialog,
+                Method::Ack,
+                response.cseq().number,
+                &branch,
+                settings,
+            );
+            compose::finish(&mut wire.out.arena, None);
+            wire.out.finish(start, dialog.flow);
+            self.send_bye_on(wire, &mut dialog, Side::Callee, None);
+        }
+        let leg = &mut self.legs[usize::from(index)];
+        if leg.state != LegState::Answered {
+            leg.state = LegState::Over;
+        }
+        self.finish_if_tidy(events);
+    }
+
+    fn failure(
+        &mut self,
+        wire: &mut Wire<'_>,
+        index: u8,
+        response: &Message<'_>,
+        flow: &Flow,
+        events: &mut Vec<CallEvent>,
+    ) {
+        let status = response.status().unwrap_or(500);
+        let leg = &mut self.legs[usize::from(index)];
+        let live = matches!(leg.state, LegState::Calling | LegState::Ringing);
+        if live && self.phase == Phase::Routing {
+            if matches!(status, 401 | 407) && self.answer_challenge(wire, index, response, flow) {
+                return;
+            }
+            if status == 422 && self.ask_longer_session(wire, index, response) {
+                return;
+            }
+        }
+        self.leg_over(wire, index, status, events);
+    }
+
+    /// Sends the INVITE again with credentials, if the challenge is our own trunk's (A5).
+    fn answer_challenge(&mut self, wire: &mut Wire<'_>, index: u8, response: &Message<'_>, flow: &Flow) -> bool {
+        let leg = &mut self.legs[usize::from(index)];
+        let PeerKind::Trunk(Some(credentials)) = &leg.plan.peer else { return false };
+        if leg.challenges_answered >= MAX_CHALLENGES || flow.peer != leg.plan.flow.peer {
+            return false;
+        }
+        let uri = leg.plan.request_uri.clone();
+        let Some((name, value)) = credentials_for(wire, response, "INVITE", &uri, credentials) else {
+            return false;
+        };
+        leg.challenges_answered += 1;
+        self.send_invite_again(wire, index, Some((name, &value)))
+    }
+
+    /// RFC 4028 §7.3: the callee wants a longer session timer.
+    fn ask_longer_session(&mut self, wire: &mut Wire<'_>, index: u8, response: &Message<'_>) -> bool {
+        let wanted = response.header(Name::MinSe).and_then(|text| text.trim().parse::<u32>().ok());
+        let leg = &mut self.legs[usize::from(index)];
+        match wanted {
+            Some(seconds) if seconds > leg.session_expires_s && seconds <= 86_400 => {
+                leg.session_expires_s = seconds;
+                self.send_invite_again(wire, index, None)
+            }
+            _ => false,
+        }
+    }
+
+    fn send_invite_again(&mut self, wire: &mut Wire<'_>, index: u8, credentials: Option<(Name, &str)>) -> bool {
+        let user = self.user(Purpose::LegInvite(index));
+        let Ok(invite) = wire.transactions.new_client(user) else { return false };
+        let leg = &mut self.legs[usize::from(index)];
+        leg.invite = invite;
+        leg.cseq += 1;
+        self.send_invite(wire, index, credentials);
+        true
+    }
+
+    /// A leg got its last response.
+    fn leg_over(&mut self, wire: &mut Wire<'_>, index: u8, status: u16, events: &mut Vec<CallEvent>) {
+        let leg = &mut self.legs[usize::from(index)];
+        let was = leg.state;
+        leg.state = LegState::Over;
+        if self.phase == Phase::Routing && matches!(was, LegState::Calling | LegState::Ringing) {
+            events.push(CallEvent::LegFailed { leg: index, status });
+        }
+        let _ = wire;
+        self.finish_if_tidy(events);
+    }
+
+    /// Legs that still may answer.
+    pub fn open_legs(&self) -> usize {
+        let open = |leg: &&Leg| {
+            matches!(leg.state, LegState::Prepared | LegState::Calling | LegState::Ringing)
+        };
+        self.legs.iter().filter(open).count()
+    }
+
+    /// Refuses the call: a final response to the caller, CANCEL to all legs.
+    pub fn reject(
+        &mut self,
+        wire: &mut Wire<'_>,
+        status: u16,
+        reason: Option<&str>,
+        ending: (HangupSide, HangupCause),
+        events: &mut Vec<CallEvent>,
+    ) {
+        if self.phase != Phase::Routing {
+            return;
+        }
+        if let Some(tx) = self.caller.invite.take() {
+            let reply = Reply {
+                reason,
+                retry_after_s: (status == 503).then_some(10),
+                ..Reply::new(status, &self.caller.dialog.local_tag)
+            };
+            let settings = wire.settings;
+            wire.transactions.respond(wire.now.tick, tx, status, wire.out, |head, out| {
+                reply.write(head, settings, out);
+            });
+        }
+        self.cancel_other_legs(wire, u8::MAX);
+        self.over(wire, ending.0, ending.1, status, events);
+        self.finish_if_tidy(events);
+    }
+
+    /// The caller's CANCEL: 487 to his INVITE, CANCEL to all legs. The transaction layer has
+    /// answered the CANCEL itself.
+    pub fn caller_cancelled(&mut self, wire: &mut Wire<'_>, events: &mut Vec<CallEvent>) {
+        self.reject(wire, 487, None, (HangupSide::Caller, HangupCause::Cancelled), events);
+    }
+
+    /// CANCELs every leg but one.
+    pub(super) fn cancel_other_legs(&mut self, wire: &mut Wire<'_>, but: u8) {
+        for (index, leg) in self.legs.iter_mut().enumerate() {
+            if index == usize::from(but) {
+                continue;
+            }
+            match leg.state {
+                LegState::Calling | LegState::Ringing => {
+                    leg.state = LegState::Cancelling;
+                    wire.transactions.cancel(wire.now.tick, leg.invite, wire.out);
+                }
+                LegState::Prepared => {
+                    leg.state = LegState::Over;
+                    wire.transactions.discard(leg.invite);
+                }
+                LegState::Cancelling | LegState::Answered | LegState::Over => {}
+            }
+        }
+    }
+
+    /// Gives up one leg that stays silent, so that the next can be tried.
+    pub(super) fn give_up_leg(&mut self, wire: &mut Wire<'_>, index: u8, events: &mut Vec<CallEvent>) {
+        let leg = &mut self.legs[usize::from(index)];
+        leg.state = LegState::Cancelling;
+        wire.transactions.cancel(wire.now.tick, leg.invite, wire.out);
+        events.push(CallEvent::LegFailed { leg: index, status: 408 });
+    }
+
+    fn abandon_prepared(&mut self, wire: &mut Wire<'_>) {
+        for leg in &mut self.legs {
+            if leg.state == LegState::Prepared {
+                leg.state = LegState::Over;
+                wire.transactions.discard(leg.invite);
+            }
+        }
+    }
+
+    /// Sends the ACK for a 2xx and keeps it, to repeat it when the 2xx is repeated.
+    pub(super) fn send_ack(&mut self, wire: &mut Wire<'_>, to: Side, fork: u8, cseq: u32, body: Option<&Body>) {
+        let branch = wire.tokens.branch();
+        let dialog = match to {
+            Side::Caller => &self.forks[usize::from(fork)].caller,
+            Side::Callee => &self.forks[usize::from(fork)].callee,
+        };
+        let flow = dialog.flow;
+        let start = wire.out.begin();
+        compose::in_dialog(&mut wire.out.arena, dialog, Method::Ack, cseq, &branch, wire.settings);
+        compose::finish(&mut wire.out.arena, body);
+        let bytes = wire.out.finish(start, flow);
+        let kept = &mut self.last_acks[super::index_of(to)];
+        kept.cseq = cseq;
+        kept.flow = Some(flow);
+        kept.bytes.clear();
+        kept.bytes.extend_from_slice(bytes);
+    }
+
+    /// Repeats the ACK for a repeated 2xx; false when the 2xx is new, or its ACK still owed.
+    pub(super) fn repeat_ack(&mut self, wire: &mut Wire<'_>, to: Side, response: &Message<'_>) -> bool {
+        let cseq = response.cseq().number;
+        let Some(winner) = self.winner else { return false };
+        let dialog = self.dialog(to, winner);
+        if response.to().tag() != Some(dialog.remote_tag.as_str()) || dialog.call_id != response.call_id() {
+            return false;
+        }
+        let kept = &self.last_acks[super::index_of(to)];
+        match kept.flow {
+            Some(flow) if kept.cseq == cseq => {
+                wire.out.push(flow, &kept.bytes);
+                true
+            }
+            _ => self.unacked.iter().any(|unacked| unacked.ack_owed == Some(cseq)),
+        }
+    }
+
+    /// The call is over for people; tells the owner once.
+    pub(super) fn over(
+        &mut self,
+        wire: &Wire<'_>,
+        side: HangupSide,
+        cause: HangupCause,
+        status: u16,
+        events: &mut Vec<CallEvent>,
+    ) {
+        if self.phase == Phase::Ending {
+            return;
+        }
+        self.phase = Phase::Ending;
+        self.sessions = [Session::NONE, Session::NONE];
+        self.tidy_deadline = wire.now.tick.plus_ms((ACK_WAIT_FACTOR + 8) * wire.settings.t1_ms);
+        events.push(CallEvent::Over { side, cause, status });
+    }
+
+    /// Says once that nothing is left on the wire.
+    pub(super) fn finish_if_tidy(&mut self, events: &mut Vec<CallEvent>) {
+        let tidy = self.phase == Phase::Ending
+            && self.byes_open == 0
+            && !self.bye_caller_after_ack
+            && self.unacked.is_empty()
+            && self.legs.iter().all(|leg| matches!(leg.state, LegState::Over | LegState::Answered));
+        if tidy && !self.finished {
+            self.finished = true;
+            events.push(CallEvent::Finished);
+        }
+    }
+}
+
+/// Sends a 2xx and returns its bytes for repetition.
+pub(super) fn respond_and_keep(wire: &mut Wire<'_>, tx: ServerTx, reply: &Reply<'_>) -> Vec<u8> {
+    let settings = wire.settings;
+    let mut bytes = Vec::new();
+    wire.transactions.respond(wire.now.tick, tx, reply.status, wire.out, |head, out| {
+        let start = out.len();
+        reply.write(head, settings, out);
+        bytes.extend_from_slice(&out[start..]);
+    });
+    bytes
+}
+
+pub(super) fn unacked(
+    wire: &Wire<'_>,
+    to: Side,
+    cseq: u32,
+    flow: Flow,
+    bytes: Vec<u8>,
+    ack_owed: Option<u32>,
+) -> Unacked {
+    let (now, t1) = (wire.now.tick, wire.settings.t1_ms);
+    Unacked {
+        to,
+        cseq,
+        flow,
+        bytes,
+        next: now.plus_ms(t1),
+        interval_ms: t1,
+        until: now.plus_ms(ACK_WAIT_FACTOR * t1),
+        ack_owed,
+    }
+}
+
+/// The header that answers a challenge of our own trunk; `None` when there is none for its realm.
+pub(super) fn credentials_for(
+    wire: &mut Wire<'_>,
+    response: &Message<'_>,
+    method: &str,
+    uri: &str,
+    credentials: &super::Credentials,
+) -> Option<(Name, String)> {
+    let (challenge, answer) = if response.status() == Some(401) {
+        (Name::WwwAuthenticate, Name::Authorization)
+    } else {
+        (Name::ProxyAuthenticate, Name::ProxyAuthorization)
+    };
+    let cnonce = wire.tokens.tag().to_string();
+    let request = uac::Request { method, uri, cnonce: &cnonce, nc: 1 };
+    let account = uac::Account {
+        user: &credentials.user,
+        secret: &credentials.secret,
+        realm: &credentials.realm,
+    };
+    let value = uac::answer(response, challenge, &request, &account)?;
+    Some((answer, value))
+}

@@ -1,0 +1,393 @@
+//! A call as two dialogs that know each other. Lives here: legs, forks, answers, relayed requests,
+//! hang-up. Never here: money, accounts, where a number leads, the store.
+//!
+//! ```text
+//!                 prepare_leg, start_leg           2xx of a leg
+//!   Routing ───────────────────────────► Routing ───────────────► Answered
+//!      │  CANCEL, refused, no answer        │                        │ BYE, cut, session expired
+//!      └───────────────► Ending ◄───────────┴────────────────────────┘
+//!                           │ every INVITE has its final response, every BYE its answer
+//!                           ▼
+//!                       Finished
+//! ```
+//!
+//! The owner of a call (crate `edge`) prepares legs, lets the store write, starts them, and hears
+//! of what happens through [`CallEvent`]s. The transaction layer is lent to each method in [`Wire`].
+
+mod compose;
+mod hangup;
+mod invite;
+mod key;
+mod relay;
+mod session;
+mod settings;
+mod snapshot;
+
+use types::Tick;
+use types::cdr::{HangupCause, HangupSide};
+
+use crate::dialog::Dialog;
+use crate::flow::Flow;
+use crate::message::Message;
+use crate::transaction::{ClientTx, ServerTx};
+
+pub use compose::{OwnedMethod, Reply};
+pub use key::{CallKey, Purpose, Side, User, local_tag, read_tag};
+pub use session::Session;
+pub use settings::{HostPort, Listener, Settings, Wire};
+pub use snapshot::{CallSnapshot, LegSnapshot};
+
+/// Most legs a call may ever have, failed ones included.
+pub const MAX_LEGS: usize = 24;
+/// Most early dialogs of a call.
+const MAX_FORKS: usize = 12;
+/// Most requests under way within a call's dialogs, each way.
+const MAX_RELAYS: usize = 8;
+
+/// A message body as it came, passed on untouched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Body {
+    /// Its Content-Type.
+    pub content_type: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+impl Body {
+    /// The body of a message; `None` when it is empty.
+    pub fn of(message: &Message<'_>) -> Option<Body> {
+        if message.body.is_empty() {
+            return None;
+        }
+        let content_type = message.content_type().unwrap_or("application/sdp").to_owned();
+        Some(Body { content_type, bytes: message.body.to_vec() })
+    }
+}
+
+/// What kind of peer a leg leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PeerKind {
+    /// A carrier, with the credentials it gave us.
+    Trunk(Option<Credentials>),
+    /// A phone of ours.
+    Phone,
+}
+
+/// Credentials for a carrier's challenges.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// User name.
+    pub user: String,
+    /// Secret.
+    pub secret: String,
+    /// The one realm whose challenges are answered (A5).
+    pub realm: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Credentials({}, ..)", self.realm)
+    }
+}
+
+/// Where a leg goes and how its INVITE looks: typed fields, nothing of the caller's headers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LegPlan {
+    /// The way there.
+    pub flow: Flow,
+    /// Request-URI.
+    pub request_uri: String,
+    /// Route values, in order.
+    pub routes: Vec<String>,
+    /// URI in From.
+    pub from_uri: String,
+    /// Display name in From, without quotes.
+    pub display: Option<String>,
+    /// URI in To.
+    pub to_uri: String,
+    /// URI in P-Asserted-Identity, towards carriers.
+    pub identity: Option<String>,
+    /// Ask for privacy of the identity (RFC 3323/3325)?
+    pub private: bool,
+    /// Kind of peer.
+    pub peer: PeerKind,
+    /// Without any response within this time the leg counts as failed.
+    pub silence_ms: Option<u64>,
+    /// The owner's own mark, such as the number of a trunk.
+    pub mark: u32,
+}
+
+/// How far a leg has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LegState {
+    /// Identifiers drawn, nothing sent.
+    Prepared,
+    /// INVITE sent.
+    Calling,
+    /// A response above 100 came.
+    Ringing,
+    /// Given up: CANCEL sent or to be sent, waiting for the final response.
+    Cancelling,
+    /// It won the call.
+    Answered,
+    /// A final response came, or time ran out.
+    Over,
+}
+
+/// One attempt to reach the called side.
+#[derive(Debug)]
+pub struct Leg {
+    /// Where it goes.
+    pub plan: LegPlan,
+    /// How far it has come.
+    pub state: LegState,
+    /// Its Call-ID.
+    pub call_id: String,
+    /// Our tag in its From.
+    pub local_tag: String,
+    /// User-Agent or Server of the peer, once heard.
+    pub user_agent: String,
+    invite: ClientTx,
+    cseq: u32,
+    heard: bool,
+    silence_deadline: Tick,
+    session_expires_s: u32,
+    challenges_answered: u8,
+}
+
+/// A pair of dialogs, one on each side, that belong together.
+#[derive(Clone, Debug)]
+pub struct Fork {
+    leg: u8,
+    caller: Dialog,
+    callee: Dialog,
+}
+
+/// The a-leg's INVITE and what it said.
+#[derive(Debug)]
+struct Caller {
+    invite: Option<ServerTx>,
+    dialog: Dialog,
+    offer: Option<Body>,
+    max_forwards: u8,
+    reliable_provisionals: bool,
+    timer: bool,
+}
+
+/// A 2xx of ours to an INVITE, repeated until its ACK comes (RFC 3261 §13.3.1.4).
+#[derive(Debug)]
+struct Unacked {
+    to: Side,
+    cseq: u32,
+    flow: Flow,
+    bytes: Vec<u8>,
+    next: Tick,
+    interval_ms: u64,
+    until: Tick,
+    ack_owed: Option<u32>,
+}
+
+/// A request within the dialog on its way to the other side.
+#[derive(Debug)]
+struct Relay {
+    id: u8,
+    to: Side,
+    fork: u8,
+    method: OwnedMethod,
+    server: ServerTx,
+    client: ClientTx,
+    cseq: u32,
+    asked_cseq: u32,
+    offered: bool,
+    challenged: bool,
+    body: Option<Body>,
+}
+
+/// The last ACK sent to a side, to be repeated with each repeated 2xx.
+#[derive(Debug, Default)]
+struct LastAck {
+    cseq: u32,
+    flow: Option<Flow>,
+    bytes: Vec<u8>,
+}
+
+/// Where a call stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Before the answer.
+    Routing,
+    /// Both sides talk.
+    Answered,
+    /// Over for people; the wire still has to be tidied.
+    Ending,
+}
+
+/// What the owner of a call hears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallEvent {
+    /// A leg was answered and the caller told; the money runs.
+    Answered {
+        /// Which leg.
+        leg: u8,
+    },
+    /// A leg failed with this status; the owner prepares another or rejects the call.
+    LegFailed {
+        /// Which leg.
+        leg: u8,
+        /// The status; 408 when nothing came.
+        status: u16,
+    },
+    /// The call is over for people. Nothing more is charged from here on.
+    Over {
+        /// Who ended it.
+        side: HangupSide,
+        /// Why.
+        cause: HangupCause,
+        /// The final status the caller got.
+        status: u16,
+    },
+    /// Nothing of the call is left on the wire; its place may be given away.
+    Finished,
+}
+
+/// Is a request of the dialog that its tags name?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DialogCheck {
+    /// It is, and it came on the dialog's own flow.
+    SameFlow,
+    /// It is, but it came another way: fresh credentials are wanted (F6).
+    OtherFlow,
+    /// It is not.
+    Unknown,
+    /// It is, but its CSeq is old.
+    OutOfOrder,
+}
+
+/// A call: one caller, legs towards the called side, at most one answer.
+#[derive(Debug)]
+pub struct Call {
+    key: CallKey,
+    phase: Phase,
+    caller: Caller,
+    legs: Vec<Leg>,
+    forks: Vec<Fork>,
+    winner: Option<u8>,
+    relays: Vec<Relay>,
+    unacked: Vec<Unacked>,
+    last_acks: [LastAck; 2],
+    sessions: [Session; 2],
+    ring_deadline: Tick,
+    byes_open: u8,
+    bye_caller_after_ack: bool,
+    tidy_deadline: Tick,
+    finished: bool,
+}
+
+impl Call {
+    /// Where it lives.
+    pub fn key(&self) -> CallKey {
+        self.key
+    }
+
+    /// Where it stands.
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Its legs, in the order they were prepared.
+    pub fn legs(&self) -> &[Leg] {
+        &self.legs
+    }
+
+    /// The leg that was answered.
+    pub fn winning_leg(&self) -> Option<&Leg> {
+        let fork = &self.forks[usize::from(self.winner?)];
+        self.legs.get(usize::from(fork.leg))
+    }
+
+    /// The caller's dialog before any answer: Call-ID, tags and flow of the a-leg.
+    pub fn caller_dialog(&self) -> &Dialog {
+        &self.caller.dialog
+    }
+
+    /// The caller's INVITE transaction while it has no final response.
+    pub fn caller_invite(&self) -> Option<ServerTx> {
+        self.caller.invite
+    }
+
+    /// When [`Call::handle_timeout`] wants to be called next.
+    pub fn next_timeout(&self) -> Tick {
+        let silence = self
+            .legs
+            .iter()
+            .filter(|leg| leg.state == LegState::Calling && !leg.heard)
+            .map(|leg| leg.silence_deadline);
+        let repeats = self.unacked.iter().map(|unacked| unacked.next.min(unacked.until));
+        let sessions = self.sessions.iter().map(Session::next_timeout);
+        let phase = match self.phase {
+            Phase::Routing => self.ring_deadline,
+            Phase::Answered => Tick::NEVER,
+            Phase::Ending => self.tidy_deadline,
+        };
+        silence.chain(repeats).chain(sessions).fold(phase, Tick::min)
+    }
+
+    /// Does a request with our tag belong to a dialog of this call?
+    pub fn check_dialog(&self, side: Side, index: u8, request: &Message<'_>, flow: &Flow) -> DialogCheck {
+        let Some(dialog) = self.find_fork(side, index, request).map(|fork| self.dialog(side, fork)) else {
+            return DialogCheck::Unknown;
+        };
+        let is_ours = dialog.call_id == request.call_id()
+            && request.to().tag() == Some(dialog.local_tag.as_str())
+            && request.from().tag().unwrap_or("") == dialog.remote_tag;
+        if !is_ours {
+            return DialogCheck::Unknown;
+        }
+        if !dialog.matches_flow(flow) {
+            return DialogCheck::OtherFlow;
+        }
+        DialogCheck::SameFlow
+    }
+
+    /// The fork that a request from `side` with our tag's `index` means.
+    fn find_fork(&self, side: Side, index: u8, request: &Message<'_>) -> Option<u8> {
+        match side {
+            Side::Caller => (usize::from(index) < self.forks.len()).then_some(index),
+            Side::Callee => {
+                let remote = request.from().tag().unwrap_or("");
+                let found = self
+                    .forks
+                    .iter()
+                    .position(|fork| fork.leg == index && fork.callee.remote_tag == remote)?;
+                u8::try_from(found).ok()
+            }
+        }
+    }
+
+    fn dialog(&self, side: Side, fork: u8) -> &Dialog {
+        let fork = &self.forks[usize::from(fork)];
+        match side {
+            Side::Caller => &fork.caller,
+            Side::Callee => &fork.callee,
+        }
+    }
+
+    fn dialog_mut(&mut self, side: Side, fork: u8) -> &mut Dialog {
+        let fork = &mut self.forks[usize::from(fork)];
+        match side {
+            Side::Caller => &mut fork.caller,
+            Side::Callee => &mut fork.callee,
+        }
+    }
+
+    fn user(&self, purpose: Purpose) -> u64 {
+        User { call: self.key, purpose }.pack()
+    }
+}
+
+const fn index_of(side: Side) -> usize {
+    match side {
+        Side::Caller => 0,
+        Side::Callee => 1,
+    }
+}

@@ -1,0 +1,326 @@
+//! Requests within a call's dialogs, passed from one side to the other. Lives here: re-INVITE,
+//! UPDATE, INFO, PRACK. Never here: BYE, REFER (refused before it comes here), the first INVITE.
+
+use types::cdr::HangupCause;
+
+use crate::flow::Flow;
+use crate::message::{Message, Method, Name, print};
+use crate::transaction::ServerTx;
+
+use super::compose::{self, OwnedMethod, Reply};
+use super::{
+    Body, Call, CallEvent, MAX_RELAYS, PeerKind, Phase, Purpose, Relay, Side, Wire, index_of, invite,
+};
+
+impl Call {
+    /// Takes in a request within a dialog that was checked: order, target, session; then passes it on.
+    pub fn handle_request(
+        &mut self,
+        wire: &mut Wire<'_>,
+        from: Side,
+        fork: u8,
+        request: &Message<'_>,
+        tx: ServerTx,
+    ) {
+        let Some(method) = relayed_method(request) else {
+            self.refuse(wire, tx, 405);
+            return;
+        };
+        let now = wire.now.tick;
+        self.sessions[index_of(from)].refresh(now);
+        let dialog = self.dialog_mut(from, fork);
+        if matches!(method, OwnedMethod::Invite | OwnedMethod::Update) {
+            dialog.refresh_target(request);
+        }
+        let is_refresh = method == OwnedMethod::Update && request.body.is_empty();
+        if method == OwnedMethod::Options || is_refresh {
+            self.answer_locally(wire, from, fork, request, tx);
+            return;
+        }
+        if self.phase == Phase::Ending {
+            self.refuse(wire, tx, 481);
+            return;
+        }
+        if method == OwnedMethod::Invite && self.invite_under_way(fork) {
+            self.refuse(wire, tx, 491);
+            return;
+        }
+        let to_this_side = self.relays.iter().filter(|relay| relay.to == from.other()).count();
+        if to_this_side >= MAX_RELAYS {
+            self.refuse(wire, tx, 503);
+            return;
+        }
+        self.pass_on(wire, from, fork, request, method, tx);
+    }
+
+    /// RFC 3261 §14.1: one INVITE at a time in a dialog, either way.
+    fn invite_under_way(&self, fork: u8) -> bool {
+        self.winner != Some(fork)
+            || !self.unacked.is_empty()
+            || self.relays.iter().any(|relay| relay.method == OwnedMethod::Invite)
+    }
+
+    fn pass_on(
+        &mut self,
+        wire: &mut Wire<'_>,
+        from: Side,
+        fork: u8,
+        request: &Message<'_>,
+        method: OwnedMethod,
+        server: ServerTx,
+    ) {
+        let to = from.other();
+        let free = (0..u8::MAX - 1).find(|id| !self.relays.iter().any(|r| r.id == *id && r.to == to));
+        let id = free.expect("fewer than 8 relays are open");
+        let Ok(client) = wire.transactions.new_client(self.user(Purpose::Relay(to, id))) else {
+            self.refuse(wire, server, 503);
+            return;
+        };
+        let cseq = self.dialog_mut(to, fork).next_cseq();
+        let relay = Relay {
+            id,
+            to,
+            fork,
+            method,
+            server,
+            client,
+            cseq,
+            asked_cseq: request.cseq().number,
+            offered: !request.body.is_empty(),
+            challenged: false,
+            body: Body::of(request),
+        };
+        self.send_relay(wire, &relay, request.rack(), None);
+        self.relays.push(relay);
+    }
+
+    fn send_relay(
+        &self,
+        wire: &mut Wire<'_>,
+        relay: &Relay,
+        rack: Option<crate::message::RAck<'_>>,
+        credentials: Option<(Name, &str)>,
+    ) {
+        let branch = wire.transactions.branch(relay.client).to_string();
+        let dialog = self.dialog(relay.to, relay.fork);
+        let (settings, method) = (wire.settings, relay.method.method());
+        let invite_cseq = self.legs.get(usize::from(self.forks[usize::from(relay.fork)].leg)).map(|leg| leg.cseq);
+        wire.transactions.send(wire.now.tick, relay.client, dialog.flow, method, wire.out, |out| {
+            compose::in_dialog(out, dialog, method, relay.cseq, &branch, settings);
+            if let (OwnedMethod::Prack, Some(rack)) = (relay.method, rack) {
+                // The RSeq is the callee's own, passed on in the provisional response.
+                let cseq = invite_cseq.unwrap_or(rack.cseq);
+                print::header(out, Name::RAck, format_args!("{} {cseq} INVITE", rack.rseq));
+            }
+            if matches!(relay.method, OwnedMethod::Invite | OwnedMethod::Update) {
+                print::header(out, Name::Allow, compose::ALLOW);
+                print::header(out, Name::Supported, "timer");
+                print::header(
+                    out,
+                    Name::SessionExpires,
+                    format_args!("{};refresher=uas", settings.session_expires_s),
+                );
+            }
+            if let Some((name, value)) = credentials {
+                print::header(out, name, value);
+            }
+            compose::finish(out, relay.body.as_ref());
+        });
+    }
+
+    /// A response to a relayed request, or to a probe (`id` 255).
+    pub fn relay_response(
+        &mut self,
+        wire: &mut Wire<'_>,
+        to: Side,
+        id: u8,
+        response: &Message<'_>,
+        flow: &Flow,
+        events: &mut Vec<CallEvent>,
+    ) {
+        let status = response.status().unwrap_or(0);
+        if status >= 200 {
+            self.sessions[index_of(to)].refresh(wire.now.tick);
+        }
+        if self.repeat_ack_if_invite(wire, to, response) {
+            return;
+        }
+        if id == u8::MAX {
+            if matches!(status, 408 | 481) {
+                self.hang_up(wire, HangupCause::SessionExpired, 408, None, events);
+            }
+            return;
+        }
+        let Some(position) = self.relays.iter().position(|r| r.id == id && r.to == to) else { return };
+        match status {
+            0..=100 => {}
+            101..=199 => self.relay_provisional(wire, position, response),
+            401 | 407 if self.answer_relay_challenge(wire, position, response, flow) => {}
+            _ => self.relay_final(wire, position, response, events),
+        }
+    }
+
+    fn repeat_ack_if_invite(&mut self, wire: &mut Wire<'_>, to: Side, response: &Message<'_>) -> bool {
+        let is_success = response.status().is_some_and(|status| (200..300).contains(&status));
+        response.cseq().method == Method::Invite && is_success && self.repeat_ack(wire, to, response)
+    }
+
+    fn relay_provisional(&mut self, wire: &mut Wire<'_>, position: usize, response: &Message<'_>) {
+        let relay = &self.relays[position];
+        if relay.method != OwnedMethod::Invite {
+            return;
+        }
+        let reply = Reply::new(response.status().unwrap_or(183), "");
+        let (tx, settings) = (relay.server, wire.settings);
+        wire.transactions.respond(wire.now.tick, tx, reply.status, wire.out, |head, out| {
+            reply.write(head, settings, out);
+        });
+    }
+
+    fn relay_final(
+        &mut self,
+        wire: &mut Wire<'_>,
+        position: usize,
+        response: &Message<'_>,
+        events: &mut Vec<CallEvent>,
+    ) {
+        let relay = self.relays.swap_remove(position);
+        let status = response.status().unwrap_or(500);
+        let success = (200..300).contains(&status);
+        if success && matches!(relay.method, OwnedMethod::Invite | OwnedMethod::Update) {
+            self.dialog_mut(relay.to, relay.fork).refresh_target(response);
+        }
+        let content_type = response.content_type().unwrap_or("application/sdp");
+        let asking = relay.to.other();
+        let dialog = self.dialog(asking, relay.fork);
+        let sessions = success && matches!(relay.method, OwnedMethod::Invite | OwnedMethod::Update);
+        // A challenge of the far side is not for the near side's eyes.
+        let status = if matches!(status, 401 | 407) { 403 } else { status };
+        let reply = Reply {
+            contact: sessions.then_some(&dialog.flow),
+            for_session: sessions,
+            session_expires: (sessions && self.timer_of(asking))
+                .then_some((wire.settings.session_expires_s, "uac")),
+            body: (!response.body.is_empty()).then_some((content_type, response.body)),
+            ..Reply::new(status, &dialog.local_tag)
+        };
+        if relay.method == OwnedMethod::Invite && success {
+            let flow = dialog.flow;
+            let bytes = invite::respond_and_keep(wire, relay.server, &reply);
+            let ack_owed = (!relay.offered).then_some(relay.cseq);
+            self.unacked.push(invite::unacked(wire, asking, relay.asked_cseq, flow, bytes, ack_owed));
+            if relay.offered {
+                self.send_ack(wire, relay.to, relay.fork, relay.cseq, None);
+            }
+        } else {
+            let (tx, settings) = (relay.server, wire.settings);
+            wire.transactions.respond(wire.now.tick, tx, status, wire.out, |head, out| {
+                reply.write(head, settings, out);
+            });
+        }
+        self.end_if_gone(wire, relay.method, status, events);
+    }
+
+    /// RFC 5057 §5: 481 says that the other side's dialog is gone.
+    fn end_if_gone(&mut self, wire: &mut Wire<'_>, method: OwnedMethod, status: u16, events: &mut Vec<CallEvent>) {
+        if status == 481 && method != OwnedMethod::Prack {
+            self.hang_up(wire, HangupCause::SessionExpired, 408, None, events);
+        }
+    }
+
+    /// Nothing came back for a relayed request or a probe.
+    pub fn relay_timeout(&mut self, wire: &mut Wire<'_>, to: Side, id: u8, events: &mut Vec<CallEvent>) {
+        if id == u8::MAX {
+            self.hang_up(wire, HangupCause::SessionExpired, 408, None, events);
+            return;
+        }
+        let Some(position) = self.relays.iter().position(|r| r.id == id && r.to == to) else { return };
+        let relay = self.relays.swap_remove(position);
+        self.refuse(wire, relay.server, 408);
+        if relay.method != OwnedMethod::Prack {
+            self.hang_up(wire, HangupCause::SessionExpired, 408, None, events);
+        }
+    }
+
+    /// A carrier challenged a relayed request: answered once, on our own trunk's dialog only (A5).
+    fn answer_relay_challenge(
+        &mut self,
+        wire: &mut Wire<'_>,
+        position: usize,
+        response: &Message<'_>,
+        flow: &Flow,
+    ) -> bool {
+        let relay = &self.relays[position];
+        let (to, fork) = (relay.to, relay.fork);
+        let leg = &self.legs[usize::from(self.forks[usize::from(fork)].leg)];
+        let PeerKind::Trunk(Some(credentials)) = leg.plan.peer.clone() else { return false };
+        if to != Side::Callee || relay.challenged || flow.peer != leg.plan.flow.peer {
+            return false;
+        }
+        let (uri, method) = (self.dialog(to, fork).remote_target.clone(), relay.method.method());
+        let user = self.user(Purpose::Relay(to, relay.id));
+        let answer = invite::credentials_for(wire, response, method.as_str(), &uri, &credentials);
+        let Some((name, value)) = answer else { return false };
+        let Ok(client) = wire.transactions.new_client(user) else { return false };
+        let cseq = self.dialog_mut(to, fork).next_cseq();
+        let mut relay = self.relays.swap_remove(position);
+        relay.challenged = true;
+        relay.client = client;
+        relay.cseq = cseq;
+        self.send_relay(wire, &relay, None, Some((name, &value)));
+        self.relays.push(relay);
+        true
+    }
+
+    fn answer_locally(&mut self, wire: &mut Wire<'_>, from: Side, fork: u8, request: &Message<'_>, tx: ServerTx) {
+        let dialog = self.dialog(from, fork);
+        let timer = request.has_option(Name::Supported, "timer") && request.session_expires().is_some();
+        let reply = Reply {
+            contact: Some(&dialog.flow),
+            for_session: true,
+            session_expires: timer.then_some((wire.settings.session_expires_s, "uac")),
+            ..Reply::new(if self.phase == Phase::Ending { 481 } else { 200 }, &dialog.local_tag)
+        };
+        let settings = wire.settings;
+        wire.transactions.respond(wire.now.tick, tx, reply.status, wire.out, |head, out| {
+            reply.write(head, settings, out);
+        });
+    }
+
+    fn timer_of(&self, side: Side) -> bool {
+        side == Side::Callee || self.caller.timer
+    }
+
+    fn refuse(&self, wire: &mut Wire<'_>, tx: ServerTx, status: u16) {
+        let settings = wire.settings;
+        wire.transactions.respond(wire.now.tick, tx, status, wire.out, |head, out| {
+            Reply::new(status, &self.caller.dialog.local_tag).write(head, settings, out);
+        });
+    }
+
+    /// The fork that a request means, after [`Call::check_dialog`] said it is one of ours.
+    pub fn fork_of(&self, side: Side, index: u8, request: &Message<'_>) -> Option<u8> {
+        self.find_fork(side, index, request)
+    }
+
+    /// Is the CSeq of a request newer than the last? Remembers it if so (RFC 3261 §12.2.2).
+    pub fn accept_cseq(&mut self, side: Side, fork: u8, request: &Message<'_>) -> bool {
+        self.dialog_mut(side, fork).accepts_cseq(request.cseq().number)
+    }
+
+    /// A side proved itself on another flow: its dialog goes on there.
+    pub fn move_flow(&mut self, side: Side, fork: u8, flow: &Flow) {
+        self.dialog_mut(side, fork).flow = *flow;
+    }
+}
+
+fn relayed_method(request: &Message<'_>) -> Option<OwnedMethod> {
+    match request.method()? {
+        Method::Invite => Some(OwnedMethod::Invite),
+        Method::Update => Some(OwnedMethod::Update),
+        Method::Info => Some(OwnedMethod::Info),
+        Method::Prack => Some(OwnedMethod::Prack),
+        Method::Options => Some(OwnedMethod::Options),
+        _ => None,
+    }
+}

@@ -1,0 +1,399 @@
+//! One message, from bytes to parts. Lives here: lines, folding, the start line, and the headers without which there
+//! is no message. Never here: what other headers mean; they are read when somebody asks.
+//!
+//! One pass finds the lines, unfolds them in place and remembers where each header is. Nothing is allocated.
+
+use arrayvec::ArrayVec;
+
+use super::error::{Fault, ParseError, ParseErrorKind};
+use super::headers::{Kind, NAMES, Name};
+use super::message::{Message, Slot};
+use super::method::Method;
+use super::name_addr::read_name_addr;
+use super::scan::{self, Scanner, TOKEN};
+use super::uri::{Scheme, Uri};
+use super::values::{CSeq, check_call_id, read_cseq, read_number};
+use super::via::{Via, read_via};
+use super::{MAX_HEAD, MAX_HEADERS, MAX_MESSAGE, Origin, StartLine};
+
+/// What the first pass found: offsets, so that the bytes can be unfolded meanwhile.
+struct Lines {
+    /// Start line.
+    start: (usize, usize),
+    /// Number of the start line, from 1.
+    start_line: usize,
+    /// First byte of the body.
+    body: usize,
+    slots: ArrayVec<Slot, MAX_HEADERS>,
+    /// First slot by name.
+    first: [u8; NAMES],
+}
+
+/// A fault by kind, place and line.
+struct Place(ParseErrorKind, usize, usize);
+
+pub(super) fn parse(bytes: &mut [u8], origin: Origin) -> Result<Message<'_>, ParseError> {
+    let found = find_lines(bytes);
+    let bytes: &[u8] = bytes;
+    let error = |Place(kind, at, line)| {
+        ParseError::new(kind, line, at, bytes.get(at..).unwrap_or_default())
+    };
+    let lines = found.map_err(error)?;
+    let head = std::str::from_utf8(&bytes[..lines.body]).map_err(|utf8| {
+        let at = utf8.valid_up_to();
+        error(Place(ParseErrorKind::NotUtf8, at, line_of(&lines, at)))
+    })?;
+    read(head, &bytes[lines.body..], lines, origin).map_err(error)
+}
+
+/// The line of an offset, for a fault.
+fn line_of(lines: &Lines, at: usize) -> usize {
+    let before = lines
+        .slots
+        .iter()
+        .rev()
+        .find(|slot| usize::from(slot.name_at) <= at);
+    before.map_or(lines.start_line, |slot| slot.line.into())
+}
+
+/// Splits the header section into lines; folded lines become one (RFC 3261 §7.3.1).
+fn find_lines(bytes: &mut [u8]) -> Result<Lines, Place> {
+    if bytes.len() > MAX_MESSAGE {
+        return Err(Place(ParseErrorKind::TooLarge, MAX_MESSAGE, 1));
+    }
+    let limit = bytes.len().min(MAX_HEAD);
+    // RFC 3261 §7.5: line ends before the start line are overlooked.
+    let mut from = 0;
+    while bytes[from..limit].starts_with(b"\r\n") {
+        from += 2;
+    }
+    let start_line = from / 2 + 1;
+    if from == bytes.len() {
+        return Err(Place(ParseErrorKind::Empty, from, start_line));
+    }
+    let mut lines = Lines {
+        start: (0, 0),
+        start_line,
+        body: 0,
+        slots: ArrayVec::new(),
+        first: [u8::MAX; NAMES],
+    };
+    let (mut line, mut line_here) = (start_line, start_line);
+    let mut at = from;
+    loop {
+        at = scan::find_control(&bytes[..limit], at);
+        if at == limit {
+            let kind = match limit < bytes.len() {
+                true => ParseErrorKind::HeadTooLarge,
+                false => ParseErrorKind::Truncated,
+            };
+            return Err(Place(kind, at, line_here));
+        }
+        match (bytes[at], bytes.get(at + 1)) {
+            (b'\t', _) => {
+                at += 1;
+                continue;
+            }
+            (b'\r', Some(b'\n')) => {}
+            (b'\r', None) => return Err(Place(ParseErrorKind::Truncated, at + 1, line_here)),
+            (b'\r', _) => return Err(Place(ParseErrorKind::BareCarriageReturn, at, line_here)),
+            (b'\n', _) => return Err(Place(ParseErrorKind::BareLineFeed, at, line_here)),
+            _ => return Err(Place(ParseErrorKind::Control, at, line_here)),
+        }
+        let next = at + 2;
+        line_here += 1;
+        if at == from {
+            lines.body = next;
+            return Ok(lines);
+        }
+        let is_start = lines.start.1 == 0;
+        if let Some(b' ' | b'\t') = bytes.get(next) {
+            if is_start || next >= limit {
+                return Err(Place(ParseErrorKind::HeaderName, next, line_here));
+            }
+            bytes[at..=next].fill(b' ');
+            at = next + 1;
+            continue;
+        }
+        match is_start {
+            true => lines.start = (from, at),
+            false => add_header(&mut lines, bytes, from, at, line)?,
+        }
+        (from, line, at) = (next, line_here, next);
+    }
+}
+
+/// Remembers the header in `bytes[from..to]`.
+fn add_header(
+    lines: &mut Lines,
+    bytes: &[u8],
+    from: usize,
+    to: usize,
+    line: usize,
+) -> Result<(), Place> {
+    let bad_name = Err(Place(ParseErrorKind::HeaderName, from, line));
+    let mut at = from;
+    while at < to && scan::is(TOKEN, bytes[at]) {
+        at += 1;
+    }
+    let name_end = at;
+    // RFC 3261 §25.1 HCOLON: white space may stand before the colon.
+    while at < to && matches!(bytes[at], b' ' | b'\t') {
+        at += 1;
+    }
+    if name_end == from || name_end - from > usize::from(u8::MAX) || at == to || bytes[at] != b':' {
+        return bad_name;
+    }
+    let is_blank = |b: u8| matches!(b, b' ' | b'\t');
+    let mut value_at = at + 1;
+    while value_at < to && is_blank(bytes[value_at]) {
+        value_at += 1;
+    }
+    let mut value_end = to;
+    while value_end > value_at && is_blank(bytes[value_end - 1]) {
+        value_end -= 1;
+    }
+    let name = Name::find(&bytes[from..name_end]);
+    let index = lines.slots.len() as u8;
+    let first = &mut lines.first[name as usize];
+    if *first == u8::MAX {
+        *first = index;
+    } else if name.kind() == Kind::One {
+        return Err(Place(ParseErrorKind::Duplicate(name), from, line));
+    }
+    let slot = Slot {
+        name,
+        name_len: (name_end - from) as u8,
+        name_at: from as u16,
+        value_at: value_at as u16,
+        value_len: (value_end - value_at) as u16,
+        line: line as u16,
+    };
+    lines
+        .slots
+        .try_push(slot)
+        .map_err(|_| Place(ParseErrorKind::TooManyHeaders, from, line))
+}
+
+/// Reads start line and mandatory headers, then cuts the body.
+fn read<'a>(
+    head: &'a str,
+    rest: &'a [u8],
+    lines: Lines,
+    origin: Origin,
+) -> Result<Message<'a>, Place> {
+    let (from, to) = lines.start;
+    let (start, target) = read_start_line(&head[from..to])
+        .map_err(|(kind, at)| Place(kind, from + at, lines.start_line))?;
+    let reader = Reader {
+        head,
+        lines: &lines,
+    };
+    let via = reader.vias()?;
+    let from = reader.must(Name::From, read_name_addr)?;
+    let to = reader.must(Name::To, read_name_addr)?;
+    let call_id = reader.must(Name::CallId, |scanner| {
+        check_call_id(scanner.rest()).map(|()| scanner.rest())
+    })?;
+    let cseq: CSeq<'a> = reader.must(Name::CSeq, read_cseq)?;
+    let max_forwards = reader.may(Name::MaxForwards, |scanner| read_number(scanner, 255))?;
+    if let StartLine::Request { method, .. } = start
+        && method != cseq.method
+    {
+        let slot = &lines.slots[usize::from(lines.first[Name::CSeq as usize])];
+        return Err(Place(
+            ParseErrorKind::MethodMismatch,
+            slot.value_at.into(),
+            slot.line.into(),
+        ));
+    }
+    let body = reader.body(rest, origin)?;
+    Ok(Message {
+        start,
+        body,
+        head,
+        target,
+        via,
+        from,
+        to,
+        call_id,
+        cseq,
+        max_forwards: max_forwards.map(|hops| hops as u8),
+        first: lines.first,
+        slots: lines.slots,
+    })
+}
+
+/// Reads headers and knows where they are.
+struct Reader<'a, 'l> {
+    head: &'a str,
+    lines: &'l Lines,
+}
+
+impl<'a> Reader<'a, '_> {
+    fn slot(&self, name: Name) -> Option<&Slot> {
+        self.lines
+            .slots
+            .get(usize::from(self.lines.first[name as usize]))
+    }
+
+    fn read<T>(
+        &self,
+        slot: &Slot,
+        read: impl FnOnce(&mut Scanner<'a>) -> Result<T, Fault>,
+    ) -> Result<T, Place> {
+        read(&mut Scanner::new(slot.value(self.head))).map_err(|Fault { error, at }| {
+            let kind = ParseErrorKind::Header(slot.name, error);
+            Place(kind, usize::from(slot.value_at) + at, slot.line.into())
+        })
+    }
+
+    fn may<T>(
+        &self,
+        name: Name,
+        read: impl FnOnce(&mut Scanner<'a>) -> Result<T, Fault>,
+    ) -> Result<Option<T>, Place> {
+        self.slot(name)
+            .map(|slot| self.read(slot, read))
+            .transpose()
+    }
+
+    fn must<T>(
+        &self,
+        name: Name,
+        read: impl FnOnce(&mut Scanner<'a>) -> Result<T, Fault>,
+    ) -> Result<T, Place> {
+        self.may(name, read)?.ok_or(self.missing(name))
+    }
+
+    fn missing(&self, name: Name) -> Place {
+        let last = self
+            .lines
+            .slots
+            .last()
+            .map_or(self.lines.start_line, |slot| slot.line.into());
+        Place(
+            ParseErrorKind::Missing(name),
+            self.lines.body.saturating_sub(2),
+            last + 1,
+        )
+    }
+
+    /// All Via values are read, so that none further down is malformed; the topmost is kept.
+    fn vias(&self) -> Result<Via<'a>, Place> {
+        let mut top = None;
+        let first = usize::from(self.lines.first[Name::Via as usize]);
+        for slot in self
+            .lines
+            .slots
+            .iter()
+            .skip(first)
+            .filter(|slot| slot.name == Name::Via)
+        {
+            self.read(slot, |scanner| {
+                loop {
+                    let via = read_via(scanner)?;
+                    top.get_or_insert(via);
+                    if !scanner.eat(b',') {
+                        return scanner.end();
+                    }
+                }
+            })?;
+        }
+        top.ok_or(self.missing(Name::Via))
+    }
+
+    /// The body: as long as Content-Length says; without one, all that came in a datagram, or nothing of a stream.
+    fn body(&self, rest: &'a [u8], origin: Origin) -> Result<&'a [u8], Place> {
+        let len = self.may(Name::ContentLength, |scanner| {
+            read_number(scanner, u32::MAX)
+        })?;
+        match (len, origin) {
+            (Some(len), _) => rest.get(..len as usize).ok_or_else(|| {
+                let slot = self
+                    .slot(Name::ContentLength)
+                    .expect("its value was just read");
+                Place(
+                    ParseErrorKind::BodyTooShort,
+                    slot.value_at.into(),
+                    slot.line.into(),
+                )
+            }),
+            (None, Origin::Datagram) => Ok(rest),
+            // RFC 3261 §18.3: on a stream it must be there.
+            (None, Origin::Stream) => Err(self.missing(Name::ContentLength)),
+        }
+    }
+}
+
+type StartParts<'a> = (StartLine<'a>, Option<Uri<'a>>);
+
+fn read_start_line(line: &str) -> Result<StartParts<'_>, (ParseErrorKind, usize)> {
+    match line.as_bytes() {
+        [b'S' | b's', b'I' | b'i', b'P' | b'p', b'/', ..] => read_status_line(line),
+        _ => read_request_line(line),
+    }
+}
+
+/// `SIP/2.0 SP status SP reason`; the last space may be missing where there is no reason.
+fn read_status_line(line: &str) -> Result<StartParts<'_>, (ParseErrorKind, usize)> {
+    let (version, rest) = line.split_once(' ').ok_or((ParseErrorKind::StartLine, 0))?;
+    check_version(version).map_err(|kind| (kind, 0))?;
+    let at = version.len() + 1;
+    let (digits, reason) = rest.split_once(' ').unwrap_or((rest, ""));
+    let is_status = digits.len() == 3 && digits.bytes().all(|b| b.is_ascii_digit());
+    let status = digits
+        .parse()
+        .ok()
+        .filter(|status| is_status && (100..700).contains(status));
+    let status = status.ok_or((ParseErrorKind::Status, at))?;
+    Ok((StartLine::Response { status, reason }, None))
+}
+
+/// `method SP uri SP SIP/2.0`
+fn read_request_line(line: &str) -> Result<StartParts<'_>, (ParseErrorKind, usize)> {
+    let (method, rest) = line.split_once(' ').ok_or((ParseErrorKind::StartLine, 0))?;
+    if method.is_empty() || !method.bytes().all(|b| scan::is(TOKEN, b)) {
+        return Err((ParseErrorKind::Method, 0));
+    }
+    let uri_at = method.len() + 1;
+    let (uri, version) = rest
+        .split_once(' ')
+        .ok_or((ParseErrorKind::StartLine, uri_at))?;
+    check_version(version).map_err(|kind| (kind, uri_at + uri.len() + 1))?;
+    let target = Uri::parse(uri).map_err(|error| (ParseErrorKind::RequestUri(error), uri_at))?;
+    // RFC 3261 §19.1.1, table 1: no headers in a Request-URI.
+    if matches!(target.scheme, Scheme::Sip | Scheme::Sips) && target.headers.is_some() {
+        return Err((ParseErrorKind::RequestUri(super::UriError::Headers), uri_at));
+    }
+    Ok((
+        StartLine::Request {
+            method: Method::find(method),
+            uri,
+        },
+        Some(target),
+    ))
+}
+
+/// `SIP/2.0`, or another version, or none at all.
+fn check_version(text: &str) -> Result<(), ParseErrorKind> {
+    if text == "SIP/2.0" || text.eq_ignore_ascii_case("SIP/2.0") {
+        return Ok(());
+    }
+    let number = text
+        .get(..4)
+        .filter(|sip| sip.eq_ignore_ascii_case("SIP/"))
+        .map(|_| &text[4..]);
+    let is_version = number
+        .and_then(|number| number.split_once('.'))
+        .is_some_and(|(a, b)| {
+            [a, b]
+                .iter()
+                .all(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+        });
+    Err(if is_version {
+        ParseErrorKind::Version
+    } else {
+        ParseErrorKind::StartLine
+    })
+}

@@ -1,0 +1,179 @@
+//! Via (RFC 3261 §20.42, RFC 3581). Lives here: its parts. Never here: where a response goes; that is the socket's peer.
+
+use std::net::IpAddr;
+
+use super::error::{Fault, HeaderError, UriError};
+use super::params::{Params, read_params};
+use super::scan::{Scanner, TOKEN};
+use super::uri::{host_ip, split_host};
+
+/// One Via value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Via<'a> {
+    /// `UDP`, `TCP`, … as it came.
+    pub transport: &'a str,
+    /// Host of sent-by, IPv6 in brackets.
+    pub host: &'a str,
+    /// Port of sent-by.
+    pub port: Option<u16>,
+    /// Name of the transaction.
+    pub branch: Option<&'a str>,
+    /// Where the next hop saw it come from.
+    pub received: Option<&'a str>,
+    /// `None`: not there; `Some(None)`: asked for; `Some(Some(port))`: answered.
+    pub rport: Option<Option<u16>>,
+    /// Multicast address. Never followed (it points replies at strangers).
+    pub maddr: Option<&'a str>,
+    /// Time to live of multicast.
+    pub ttl: Option<u8>,
+    /// Wants the connection reused (RFC 5923).
+    pub alias: bool,
+    /// All parameters.
+    pub params: Params<'a>,
+    /// The whole value.
+    pub raw: &'a str,
+}
+
+impl<'a> Via<'a> {
+    /// Reads one value, all of `text`.
+    pub fn parse(text: &'a str) -> Result<Via<'a>, HeaderError> {
+        let mut scanner = Scanner::new(text);
+        let via = read_via(&mut scanner).and_then(|via| scanner.end().map(|()| via));
+        via.map_err(|fault| fault.error)
+    }
+
+    /// The host of sent-by as an address, if it is one.
+    pub fn host_ip(&self) -> Option<IpAddr> {
+        host_ip(self.host)
+    }
+
+    /// The `received` parameter as an address, with or without brackets (RFC 5118 §4.5).
+    pub fn received_ip(&self) -> Option<IpAddr> {
+        self.received.and_then(host_ip)
+    }
+}
+
+/// Reads one value, up to a comma or the end.
+pub(crate) fn read_via<'a>(scanner: &mut Scanner<'a>) -> Result<Via<'a>, Fault> {
+    scanner.skip_lws();
+    let from = scanner.at();
+    protocol(scanner)?;
+    let transport = scanner.token()?;
+    let before = scanner.at();
+    scanner.skip_lws();
+    if scanner.at() == before {
+        return scanner.fault(HeaderError::Protocol);
+    }
+    let (host, port) = sent_by(scanner)?;
+    let mut via = Via {
+        transport,
+        host,
+        port,
+        branch: None,
+        received: None,
+        rport: None,
+        maddr: None,
+        ttl: None,
+        alias: false,
+        params: Params::default(),
+        raw: "",
+    };
+    via.params = read_params(scanner, |param| {
+        // The first letter tells most parameters apart without a comparison.
+        match param.name.len() {
+            6 if param.name.eq_ignore_ascii_case("branch") => once(&mut via.branch, param.value),
+            5 if param.name.eq_ignore_ascii_case("rport") => {
+                let port = param
+                    .value
+                    .map(|value| value.parse().map_err(|_| HeaderError::Port));
+                match via.rport.replace(port.transpose()?) {
+                    Some(_) => Err(HeaderError::Duplicate),
+                    None => Ok(()),
+                }
+            }
+            8 if param.name.eq_ignore_ascii_case("received") => {
+                once(&mut via.received, param.value)?;
+                via.received
+                    .and_then(host_ip)
+                    .map(|_| ())
+                    .ok_or(HeaderError::Host)
+            }
+            5 if param.name.eq_ignore_ascii_case("maddr") => once(&mut via.maddr, param.value),
+            3 if param.name.eq_ignore_ascii_case("ttl") => {
+                let ttl = param.value.and_then(|value| value.parse().ok());
+                via.ttl = Some(ttl.ok_or(HeaderError::Range)?);
+                Ok(())
+            }
+            5 if param.name.eq_ignore_ascii_case("alias") => {
+                via.alias = true;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    })?;
+    via.raw = super::scan::trim(scanner.since(from));
+    Ok(via)
+}
+
+/// `SIP / 2.0 /`
+fn protocol(scanner: &mut Scanner<'_>) -> Result<(), Fault> {
+    if scanner.rest().starts_with("SIP/2.0/") {
+        (0..8).for_each(|_| scanner.bump());
+        return Ok(());
+    }
+    for word in ["SIP", "2.0"] {
+        let at = scanner.at();
+        if !scanner.run(TOKEN).eq_ignore_ascii_case(word) {
+            return Err(Fault {
+                error: HeaderError::Protocol,
+                at,
+            });
+        }
+        scanner.skip_lws();
+        if !scanner.eat(b'/') {
+            return scanner.fault(HeaderError::Protocol);
+        }
+        scanner.skip_lws();
+    }
+    Ok(())
+}
+
+/// `host [ : port ]`
+fn sent_by<'a>(scanner: &mut Scanner<'a>) -> Result<(&'a str, Option<u16>), Fault> {
+    let at = scanner.at();
+    let (host, port, rest) = split_host(scanner.rest()).map_err(|error| match error {
+        UriError::Port => Fault {
+            error: HeaderError::Port,
+            at,
+        },
+        _ => Fault {
+            error: HeaderError::Host,
+            at,
+        },
+    })?;
+    scanner.skip_to(rest);
+    if port.is_some() {
+        return Ok((host, port));
+    }
+    let after_host = scanner.clone();
+    scanner.skip_lws();
+    if !scanner.eat(b':') {
+        *scanner = after_host;
+        return Ok((host, None));
+    }
+    scanner.skip_lws();
+    let at = scanner.at();
+    let port = scanner.number(u16::MAX.into()).map_err(|_| Fault {
+        error: HeaderError::Port,
+        at,
+    })?;
+    Ok((host, Some(port as u16)))
+}
+
+/// A parameter that needs a value and may be there once.
+fn once<'a>(place: &mut Option<&'a str>, value: Option<&'a str>) -> Result<(), HeaderError> {
+    match (place.replace(value.ok_or(HeaderError::Parameter)?), value) {
+        (Some(_), _) => Err(HeaderError::Duplicate),
+        _ => Ok(()),
+    }
+}
