@@ -44,6 +44,18 @@ pub enum StoreError {
         /// The newest version known.
         known: u32,
     },
+    /// The database was written by an older program, and is open for reading only.
+    #[error(
+        "{file}: its schema version is {found}, this program needs {known}: open it once for writing"
+    )]
+    OlderSchema {
+        /// Which database.
+        file: String,
+        /// Its version.
+        found: u32,
+        /// The version needed.
+        known: u32,
+    },
     /// There is no database where one should be read.
     #[error("{file}: there is no database here")]
     Missing {

@@ -9,6 +9,7 @@ pub mod error;
 pub mod memory;
 pub mod queries;
 mod rules;
+pub mod sqlite;
 
 pub use backend::{Backend, Batch, SnapshotWindow};
 pub use error::{Cause, CommitError, StoreError};
@@ -17,3 +18,4 @@ pub use queries::{
     Balance, CallFilter, Decided, DeckSummary, FactFilter, Problem, Reader, StoredFact,
     Verification,
 };
+pub use sqlite::{OpenOptions, SqliteStore, Synchronous};

@@ -1,0 +1,182 @@
+-- The first schema. Times are microseconds since 1970, money is millionths of the currency unit,
+-- yes and no are 1 and 0, names of states are the same words as in the program.
+--
+-- `INTEGER PRIMARY KEY` is SQLite's word for the row's own number; PostgreSQL wants BIGINT there, and
+-- BYTEA for BLOB, and no WITHOUT ROWID. Everything else means the same in both.
+
+CREATE TABLE account (
+    id          INTEGER PRIMARY KEY,
+    name        TEXT   NOT NULL,
+    status      TEXT   NOT NULL,
+    sell_deck   BIGINT NOT NULL,
+    time_zone   TEXT   NOT NULL,
+    controls    TEXT   NOT NULL,  -- JSON
+    dial_plan   TEXT   NOT NULL   -- JSON
+);
+
+CREATE TABLE line (
+    id          INTEGER PRIMARY KEY,
+    account     BIGINT NOT NULL,
+    user_name   TEXT   NOT NULL,
+    ha1_md5     BLOB   NOT NULL,
+    ha1_sha256  BLOB   NOT NULL,
+    status      TEXT   NOT NULL,
+    caller_id   BIGINT,
+    ip_lock     TEXT   NOT NULL   -- JSON
+);
+-- Two lines of one name would be two owners of one phone.
+CREATE UNIQUE INDEX line_user ON line (user_name);
+CREATE INDEX line_account ON line (account);
+
+CREATE TABLE number (
+    e164        INTEGER PRIMARY KEY,
+    account     BIGINT NOT NULL,
+    line        BIGINT
+);
+
+CREATE TABLE trunk (
+    id            INTEGER PRIMARY KEY,
+    name          TEXT   NOT NULL,
+    address       TEXT   NOT NULL,
+    transport     TEXT   NOT NULL,
+    host          TEXT   NOT NULL,
+    auth_user     TEXT,
+    auth_secret   TEXT,
+    auth_realm    TEXT,
+    auth_register BIGINT,
+    sources       TEXT   NOT NULL,  -- JSON
+    cost_deck     BIGINT,
+    number_format TEXT   NOT NULL,
+    emergency     BIGINT NOT NULL,
+    enabled       BIGINT NOT NULL
+);
+
+CREATE TABLE trunk_route (
+    trunk       BIGINT NOT NULL,
+    position    BIGINT NOT NULL,
+    prefix      TEXT   NOT NULL,
+    priority    BIGINT NOT NULL,
+    PRIMARY KEY (trunk, position)
+) WITHOUT ROWID;
+
+CREATE TABLE deck (
+    id          INTEGER PRIMARY KEY,
+    name        TEXT   NOT NULL
+);
+
+CREATE TABLE rate (
+    deck              BIGINT NOT NULL,
+    prefix            TEXT   NOT NULL,
+    effective         BIGINT NOT NULL,
+    name              TEXT   NOT NULL,
+    connect_fee       BIGINT NOT NULL,
+    per_minute        BIGINT NOT NULL,
+    minimum_s         BIGINT NOT NULL,
+    first_increment_s BIGINT NOT NULL,
+    increment_s       BIGINT NOT NULL,
+    PRIMARY KEY (deck, prefix, effective)
+) WITHOUT ROWID;
+
+CREATE TABLE binding (
+    line        BIGINT NOT NULL,
+    contact     TEXT   NOT NULL,
+    expires     BIGINT NOT NULL,
+    detail      TEXT   NOT NULL,  -- JSON
+    PRIMARY KEY (line, contact)
+) WITHOUT ROWID;
+
+CREATE TABLE hold (
+    decision    INTEGER PRIMARY KEY,
+    account     BIGINT NOT NULL,
+    line        BIGINT,
+    to_account  BIGINT,
+    direction   TEXT   NOT NULL,
+    amount      BIGINT NOT NULL CHECK (amount >= 0),
+    covered_ms  BIGINT NOT NULL,
+    started     BIGINT NOT NULL,
+    answered    BIGINT,
+    trunk       BIGINT,
+    detail      TEXT   NOT NULL,  -- JSON
+    legs        BLOB   NOT NULL
+);
+
+CREATE TABLE cdr (
+    decision    INTEGER PRIMARY KEY,
+    account     BIGINT NOT NULL,
+    line        BIGINT,
+    to_account  BIGINT,
+    direction   TEXT   NOT NULL,
+    outcome     TEXT   NOT NULL,
+    class       TEXT   NOT NULL,
+    e164        BIGINT,
+    region      TEXT,
+    hotspot     BIGINT NOT NULL,
+    started     BIGINT NOT NULL,
+    answered    BIGINT,
+    ended       BIGINT NOT NULL,
+    duration_ms BIGINT NOT NULL,
+    price       BIGINT NOT NULL CHECK (price >= 0),
+    cost        BIGINT NOT NULL CHECK (cost >= 0),
+    trunk       BIGINT,
+    cause       TEXT   NOT NULL,
+    status      BIGINT NOT NULL,
+    detail      TEXT   NOT NULL   -- JSON
+);
+CREATE INDEX cdr_started ON cdr (started);
+CREATE INDEX cdr_account ON cdr (account, started);
+CREATE INDEX cdr_to_account ON cdr (to_account, started) WHERE to_account IS NOT NULL;
+CREATE INDEX cdr_hotspot ON cdr (started) WHERE hotspot = 1;
+
+-- Double entry: a row has both sides, so that debits and credits cannot differ.
+CREATE TABLE transfer (
+    decision    BIGINT NOT NULL,
+    kind        BIGINT NOT NULL,
+    debit       BIGINT NOT NULL,  -- kind of ledger account: 1 receivable, 2 revenue, 3 cost, 4 payable
+    debit_id    BIGINT NOT NULL,  -- account or trunk; 0 where the kind has but one
+    credit      BIGINT NOT NULL,
+    credit_id   BIGINT NOT NULL,
+    amount      BIGINT NOT NULL CHECK (amount >= 0),
+    at          BIGINT NOT NULL,
+    PRIMARY KEY (decision, kind)
+) WITHOUT ROWID;
+
+-- What follows is kept in the transaction of the CDR, and can be computed from the CDRs again.
+
+-- A sum that overflowed is no integer any more and fails the check.
+CREATE TABLE account_total (
+    account     INTEGER PRIMARY KEY,
+    unbilled    BIGINT NOT NULL CHECK (unbilled < 9223372036854775807)
+);
+
+CREATE TABLE spending (
+    at          BIGINT NOT NULL,  -- start of five minutes
+    account     BIGINT NOT NULL,
+    costly      BIGINT NOT NULL,
+    amount      BIGINT NOT NULL CHECK (amount < 9223372036854775807),
+    PRIMARY KEY (at, account, costly)
+) WITHOUT ROWID;
+
+CREATE TABLE country_called (
+    account     BIGINT NOT NULL,
+    region      TEXT   NOT NULL,
+    PRIMARY KEY (account, region)
+) WITHOUT ROWID;
+
+CREATE TABLE fact (
+    seq         INTEGER PRIMARY KEY,
+    at          BIGINT NOT NULL,
+    kind        TEXT   NOT NULL,
+    account     BIGINT,
+    body        TEXT   NOT NULL   -- JSON
+);
+CREATE INDEX fact_at ON fact (at);
+
+-- One row for each time a program opened the store to write: the number of its last group that was
+-- committed tells the outcome of a commit that nobody could report. The newest decision and time
+-- seen outlive the rows that they came with.
+CREATE TABLE applied (
+    writer        INTEGER PRIMARY KEY,
+    group_seq     BIGINT NOT NULL,
+    last_decision BIGINT NOT NULL,
+    newest        BIGINT NOT NULL
+);

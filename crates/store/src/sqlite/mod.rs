@@ -1,0 +1,441 @@
+//! The store in a SQLite file. Lives here: opening, committing, coming back after a failure.
+//! Never here: what a record looks like as rows (`write`, `query`), threads.
+
+mod columns;
+mod migrate;
+mod query;
+mod snapshot;
+mod verify;
+mod write;
+
+use std::fs;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+use types::{DecisionId, Snapshot, UnixMicros};
+
+use crate::backend::{Backend, Batch, SnapshotWindow};
+use crate::error::{Cause, CommitError, StoreError};
+use crate::rules;
+
+/// How much a commit waits for the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Synchronous {
+    /// Until it is there. The only choice with money.
+    #[default]
+    Full,
+    /// A power cut may take the last commits back. For tests that show just that.
+    Normal,
+}
+
+/// How to open a store.
+#[derive(Clone, Debug)]
+pub struct OpenOptions {
+    /// How much a commit waits for the disk.
+    pub synchronous: Synchronous,
+    /// How long to wait for another program that writes.
+    pub busy_timeout: Duration,
+    /// Another file layer, by its SQLite name. It then makes the file itself.
+    pub vfs: Option<String>,
+    /// Ask only: the file must be there, and of the schema this program knows.
+    pub read_only: bool,
+    /// Pages in the write-ahead log before it is copied into the database.
+    pub checkpoint_pages: u32,
+}
+
+impl Default for OpenOptions {
+    fn default() -> OpenOptions {
+        OpenOptions {
+            synchronous: Synchronous::Full,
+            busy_timeout: Duration::from_secs(5),
+            vfs: None,
+            read_only: false,
+            checkpoint_pages: 4_000,
+        }
+    }
+}
+
+/// A store in one SQLite file, with its write-ahead log beside it.
+#[derive(Debug)]
+pub struct SqliteStore {
+    path: PathBuf,
+    file: String,
+    options: OpenOptions,
+    /// `None` after a failure, until it was opened anew.
+    conn: Option<Connection>,
+    /// Our row in `applied`.
+    applied: Applied,
+    /// The group whose outcome is unknown.
+    open_outcome: Option<i64>,
+}
+
+/// What our row in `applied` says.
+#[derive(Clone, Copy, Debug, Default)]
+struct Applied {
+    writer: i64,
+    group_seq: i64,
+    last_decision: DecisionId,
+    newest: UnixMicros,
+}
+
+/// Where a group failed.
+enum Stage {
+    /// Before COMMIT: nothing of it can come back.
+    Writing(StoreError),
+    /// At COMMIT: its frames may be in the log.
+    Committing(StoreError),
+}
+
+/// Gives a database error its file and what was tried.
+trait Doing<T> {
+    fn doing(self, file: &str, doing: &'static str) -> Result<T, StoreError>;
+}
+
+impl<T> Doing<T> for rusqlite::Result<T> {
+    fn doing(self, file: &str, doing: &'static str) -> Result<T, StoreError> {
+        self.map_err(|error| database_error(file, doing, &error))
+    }
+}
+
+fn database_error(file: &str, doing: &'static str, error: &rusqlite::Error) -> StoreError {
+    use rusqlite::ErrorCode;
+    let file = file.to_owned();
+    if let rusqlite::Error::FromSqlConversionFailure(column, _, why) = error {
+        let message = format!("column {column}: {why}");
+        return StoreError::Damaged {
+            file,
+            what: format!("a row, to {doing},"),
+            message,
+        };
+    }
+    let cause = match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Cause::Busy,
+        Some(ErrorCode::DiskFull) => Cause::Full,
+        Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => Cause::Io,
+        Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig) => Cause::Constraint,
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Cause::Corrupt,
+        _ => Cause::Other,
+    };
+    StoreError::Database {
+        file,
+        doing,
+        cause,
+        message: error.to_string(),
+    }
+}
+
+fn io_error(file: &str, doing: &'static str, error: &std::io::Error) -> StoreError {
+    let full = error.kind() == std::io::ErrorKind::StorageFull;
+    StoreError::Io {
+        file: file.to_owned(),
+        doing,
+        full,
+        message: error.to_string(),
+    }
+}
+
+impl SqliteStore {
+    /// Opens a store; makes it, and brings it to the newest schema, unless it is for reading only.
+    ///
+    /// A new file is readable by its owner only: it holds verifiers of secrets.
+    pub fn open(path: impl AsRef<Path>, options: OpenOptions) -> Result<SqliteStore, StoreError> {
+        let path = path.as_ref().to_owned();
+        let file = path.display().to_string();
+        if options.vfs.is_none() && !path.exists() {
+            if options.read_only {
+                return Err(StoreError::Missing { file });
+            }
+            create(&path, &file)?;
+        }
+        let conn = connect(&path, &file, &options)?;
+        let applied = if options.read_only {
+            migrate::check(&conn, &file)?;
+            Applied::default()
+        } else {
+            migrate::run(&conn, &file, migrate::MIGRATIONS)?;
+            take_seat(&conn).doing(&file, "take a seat as writer")?
+        };
+        Ok(SqliteStore {
+            path,
+            file,
+            options,
+            conn: Some(conn),
+            applied,
+            open_outcome: None,
+        })
+    }
+
+    fn conn(&self) -> Result<&Connection, StoreError> {
+        self.conn.as_ref().ok_or_else(|| StoreError::Io {
+            file: self.file.clone(),
+            doing: "use the store",
+            full: false,
+            message: "it was closed after a failure".to_owned(),
+        })
+    }
+
+    fn connect_again(&mut self) -> Result<(), StoreError> {
+        // The old connection goes first: as the last one it would take the log with it.
+        self.conn = None;
+        self.conn = Some(connect(&self.path, &self.file, &self.options)?);
+        Ok(())
+    }
+
+    /// The next state of our row, when these batches are in.
+    fn next(&self, batches: &[Batch]) -> Applied {
+        let mut next = Applied {
+            group_seq: self.applied.group_seq + 1,
+            ..self.applied
+        };
+        for record in batches.iter().flat_map(|batch| &batch.records) {
+            let (decision, time) = rules::newest(record);
+            next.last_decision = next.last_decision.max(decision);
+            next.newest = next.newest.max(time);
+        }
+        next
+    }
+
+    fn write_group(&self, batches: &[Batch], next: Applied) -> Result<(), Stage> {
+        let conn = self.conn().map_err(Stage::Writing)?;
+        let mut group = write::Group::new(conn);
+        let writing =
+            |error: rusqlite::Error| Stage::Writing(database_error(&self.file, "write", &error));
+        group.begin().map_err(writing)?;
+        for record in batches.iter().flat_map(|batch| &batch.records) {
+            group.record(record).map_err(writing)?;
+        }
+        group.applied(next).map_err(writing)?;
+        group
+            .commit()
+            .map_err(|error| Stage::Committing(database_error(&self.file, "commit", &error)))
+    }
+
+    /// Writes over what a failed commit may have left in the log, so that it cannot come back.
+    fn seal_log(&mut self, attempt: i64) -> Result<(), StoreError> {
+        let next = Applied {
+            group_seq: attempt + 1,
+            ..self.applied
+        };
+        match self.write_group(&[], next) {
+            Ok(()) => {
+                self.applied = next;
+                Ok(())
+            }
+            Err(Stage::Writing(error) | Stage::Committing(error)) => Err(error),
+        }
+    }
+}
+
+impl Backend for SqliteStore {
+    fn commit(&mut self, batches: &[Batch]) -> Result<(), CommitError> {
+        let file = self.file.clone();
+        if self.options.read_only {
+            return Err(CommitError::Failed(StoreError::ReadOnly { file }));
+        }
+        if self.open_outcome.is_some() {
+            return Err(CommitError::Failed(StoreError::Unresolved { file }));
+        }
+        let mut records = batches.iter().flat_map(|batch| &batch.records);
+        if let Some(message) = records.find_map(rules::refusal) {
+            return Err(CommitError::Failed(StoreError::Refused { file, message }));
+        }
+        self.reopen().map_err(CommitError::certain)?;
+        let next = self.next(batches);
+        match self.write_group(batches, next) {
+            Ok(()) => {
+                self.applied = next;
+                Ok(())
+            }
+            Err(Stage::Writing(error)) => {
+                let rolled_back = self.conn().is_ok_and(|conn| {
+                    conn.is_autocommit() || conn.execute_batch("ROLLBACK").is_ok()
+                });
+                // A connection that lost its way is not asked again.
+                if !rolled_back || !error.is_refusal() {
+                    self.conn = None;
+                }
+                Err(CommitError::certain(error))
+            }
+            Err(Stage::Committing(error)) => {
+                self.open_outcome = Some(next.group_seq);
+                Err(CommitError::Unknown(error))
+            }
+        }
+    }
+
+    fn resolve(&mut self) -> Result<bool, StoreError> {
+        let Some(attempt) = self.open_outcome else {
+            return Ok(true);
+        };
+        self.connect_again()?;
+        let conn = self.conn()?;
+        // What can be read is not yet what is on the disk, after a sync that failed. The
+        // checkpoint copies it into the database and syncs that.
+        let doing = "settle the log";
+        let busy: i64 = conn
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+            .doing(&self.file, doing)?;
+        if busy != 0 {
+            let message = "another program reads; try again".to_owned();
+            let file = self.file.clone();
+            return Err(StoreError::Database {
+                file,
+                doing,
+                cause: Cause::Busy,
+                message,
+            });
+        }
+        let group_seq: i64 = conn
+            .query_row(
+                "SELECT group_seq FROM applied WHERE writer = $1",
+                [self.applied.writer],
+                |row| row.get(0),
+            )
+            .doing(&self.file, "ask for the last group")?;
+        let applied = group_seq == attempt;
+        if applied {
+            self.applied = Applied {
+                group_seq,
+                ..self.applied
+            };
+            self.remember_newest()?;
+        } else {
+            self.seal_log(attempt)?;
+        }
+        self.open_outcome = None;
+        Ok(applied)
+    }
+
+    fn reopen(&mut self) -> Result<(), StoreError> {
+        if self.conn.is_none() {
+            self.connect_again()
+        } else {
+            Ok(())
+        }
+    }
+
+    fn snapshot(&self, window: SnapshotWindow) -> Result<Snapshot, StoreError> {
+        snapshot::read(self.conn()?, window).doing(&self.file, "read everything at the start")
+    }
+}
+
+impl SqliteStore {
+    fn remember_newest(&mut self) -> Result<(), StoreError> {
+        let (last, newest) =
+            snapshot::newest(self.conn()?).doing(&self.file, "ask for the newest decision")?;
+        self.applied.last_decision = last;
+        self.applied.newest = newest;
+        Ok(())
+    }
+}
+
+/// Makes an empty file that only its owner can read, and makes sure that its name stays.
+fn create(path: &Path, file: &str) -> Result<(), StoreError> {
+    let made = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    let created = match made {
+        Ok(created) => created,
+        // Somebody else was faster: theirs is as good.
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(()),
+        Err(error) => return Err(io_error(file, "create it", &error)),
+    };
+    created
+        .sync_all()
+        .map_err(|error| io_error(file, "sync it", &error))?;
+    sync_directory(path).map_err(|error| io_error(file, "sync its directory", &error))
+}
+
+/// Makes new and removed names in the directory of `path` durable.
+pub(crate) fn sync_directory(path: &Path) -> std::io::Result<()> {
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    fs::File::open(parent)?.sync_all()
+}
+
+fn connect(path: &Path, file: &str, options: &OpenOptions) -> Result<Connection, StoreError> {
+    let access = match (options.read_only, &options.vfs) {
+        (true, _) => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        (false, None) => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        (false, Some(_)) => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+    };
+    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = match &options.vfs {
+        Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs.as_str()),
+        None => Connection::open_with_flags(path, flags),
+    };
+    let conn = conn.doing(file, "open it")?;
+    tune(&conn, options).doing(file, "open it")?;
+    let mode: String = conn
+        .query_row("PRAGMA journal_mode", [], |row| row.get(0))
+        .doing(file, "ask for its journal mode")?;
+    if mode != "wal" && !options.read_only {
+        let message = format!("the journal mode stays {mode}; a write-ahead log is needed");
+        let file = file.to_owned();
+        return Err(StoreError::Database {
+            file,
+            doing: "open it",
+            cause: Cause::Other,
+            message,
+        });
+    }
+    Ok(conn)
+}
+
+fn tune(conn: &Connection, options: &OpenOptions) -> rusqlite::Result<()> {
+    conn.busy_timeout(options.busy_timeout)?;
+    conn.set_prepared_statement_cache_capacity(64);
+    conn.pragma_update(None, "trusted_schema", false)?;
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
+    // 32 MiB: the pages of a working day stay in memory.
+    conn.pragma_update(None, "cache_size", -32_768)?;
+    if options.read_only {
+        return conn.pragma_update(None, "query_only", true);
+    }
+    // Holds only for a file that is still empty.
+    conn.pragma_update(None, "page_size", 4_096)?;
+    conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    let synchronous = match options.synchronous {
+        Synchronous::Full => "FULL",
+        Synchronous::Normal => "NORMAL",
+    };
+    conn.pragma_update(None, "synchronous", synchronous)?;
+    conn.pragma_update_and_check(None, "wal_autocheckpoint", options.checkpoint_pages, |_| {
+        Ok(())
+    })
+}
+
+/// Seats of this many earlier openings are kept.
+const SEATS_KEPT: i64 = 100;
+
+/// Makes our row in `applied`.
+fn take_seat(conn: &Connection) -> rusqlite::Result<Applied> {
+    let tx = rusqlite::Transaction::new_unchecked(conn, rusqlite::TransactionBehavior::Immediate)?;
+    let (last_decision, newest) = snapshot::newest(&tx)?;
+    let writer: i64 = tx.query_row(
+        "SELECT COALESCE(MAX(writer), 0) + 1 FROM applied",
+        [],
+        |row| row.get(0),
+    )?;
+    tx.execute(
+        "INSERT INTO applied (writer, group_seq, last_decision, newest) VALUES ($1, 0, $2, $3)",
+        (writer, columns::decision(last_decision), newest.0),
+    )?;
+    tx.execute(
+        "DELETE FROM applied WHERE writer <= $1",
+        [writer - SEATS_KEPT],
+    )?;
+    tx.commit()?;
+    Ok(Applied {
+        writer,
+        group_seq: 0,
+        last_decision,
+        newest,
+    })
+}
