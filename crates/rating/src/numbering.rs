@@ -154,7 +154,9 @@ impl Numbering {
         if self.support_numbers.contains(&number) {
             class = DestinationClass::Support;
         }
-        let possible = PHONE_NUMBER_UTIL.is_possible_number(parsed);
+        // A possible number can be sent by an operator who lifts the bar on class `Invalid`.
+        let possible =
+            PHONE_NUMBER_UTIL.is_possible_number(parsed) && !classes::is_directory_code(number);
         let e164 = (class != DestinationClass::Invalid || possible).then_some(number);
         let hotspot = region != Some(home) && self.is_hotspot(number);
         Destination {

@@ -34,11 +34,7 @@ pub(super) fn of_global_network(number: E164) -> Option<DestinationClass> {
     let (_, class) = GLOBAL_NETWORKS
         .iter()
         .find(|(code, _)| digits.starts_with(code))?;
-    Some(if digits.len() < GLOBAL_NETWORK_DIGITS {
-        DestinationClass::Invalid
-    } else {
-        *class
-    })
+    (digits.len() >= GLOBAL_NETWORK_DIGITS).then_some(*class)
 }
 
 /// The class and the region of a number in canonical form.
@@ -50,6 +46,9 @@ pub(super) fn of_number(
     if let Some(class) = of_global_network(number) {
         return (class, Some(Region::GLOBAL));
     }
+    if home == Region::GB && is_british_pager(number) {
+        return (DestinationClass::Pager, Some(Region::GB));
+    }
     let region = region_of(home, parsed);
     let kind = region.map_or(PhoneNumberType::Unknown, |region| kind_of(region, parsed));
     let region = region.map(to_region);
@@ -59,6 +58,12 @@ pub(super) fn of_number(
         abroad(kind)
     };
     (class, region)
+}
+
+/// Does a number that is not valid look like a British directory code behind +44? It must not be
+/// rated as a number, because it has the prefix of Reading (0118).
+pub(super) fn is_directory_code(number: E164) -> bool {
+    number.value() / 1_000 == 44_118
 }
 
 /// The digits of a region's country code.
@@ -73,17 +78,23 @@ pub(super) fn country_code(region: Region) -> Option<String> {
 /// (freephone within +1 is Canada's as much as the United States').
 fn region_of(home: Region, parsed: &PhoneNumber) -> Option<rlibphonenumber::Region> {
     let home = rlibphonenumber::Region::from_code(home.as_str()).ok();
-    home.filter(|home| PHONE_NUMBER_UTIL.is_valid_number_for_region(parsed, *home))
+    home.filter(|home| is_valid_in(*home, parsed))
         .or_else(|| PHONE_NUMBER_UTIL.get_region_for_number(parsed))
 }
 
 /// The library's type of a number within a region.
 fn kind_of(region: rlibphonenumber::Region, parsed: &PhoneNumber) -> PhoneNumberType {
-    if PHONE_NUMBER_UTIL.is_valid_number_for_region(parsed, region) {
+    if is_valid_in(region, parsed) {
         PHONE_NUMBER_UTIL.get_number_type(parsed)
     } else {
         PhoneNumberType::Unknown
     }
+}
+
+/// The library's question looks at the national number only, so the country code is asked first.
+fn is_valid_in(region: rlibphonenumber::Region, parsed: &PhoneNumber) -> bool {
+    PHONE_NUMBER_UTIL.get_country_code_for_region(region) == Some(parsed.country_code)
+        && PHONE_NUMBER_UTIL.is_valid_number_for_region(parsed, region)
 }
 
 fn to_region(region: rlibphonenumber::Region) -> Region {
@@ -124,6 +135,13 @@ fn abroad(kind: PhoneNumberType) -> DestinationClass {
         PhoneNumberType::Unknown => DestinationClass::Invalid,
         _ => DestinationClass::International,
     }
+}
+
+/// 076 and eight digits but 07624 (mobiles of the Isle of Man). The library knows fewer of the pager
+/// blocks than Ofcom has given out.
+fn is_british_pager(number: E164) -> bool {
+    let digits = number.digits();
+    digits.len() == 12 && digits.starts_with("4476") && !digits.starts_with("447624")
 }
 
 /// British ranges by Ofcom's National Telephone Numbering Plan, where the library has one word for
