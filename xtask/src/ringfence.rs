@@ -1,0 +1,272 @@
+//! The program under test. Lives here: building it, its configuration, its commands, starting and killing.
+//! Never here: its code; only what an operator can do is done.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::process::{Guard, free_port, loopback, pinned, until};
+use crate::sip_client;
+
+/// What a test wants differently from the rest.
+#[derive(Clone, Default)]
+pub struct Setup {
+    /// Run the server on this core only.
+    pub core: Option<usize>,
+    /// Digest algorithms offered, in order; empty: the program's default.
+    pub digest: Vec<&'static str>,
+    /// More lines for the `[money]` section.
+    pub money: Vec<String>,
+    /// More lines for the `[sip]` section.
+    pub sip: Vec<String>,
+    /// More lines for the end of the configuration.
+    pub more: Vec<String>,
+}
+
+/// One installation in a directory of its own, running or not.
+pub struct Ringfence {
+    binary: PathBuf,
+    dir: TempDir,
+    port: u16,
+    core: Option<usize>,
+    guard: Option<Guard>,
+}
+
+/// The deck that every account of the tests gets.
+pub const DECK: &str = "test";
+
+/// The price list of the tests: round figures that people can add up.
+pub const DECK_CSV: &str = include_str!("../../peers/deck.csv");
+
+impl Ringfence {
+    /// Writes a configuration and imports the deck; nothing runs yet.
+    pub fn prepare(setup: Setup) -> Result<Ringfence> {
+        let dir = tempfile::tempdir()?;
+        let port = free_port()?;
+        let config = config(dir.path(), port, &setup);
+        std::fs::write(dir.path().join("ringfence.toml"), config)?;
+        let deck = dir.path().join("deck.csv");
+        std::fs::write(&deck, DECK_CSV)?;
+        let made = Ringfence { binary: binary()?, dir, port, core: setup.core, guard: None };
+        made.command(&["rates", "import", &deck.to_string_lossy(), "--deck", DECK])?;
+        Ok(made)
+    }
+
+    /// Starts the server and waits until it answers.
+    pub fn start(&mut self) -> Result<()> {
+        let log = self.dir.path().join("serve.log");
+        let mut command = pinned(&self.binary, self.core);
+        command.arg("serve").arg("-c").arg(self.config_file());
+        let mut guard = Guard::start("ringfence serve", &mut command, &log)?;
+        let address = self.address();
+        until(Duration::from_secs(30), "ringfence answers OPTIONS", || {
+            (!guard.is_running() || sip_client::ping(address)).then_some(())
+        })
+        .with_context(|| self.log())?;
+        if !guard.is_running() {
+            bail!("ringfence serve ended at once:\n{}", self.log());
+        }
+        self.guard = Some(guard);
+        Ok(())
+    }
+
+    /// SIGKILL: no chance to write anything more.
+    pub fn kill(&mut self) -> Result<()> {
+        let mut guard = self.guard.take().context("the server does not run")?;
+        guard.signal(Signal::SIGKILL)?;
+        guard.wait(Duration::from_secs(5))?.context("it survived SIGKILL")?;
+        Ok(())
+    }
+
+    /// SIGTERM and a clean end.
+    pub fn stop(&mut self) -> Result<()> {
+        let guard = self.guard.take().context("the server does not run")?;
+        match guard.stop(Duration::from_secs(60))? {
+            0 => Ok(()),
+            code => bail!("serve ended with {code}:\n{}", self.log()),
+        }
+    }
+
+    /// Does it still run?
+    pub fn is_running(&mut self) -> bool {
+        self.guard.as_mut().is_some_and(Guard::is_running)
+    }
+
+    /// Where it listens, UDP and TCP.
+    pub fn address(&self) -> SocketAddr {
+        loopback(self.port)
+    }
+
+    /// Process id of the server.
+    pub fn id(&self) -> u32 {
+        self.guard.as_ref().map_or(0, Guard::id)
+    }
+
+    /// Its directory.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn config_file(&self) -> PathBuf {
+        self.dir.path().join("ringfence.toml")
+    }
+
+    /// The end of its log.
+    pub fn log(&self) -> String {
+        let text = std::fs::read_to_string(self.dir.path().join("serve.log")).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(30)..].join("\n")
+    }
+
+    /// Runs a command; its output, or an error with what it said.
+    pub fn command(&self, arguments: &[&str]) -> Result<String> {
+        self.command_with(arguments, "")
+    }
+
+    /// Runs a command with a text on its standard input.
+    pub fn command_with(&self, arguments: &[&str], input: &str) -> Result<String> {
+        let mut child = Command::new(&self.binary)
+            .args(arguments)
+            .env("RINGFENCE_CONFIG", self.config_file())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // A command that reads nothing may be gone already.
+            let _ = stdin.write_all(input.as_bytes());
+        }
+        let output = child.wait_with_output()?;
+        if !output.status.success() {
+            bail!(
+                "`ringfence {}` failed: {}{}",
+                arguments.join(" "),
+                String::from_utf8_lossy(&output.stdout),
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// Runs a command with `--json`; its objects, from one array or one a line.
+    pub fn json(&self, arguments: &[&str]) -> Result<Vec<Value>> {
+        let mut arguments = arguments.to_vec();
+        arguments.push("--json");
+        let text = self.command(&arguments)?;
+        let mut found = Vec::new();
+        for value in serde_json::Deserializer::from_str(&text).into_iter::<Value>() {
+            match value.with_context(|| format!("not JSON: {text}"))? {
+                Value::Array(values) => found.extend(values),
+                value => found.push(value),
+            }
+        }
+        Ok(found)
+    }
+
+    /// An account with the deck of the tests.
+    pub fn add_account(&self, name: &str, kind: &str) -> Result<()> {
+        self.command(&["account", "add", name, "--kind", kind, "--deck", DECK]).map(drop)
+    }
+
+    /// Changes controls: `key=value`.
+    pub fn set(&self, account: &str, changes: &[&str]) -> Result<()> {
+        self.command(&[&["account", "set", account], changes].concat()).map(drop)
+    }
+
+    /// No limit that a test would meet.
+    pub fn lift_limits(&self, account: &str) -> Result<()> {
+        self.set(
+            account,
+            &[
+                "calls=60000",
+                "costly_calls=60000",
+                "stop_level_24h=100000000",
+                "stop_level_off_hours=none",
+                "stop_level_all_24h=100000000",
+                "warning_level=100000000",
+            ],
+        )
+    }
+
+    /// A line with a chosen secret.
+    pub fn add_line(&self, account: &str, user: &str, secret: &str) -> Result<()> {
+        self.command_with(&["line", "add", account, user, "--secret-stdin"], &format!("{secret}\n"))
+            .map(drop)
+    }
+
+    /// Many lines at once: account, user, secret.
+    pub fn import_lines(&self, lines: impl Iterator<Item = (String, String, String)>) -> Result<()> {
+        let file = self.dir.path().join("lines.csv");
+        let mut text = String::from("account,user,secret\n");
+        for (account, user, secret) in lines {
+            text.push_str(&format!("{account},{user},{secret}\n"));
+        }
+        std::fs::write(&file, text)?;
+        let file = file.to_string_lossy().into_owned();
+        self.command(&["line", "import", &file, "--create-accounts", "--kind", "pbx", "--deck", DECK])
+            .map(drop)
+    }
+
+    /// A trunk that takes all numbers.
+    pub fn add_trunk(&self, name: &str, address: SocketAddr, more: &[&str]) -> Result<()> {
+        let address = address.to_string();
+        let base =
+            ["trunk", "add", name, &address, "--route", "all:10", "--source", "127.0.0.0/8", "--cost-deck", DECK];
+        self.command(&[&base[..], more].concat()).map(drop)
+    }
+
+    /// All call records, the newest last.
+    pub fn calls(&self) -> Result<Vec<Value>> {
+        let mut calls = self.json(&["calls", "--limit", "0"])?;
+        calls.sort_by_key(|call| (call["started"].as_i64(), call["decision"].to_string()));
+        Ok(calls)
+    }
+}
+
+fn config(dir: &Path, port: u16, setup: &Setup) -> String {
+    let digest = match setup.digest.as_slice() {
+        [] => String::new(),
+        names => format!("digest = {names:?}\n"),
+    };
+    format!(
+        "[node]\ndata_dir = {:?}\nrealm = \"example.com\"\ndomains = [\"example.com\", \"127.0.0.1\"]\n\n\
+         [sip]\nlisten = [\"udp:127.0.0.1:{port}\", \"tcp:127.0.0.1:{port}\"]\n{digest}{}\n\n\
+         [platform]\nhome = \"GB\"\ncurrency = \"GBP\"\n\n[money]\n{}\n\n{}\n",
+        dir.join("data"),
+        setup.sip.join("\n"),
+        setup.money.join("\n"),
+        setup.more.join("\n")
+    )
+}
+
+/// The release binary, built once.
+pub fn binary() -> Result<PathBuf> {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    if let Some(path) = BUILT.get() {
+        return Ok(path.clone());
+    }
+    let output = Command::new(crate::cargo())
+        .args(["build", "--release", "--package", "ringfence", "--message-format=json-render-diagnostics"])
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot run cargo")?;
+    if !output.status.success() {
+        bail!("ringfence does not build");
+    }
+    let path = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|message| message["target"]["name"] == "ringfence")
+        .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .next_back()
+        .context("cargo named no executable")?;
+    Ok(BUILT.get_or_init(|| path).clone())
+}

@@ -1,0 +1,146 @@
+//! One way to a server: a UDP socket or a TCP connection, blocking, with time limits.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use super::message::Message;
+
+/// A socket and whom it talks to.
+pub struct Wire {
+    kind: Kind,
+    server: SocketAddr,
+    local: SocketAddr,
+}
+
+enum Kind {
+    Udp(UdpSocket),
+    Tcp(TcpStream, Vec<u8>),
+}
+
+impl Wire {
+    /// UDP from an address of the loopback net.
+    pub fn udp(from: IpAddr, server: SocketAddr) -> Result<Wire> {
+        let socket = UdpSocket::bind((from, 0))?;
+        let _ = nix::sys::socket::setsockopt(
+            &socket,
+            nix::sys::socket::sockopt::RcvBufForce,
+            &(4 << 20),
+        );
+        let local = socket.local_addr()?;
+        Ok(Wire { kind: Kind::Udp(socket), server, local })
+    }
+
+    /// TCP from wherever the system likes.
+    pub fn tcp(server: SocketAddr) -> Result<Wire> {
+        let stream = TcpStream::connect_timeout(&server, Duration::from_secs(2))
+            .with_context(|| format!("no TCP connection to {server}"))?;
+        stream.set_nodelay(true)?;
+        stream.set_write_timeout(Some(Duration::from_secs(5)))?;
+        let local = stream.local_addr()?;
+        Ok(Wire { kind: Kind::Tcp(stream, Vec::new()), server, local })
+    }
+
+    /// Our own address.
+    pub fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Whom it talks to.
+    pub fn server(&self) -> SocketAddr {
+        self.server
+    }
+
+    /// `UDP` or `TCP`, as in Via.
+    pub fn transport(&self) -> &'static str {
+        match self.kind {
+            Kind::Udp(_) => "UDP",
+            Kind::Tcp(..) => "TCP",
+        }
+    }
+
+    /// Sends bytes as they are.
+    pub fn send(&mut self, bytes: &[u8]) -> Result<()> {
+        match &mut self.kind {
+            Kind::Udp(socket) => {
+                socket.send_to(bytes, self.server)?;
+            }
+            Kind::Tcp(stream, _) => stream.write_all(bytes)?,
+        }
+        Ok(())
+    }
+
+    /// The next message from the server, or `None` when there is none within `limit`.
+    pub fn receive(&mut self, limit: Duration) -> Result<Option<Message>> {
+        let end = Instant::now() + limit;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            match &mut self.kind {
+                Kind::Udp(socket) => {
+                    let mut buffer = [0; 65_536];
+                    let Some((length, from)) =
+                        timed(left, |t| socket.set_read_timeout(t), || socket.recv_from(&mut buffer))?
+                    else {
+                        return Ok(None);
+                    };
+                    if from != self.server {
+                        bail!("a packet from {from}, not from {}", self.server);
+                    }
+                    if let Some(message) = Message::parse(&buffer[..length]) {
+                        return Ok(Some(message));
+                    }
+                }
+                Kind::Tcp(stream, pending) => {
+                    if let Some(message) = take_framed(pending) {
+                        return Ok(Some(message));
+                    }
+                    let mut buffer = [0; 16_384];
+                    let set = stream.try_clone()?;
+                    let Some(length) =
+                        timed(left, |t| set.set_read_timeout(t), || stream.read(&mut buffer))?
+                    else {
+                        return Ok(None);
+                    };
+                    if length == 0 {
+                        bail!("the server closed the connection");
+                    }
+                    pending.extend_from_slice(&buffer[..length]);
+                }
+            }
+        }
+    }
+}
+
+/// One blocking read with a limit; `None` at its end.
+fn timed<T>(
+    left: Duration,
+    set: impl Fn(Option<Duration>) -> std::io::Result<()>,
+    mut read: impl FnMut() -> std::io::Result<T>,
+) -> Result<Option<T>> {
+    set(Some(left.max(Duration::from_micros(100))))?;
+    match read() {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(None),
+        // The kernel reports that a datagram sent before met a closed port.
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Takes one whole message, by its Content-Length, off the front of a stream's bytes.
+fn take_framed(pending: &mut Vec<u8>) -> Option<Message> {
+    while pending.starts_with(b"\r\n") {
+        pending.drain(..2);
+    }
+    let head_end = pending.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
+    let head = Message::parse(&pending[..head_end])?;
+    let length: usize = head.header("Content-Length").parse().unwrap_or(0);
+    if pending.len() < head_end + length {
+        return None;
+    }
+    let message = Message::parse(&pending[..head_end + length]);
+    pending.drain(..head_end + length);
+    message
+}
