@@ -1,0 +1,176 @@
+//! What the operator decides. Lives here: the settings, where each came from, errors that name the
+//! place. Never here: what settings do.
+//!
+//! A setting comes from the file, or from the environment (`RINGFENCE_SIP__LISTEN`), which wins, or
+//! it has a default. Every key is one row of [`schema`].
+
+pub mod controls;
+mod load;
+mod raw;
+mod schema;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use engine::OffHours;
+use rating::NumberingConfig;
+use sip::flow::Transport;
+use types::{Controls, Region};
+
+pub use load::{ConfigError, Loaded, Origin, load};
+pub use raw::Raw;
+pub use schema::keys;
+
+/// A socket to listen on: `udp:0.0.0.0:5060`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListenAddress {
+    /// How.
+    pub transport: Transport,
+    /// Where; port 0 lets the system choose one.
+    pub address: SocketAddr,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people and journald.
+    Text,
+    /// One object a line.
+    Json,
+}
+
+/// All settings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Directory of database, journal, lock and control socket.
+    pub data_dir: PathBuf,
+    /// Realm of the digest: part of every verifier, so it never changes.
+    pub realm: String,
+    /// Hosts that are ours; empty: the realm and the listeners' addresses.
+    pub domains: Vec<String>,
+    /// Where SIP is served.
+    pub listen: Vec<ListenAddress>,
+    /// Address put into Via and Contact.
+    pub advertise: Option<IpAddr>,
+    /// RFC 4028 session interval.
+    pub session_expires_s: u32,
+    /// No answer at all from a trunk for so long: the next one.
+    pub trunk_silence_ms: u64,
+    /// Longest time a phone rings.
+    pub ring_s: u64,
+    /// Home country.
+    pub home: Region,
+    /// Name of the one currency: shown, never converted.
+    pub currency: String,
+    /// Codes and hotspots.
+    pub numbering: NumberingConfig,
+    /// When nobody watches.
+    pub off_hours: OffHours,
+    /// Talk time held before a call goes out.
+    pub first_slice_s: u64,
+    /// Talk time held by each renewal.
+    pub slice_s: u64,
+    /// How long before the end of a slice the next is asked for.
+    pub extend_lead_s: u64,
+    /// Longest hang-up latency assumed.
+    pub overrun_ms: u64,
+    /// Controls of a new residential account.
+    pub residential: Controls,
+    /// Controls of a new account with a PBX.
+    pub pbx: Controls,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// What is logged: `info`, or tracing directives.
+    pub log_level: String,
+    /// Bounds of what strangers can grow.
+    pub limits: Limits,
+}
+
+/// Bounds of what strangers can grow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Calls at once on this node.
+    pub calls: usize,
+    /// SIP transactions at once.
+    pub transactions: usize,
+    /// Stream connections at once.
+    pub tcp_connections: usize,
+    /// Stream connections at once from one address.
+    pub tcp_connections_per_address: usize,
+    /// Kernel buffer of received datagrams, in bytes.
+    pub udp_receive_buffer: usize,
+    /// How long a graceful stop waits for calls.
+    pub stop_wait_s: u64,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            data_dir: PathBuf::from("/var/lib/ringfence"),
+            realm: String::new(),
+            domains: Vec::new(),
+            listen: vec![
+                ListenAddress {
+                    transport: Transport::Udp,
+                    address: ([0, 0, 0, 0], 5060).into(),
+                },
+                ListenAddress {
+                    transport: Transport::Tcp,
+                    address: ([0, 0, 0, 0], 5060).into(),
+                },
+            ],
+            advertise: None,
+            session_expires_s: 1_800,
+            trunk_silence_ms: 4_000,
+            ring_s: 180,
+            home: Region::GB,
+            currency: "GBP".to_owned(),
+            numbering: NumberingConfig::default(),
+            off_hours: OffHours::default(),
+            first_slice_s: 30,
+            slice_s: 30,
+            extend_lead_s: 5,
+            overrun_ms: 2_000,
+            residential: Controls::residential(),
+            pbx: Controls::pbx(),
+            log_format: LogFormat::Text,
+            log_level: "info".to_owned(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            calls: 20_000,
+            transactions: 200_000,
+            tcp_connections: 20_000,
+            tcp_connections_per_address: 200,
+            udp_receive_buffer: 8 << 20,
+            stop_wait_s: 20,
+        }
+    }
+}
+
+impl Config {
+    /// The database.
+    pub fn database(&self) -> PathBuf {
+        self.data_dir.join("ringfence.db")
+    }
+
+    /// Records that wait for the database.
+    pub fn journal(&self) -> PathBuf {
+        self.data_dir.join("journal")
+    }
+
+    /// Held by the one program that writes.
+    pub fn lock_file(&self) -> PathBuf {
+        self.data_dir.join("ringfence.lock")
+    }
+
+    /// Where a running node takes commands.
+    pub fn control_socket(&self) -> PathBuf {
+        self.data_dir.join("control.sock")
+    }
+}

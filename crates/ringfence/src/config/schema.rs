@@ -1,0 +1,460 @@
+//! Every key of the configuration. Lives here: one row per key: name, help, how it is read and
+//! shown. Never here: files, the environment, what a setting does.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use sip::flow::Transport;
+use types::Controls;
+
+use super::controls::CONTROL_KEYS;
+use super::raw::Raw;
+use super::{Config, ListenAddress, LogFormat};
+
+/// Reads a value into the configuration.
+type Setter = Box<dyn Fn(&mut Config, &Raw) -> Result<(), String>>;
+/// Shows the value in force.
+type Shower = Box<dyn Fn(&Config) -> Raw>;
+
+/// One key.
+pub struct Key {
+    /// Section as in the file: `sip`, `defaults.pbx`.
+    pub section: &'static str,
+    /// Name within the section.
+    pub name: &'static str,
+    /// One line for people.
+    pub help: &'static str,
+    /// Reads a value.
+    pub set: Setter,
+    /// Shows the value in force.
+    pub show: Shower,
+}
+
+impl Key {
+    /// `sip.listen`
+    pub fn path(&self) -> String {
+        format!("{}.{}", self.section, self.name)
+    }
+
+    /// `RINGFENCE_SIP__LISTEN`
+    pub fn variable(&self) -> String {
+        let path = self.path().to_ascii_uppercase().replace('.', "__");
+        format!("RINGFENCE_{path}")
+    }
+}
+
+/// All keys, in the order of the file.
+pub fn keys() -> Vec<Key> {
+    let mut keys = vec![
+        key(
+            "node",
+            "data_dir",
+            "directory of database, journal, lock and control socket",
+            data_dir,
+            |c| Raw::of(c.data_dir.display()),
+        ),
+        key(
+            "node",
+            "realm",
+            "realm of SIP log-ins; part of every secret's verifier: never change it",
+            realm,
+            |c| Raw::of(&c.realm),
+        ),
+        key(
+            "node",
+            "domains",
+            "hosts that are ours; empty: realm and listeners' addresses",
+            |c, raw| raw.list(host).map(|domains| c.domains = domains),
+            |c| Raw::words(&c.domains),
+        ),
+    ];
+    keys.extend(sip_keys());
+    keys.extend(platform_keys());
+    keys.extend(money_keys());
+    keys.extend(control_keys(
+        "defaults.residential",
+        |c| &mut c.residential,
+        |c| &c.residential,
+    ));
+    keys.extend(control_keys("defaults.pbx", |c| &mut c.pbx, |c| &c.pbx));
+    keys.extend(log_keys());
+    keys.extend(limit_keys());
+    keys
+}
+
+fn key(
+    section: &'static str,
+    name: &'static str,
+    help: &'static str,
+    set: impl Fn(&mut Config, &Raw) -> Result<(), String> + 'static,
+    show: impl Fn(&Config) -> Raw + 'static,
+) -> Key {
+    Key {
+        section,
+        name,
+        help,
+        set: Box::new(set),
+        show: Box::new(show),
+    }
+}
+
+macro_rules! number_key {
+    ($section:literal, $name:literal, $help:literal, $least:literal..=$most:literal, $($field:ident).+) => {
+        key($section, $name, $help,
+            |c, raw| raw.number($least, $most).map(|value| c.$($field).+ = value as _),
+            |c| Raw::bare(c.$($field).+))
+    };
+}
+
+fn sip_keys() -> Vec<Key> {
+    vec![
+        key(
+            "sip",
+            "listen",
+            "sockets: udp:ADDRESS:PORT, tcp:ADDRESS:PORT",
+            listen,
+            |c| Raw::words(c.listen.iter().map(ListenAddress::to_string)),
+        ),
+        key(
+            "sip",
+            "advertise",
+            "address put into Via and Contact, or none",
+            |c, raw| {
+                raw.optional(Raw::parse)
+                    .map(|address| c.advertise = address)
+            },
+            |c| Raw::maybe(c.advertise),
+        ),
+        number_key!(
+            "sip",
+            "session_expires_s",
+            "session interval asked for (RFC 4028)",
+            90..=86_400,
+            session_expires_s
+        ),
+        number_key!(
+            "sip",
+            "trunk_silence_ms",
+            "a trunk that says nothing for so long is passed over",
+            500..=60_000,
+            trunk_silence_ms
+        ),
+        number_key!(
+            "sip",
+            "ring_s",
+            "longest time a phone rings",
+            10..=600,
+            ring_s
+        ),
+    ]
+}
+
+fn platform_keys() -> Vec<Key> {
+    vec![
+        key(
+            "platform",
+            "home",
+            "home country: two letters",
+            |c, raw| raw.parse().map(|home| c.home = home),
+            |c| Raw::of(c.home),
+        ),
+        key(
+            "platform",
+            "currency",
+            "name of the one currency of decks, levels and charges",
+            currency,
+            |c| Raw::of(&c.currency),
+        ),
+        key(
+            "platform",
+            "emergency",
+            "emergency codes as dialled, besides those of the home country",
+            |c, raw| raw.list(digits).map(|codes| c.numbering.emergency = codes),
+            |c| Raw::words(&c.numbering.emergency),
+        ),
+        key(
+            "platform",
+            "support",
+            "the provider's own support numbers, always free and open",
+            |c, raw| raw.list(code).map(|codes| c.numbering.support = codes),
+            |c| Raw::words(&c.numbering.support),
+        ),
+        key(
+            "platform",
+            "hotspots",
+            "number prefixes that international fraud prefers",
+            |c, raw| {
+                raw.list(digits)
+                    .map(|prefixes| c.numbering.hotspots = prefixes)
+            },
+            |c| Raw::words(&c.numbering.hotspots),
+        ),
+        key(
+            "platform",
+            "bank_holidays",
+            "days that are off hours all day: 2026-12-25",
+            |c, raw| {
+                raw.list(Raw::plain)
+                    .map(|days| c.off_hours.bank_holidays = days)
+            },
+            |c| Raw::words(&c.off_hours.bank_holidays),
+        ),
+        number_key!(
+            "platform",
+            "off_hours_from_h",
+            "hour in which nights begin on weekdays",
+            0..=24,
+            off_hours.weekday_from_h
+        ),
+        number_key!(
+            "platform",
+            "off_hours_to_h",
+            "hour in which nights end on weekdays",
+            0..=24,
+            off_hours.weekday_to_h
+        ),
+        key(
+            "platform",
+            "off_hours_weekends",
+            "are Saturdays and Sundays off hours",
+            |c, raw| raw.flag().map(|flag| c.off_hours.weekends = flag),
+            |c| Raw::Flag(c.off_hours.weekends),
+        ),
+    ]
+}
+
+fn money_keys() -> Vec<Key> {
+    vec![
+        number_key!(
+            "money",
+            "first_slice_s",
+            "talk time held before a call goes out",
+            1..=3_600,
+            first_slice_s
+        ),
+        number_key!(
+            "money",
+            "slice_s",
+            "talk time held by each renewal",
+            1..=3_600,
+            slice_s
+        ),
+        number_key!(
+            "money",
+            "extend_lead_s",
+            "how long before the end of a slice the next is asked for",
+            1..=600,
+            extend_lead_s
+        ),
+        number_key!(
+            "money",
+            "overrun_ms",
+            "longest delay of a hang-up assumed",
+            0..=60_000,
+            overrun_ms
+        ),
+    ]
+}
+
+fn control_keys(
+    section: &'static str,
+    write: fn(&mut Config) -> &mut Controls,
+    read: fn(&Config) -> &Controls,
+) -> Vec<Key> {
+    let one = |control: &'static super::controls::ControlKey| {
+        key(
+            section,
+            control.name,
+            control.help,
+            move |c, raw| (control.set)(write(c), raw),
+            move |c| (control.show)(read(c)),
+        )
+    };
+    CONTROL_KEYS.iter().map(one).collect()
+}
+
+fn log_keys() -> Vec<Key> {
+    vec![
+        key(
+            "log",
+            "format",
+            "text or json",
+            |c, raw| {
+                c.log_format = match raw.text()? {
+                    "text" => LogFormat::Text,
+                    "json" => LogFormat::Json,
+                    other => return Err(format!("expected text or json, found `{other}`")),
+                };
+                Ok(())
+            },
+            |c| {
+                Raw::of(if c.log_format == LogFormat::Json {
+                    "json"
+                } else {
+                    "text"
+                })
+            },
+        ),
+        key(
+            "log",
+            "level",
+            "error, warn, info, debug or trace",
+            log_level,
+            |c| Raw::of(&c.log_level),
+        ),
+    ]
+}
+
+fn limit_keys() -> Vec<Key> {
+    vec![
+        number_key!(
+            "limits",
+            "calls",
+            "calls at once on this node",
+            1..=10_000_000,
+            limits.calls
+        ),
+        number_key!(
+            "limits",
+            "transactions",
+            "SIP transactions at once",
+            100..=100_000_000,
+            limits.transactions
+        ),
+        number_key!(
+            "limits",
+            "tcp_connections",
+            "TCP connections at once",
+            1..=1_000_000,
+            limits.tcp_connections
+        ),
+        number_key!(
+            "limits",
+            "tcp_connections_per_address",
+            "TCP connections at once from one address",
+            1..=1_000_000,
+            limits.tcp_connections_per_address
+        ),
+        number_key!(
+            "limits",
+            "udp_receive_buffer",
+            "bytes of datagrams the kernel may keep for us",
+            65_536..=1_073_741_824,
+            limits.udp_receive_buffer
+        ),
+        number_key!(
+            "limits",
+            "stop_wait_s",
+            "how long a graceful stop waits for calls to end",
+            0..=86_400,
+            limits.stop_wait_s
+        ),
+    ]
+}
+
+fn data_dir(config: &mut Config, raw: &Raw) -> Result<(), String> {
+    let text = raw.text()?;
+    if text.is_empty() {
+        return Err("expected a directory".to_owned());
+    }
+    config.data_dir = PathBuf::from(text);
+    Ok(())
+}
+
+fn realm(config: &mut Config, raw: &Raw) -> Result<(), String> {
+    let text = raw.text()?;
+    let is_plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '<' | '>' | ',');
+    if text.is_empty() || text.len() > 128 || !text.chars().all(is_plain) {
+        return Err(format!(
+            "`{}` is not a realm: expected a name like example.com",
+            text.escape_debug()
+        ));
+    }
+    config.realm = text.to_owned();
+    Ok(())
+}
+
+fn host(raw: &Raw) -> Result<String, String> {
+    let text = raw.text()?.trim();
+    let is_host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
+    if text.is_empty() || !text.chars().all(is_host) {
+        return Err(format!(
+            "`{}` is not a host name or address",
+            text.escape_debug()
+        ));
+    }
+    Ok(text.to_ascii_lowercase())
+}
+
+fn listen(config: &mut Config, raw: &Raw) -> Result<(), String> {
+    let sockets = raw.list(Raw::parse::<ListenAddress>)?;
+    if sockets.is_empty() {
+        return Err("expected at least one socket, like udp:0.0.0.0:5060".to_owned());
+    }
+    let double = (1..sockets.len())
+        .find(|&at| sockets[at].address.port() != 0 && sockets[..at].contains(&sockets[at]));
+    if let Some(at) = double {
+        return Err(format!("{} is there twice", sockets[at]));
+    }
+    config.listen = sockets;
+    Ok(())
+}
+
+fn currency(config: &mut Config, raw: &Raw) -> Result<(), String> {
+    let text = raw.text()?;
+    if text.len() != 3 || !text.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        return Err(format!(
+            "`{}` is not a currency: expected three capital letters like GBP",
+            text.escape_debug()
+        ));
+    }
+    config.currency = text.to_owned();
+    Ok(())
+}
+
+fn digits(raw: &Raw) -> Result<String, String> {
+    let text = raw.text()?.trim();
+    if text.is_empty() || text.len() > 15 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(format!(
+            "`{}` is not a row of 1 to 15 digits",
+            text.escape_debug()
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+fn code(raw: &Raw) -> Result<String, String> {
+    let text = raw.text()?.trim();
+    let plain = text.strip_prefix('+').unwrap_or(text).to_owned();
+    digits(&Raw::Text(plain)).map(|_| text.to_owned())
+}
+
+fn log_level(config: &mut Config, raw: &Raw) -> Result<(), String> {
+    let text = raw.text()?;
+    tracing_subscriber::EnvFilter::try_new(text)
+        .map_err(|error| format!("`{}` is not a log level: {error}", text.escape_debug()))?;
+    config.log_level = text.to_owned();
+    Ok(())
+}
+
+impl std::str::FromStr for ListenAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<ListenAddress, String> {
+        let wrong = || {
+            format!(
+                "`{text}` is not a socket: expected udp:ADDRESS:PORT or tcp:ADDRESS:PORT, like udp:0.0.0.0:5060"
+            )
+        };
+        let (transport, address) = text.split_once(':').ok_or_else(wrong)?;
+        let transport = Transport::parse(transport).ok_or_else(wrong)?;
+        let address: SocketAddr = address.parse().map_err(|_| wrong())?;
+        Ok(ListenAddress { transport, address })
+    }
+}
+
+impl std::fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.transport.uri_param(), self.address)
+    }
+}
