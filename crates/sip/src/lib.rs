@@ -3,3 +3,5 @@
 
 pub mod flow;
 pub mod message;
+pub mod tokens;
+pub mod transaction;

@@ -23,7 +23,7 @@ use super::queue::Timer;
 use super::slots::Handle;
 use super::{ClientTx, Overloaded, ResponseFor, Transactions, TxEvent};
 use crate::flow::{Flow, Outbox};
-use crate::message::{Message, Method};
+use crate::message::{Message, Method, Name};
 use crate::tokens::Token;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -311,7 +311,8 @@ impl Transactions {
             }
             Step::AckAndUp => {
                 let start = out.begin();
-                compose::ack(&mut out.arena, &request.bytes, response.to().raw);
+                let to = response.header(Name::To).unwrap_or("");
+                compose::ack(&mut out.arena, &request.bytes, to);
                 let ack = out.finish(start, request.flow);
                 self.pool.replace(&mut request.bytes, ack);
                 request.state = State::Completed;

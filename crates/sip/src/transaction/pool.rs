@@ -28,6 +28,11 @@ impl Pool {
         buffer
     }
 
+    /// An empty buffer, for something small.
+    pub fn empty(&mut self) -> Vec<u8> {
+        self.small.pop().unwrap_or_default()
+    }
+
     /// Replaces what is in a buffer.
     pub fn replace(&mut self, buffer: &mut Vec<u8>, bytes: &[u8]) {
         let old = std::mem::replace(buffer, self.copy(bytes));

@@ -100,13 +100,14 @@ impl Transactions {
             self.evict_completed()?;
         }
         let is_invite = method == Method::Invite;
+        let head = ReplyHead::new_in(self.pool.empty(), request, &flow);
         let server = Server {
             fingerprint: fingerprint(self.key, request, &flow, method),
             flow,
             user,
             is_invite,
             state: if is_invite { State::Proceeding } else { State::Trying },
-            head: Some(ReplyHead::new(request, &flow)),
+            head: Some(head),
             last: Vec::new(),
             interval_ms: 0,
             retransmit_at: Tick::NEVER,
@@ -283,12 +284,14 @@ impl Transactions {
                 self.remove_server(handle); // Timer J is zero.
             }
             (false, _) => {
-                server.head = None;
+                let head = server.head.take().map_or_else(Vec::new, ReplyHead::into_buffer);
+                self.pool.give_back(head);
                 self.remember_completed(handle);
                 self.set_server_end(now, handle, self.timers.give_up_ms()); // Timer J.
             }
             (true, State::Completed) => {
-                server.head = None;
+                let head = server.head.take().map_or_else(Vec::new, ReplyHead::into_buffer);
+                self.pool.give_back(head);
                 if !is_reliable {
                     server.interval_ms = self.timers.t1_ms;
                     self.set_server_retransmit(now, handle, self.timers.t1_ms); // Timer G.
@@ -345,6 +348,7 @@ impl Transactions {
             entry.remove();
         }
         self.pool.give_back(std::mem::take(&mut server.last));
+        self.pool.give_back(server.head.take().map_or_else(Vec::new, ReplyHead::into_buffer));
         if self.servers.len() == 0 {
             self.index.shrink_to(1_024, |_| 0); // It is empty: nothing is hashed again.
             self.completed = VecDeque::new();
