@@ -40,6 +40,17 @@ impl<'a> Params<'a> {
         std::iter::from_fn(move || walk(&mut rest))
     }
 
+    /// Name and spelling (without `;`) of each, as they came.
+    pub(crate) fn spelled(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+        let mut rest = self.text;
+        std::iter::from_fn(move || {
+            let before = rest;
+            let param = walk(&mut rest)?;
+            let len = before.len() - rest.len();
+            Some((param.name, trim(&before[1..len])))
+        })
+    }
+
     /// The first with this name: `None` when there is none, `Some(None)` when it has no value.
     pub fn find(&self, name: &str) -> Option<Option<&'a str>> {
         self.iter()
