@@ -1,7 +1,10 @@
 //! SIP, sans-IO. Lives here: messages, transactions, dialogs, digest, the registrar. Never here: sockets, clocks, dice,
 //! threads, accounts, money. What comes in is bytes and time; what goes out is bytes.
 
+pub mod digest;
 pub mod flow;
 pub mod message;
 pub mod tokens;
 pub mod transaction;
+pub mod stream;
+pub mod sdp;
