@@ -6,16 +6,20 @@
 
 pub mod backend;
 pub mod error;
+pub mod journal;
 pub mod memory;
 pub mod queries;
 mod rules;
 pub mod sqlite;
+pub mod writer;
 
 pub use backend::{Backend, Batch, SnapshotWindow};
 pub use error::{Cause, CommitError, StoreError};
+pub use journal::Journal;
 pub use memory::MemoryStore;
 pub use queries::{
     Balance, CallFilter, Decided, DeckSummary, FactFilter, Problem, Reader, StoredFact,
     Verification,
 };
 pub use sqlite::{OpenOptions, SqliteStore, Synchronous};
+pub use writer::{Health, SubmitError, Writer, WriterOptions};

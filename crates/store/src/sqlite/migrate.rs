@@ -103,11 +103,11 @@ mod tests {
     fn steps_are_taken_once() {
         let conn = memory();
         run(&conn, "test", &STEPS[..1]).unwrap();
-        assert_eq!(version(&conn), Ok(1));
+        assert_eq!(version(&conn).unwrap(), 1);
         run(&conn, "test", STEPS).unwrap();
         let after = dump(&conn);
         run(&conn, "test", STEPS).unwrap();
-        assert_eq!((version(&conn), dump(&conn)), (Ok(3), after));
+        assert_eq!((version(&conn).unwrap(), dump(&conn)), (3, after));
     }
 
     #[test]
@@ -148,11 +148,11 @@ mod tests {
             .collect();
         let mut stopped = 0;
         for allowed in 1.. {
-            let conn = memory();
+            let mut conn = memory();
             let mut left = allowed;
             let stop = move || {
                 left -= 1;
-                left < 0
+                left == 0
             };
             conn.progress_handler(1, Some(stop)).unwrap();
             let result = run(&conn, "test", STEPS);

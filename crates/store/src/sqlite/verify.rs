@@ -55,7 +55,10 @@ pub fn run(conn: &Connection) -> rusqlite::Result<Verification> {
     Ok(Verification {
         cdrs: count("SELECT COUNT(*) FROM cdr")?.0,
         transfers: count("SELECT COUNT(*) FROM transfer")?.0,
-        charged: money("SELECT COALESCE(SUM(amount), 0) FROM transfer WHERE kind = 1 AND debit = 1")?.0,
+        charged: money(
+            "SELECT COALESCE(SUM(amount), 0) FROM transfer WHERE kind = 1 AND debit = 1",
+        )?
+        .0,
         problems,
     })
 }

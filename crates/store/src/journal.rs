@@ -1,0 +1,297 @@
+//! An append-only file for records while the database is down: emergency calls, CDRs of calls that
+//! ended. Lives here: the file, its frames, telling it to a store. Never here: SQL.
+//!
+//! ```text
+//! file  = frame*
+//! frame = length (4 bytes, little-endian) · CRC-32 of the body (4 bytes) · body (JSON array of records)
+//! ```
+//!
+//! Every append is synced before it returns. A torn frame at the end was never acknowledged and is
+//! cut off. All records are idempotent, so the file may be told to a store more than once.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use types::Record;
+
+use crate::backend::{Backend, Batch};
+use crate::error::{CommitError, StoreError};
+use crate::sqlite::sync_directory;
+
+/// A frame longer than this is damage, not data.
+const LONGEST_FRAME: usize = 16 << 20;
+const HEAD: usize = 8;
+
+/// An open journal.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    /// Bytes that hold whole frames.
+    whole: u64,
+    frames: u64,
+    /// After a failed append: the end must be cut before the next.
+    torn: bool,
+}
+
+/// What is in a journal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// The records of each append, in order.
+    pub frames: Vec<Vec<Record>>,
+    /// Bytes of whole frames.
+    pub whole: u64,
+    /// Bytes after them: a torn frame.
+    pub torn: u64,
+}
+
+impl Journal {
+    /// Opens a journal to append to, and makes it if it is not there. A torn tail is cut off.
+    pub fn open(path: impl AsRef<Path>) -> Result<Journal, StoreError> {
+        let path = path.as_ref().to_owned();
+        let known = path.exists();
+        let fault = |doing| fault(&path, doing);
+        let mut file = fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(fault("open it"))?;
+        if !known {
+            sync_directory(&path).map_err(fault("sync its directory"))?;
+        }
+        let contents = contents(&mut file, &path)?;
+        let (whole, frames) = (contents.whole, contents.frames.len() as u64);
+        let mut journal = Journal {
+            path,
+            file,
+            whole,
+            frames,
+            torn: contents.torn > 0,
+        };
+        journal.cut_tail()?;
+        Ok(journal)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends since it was last cleared.
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Writes the records and syncs them. On `Err` they are not there.
+    pub fn append(&mut self, records: &[Record]) -> Result<(), StoreError> {
+        self.cut_tail()?;
+        let body = serde_json::to_vec(records)
+            .map_err(io::Error::other)
+            .map_err(fault(&self.path, "write a record"))?;
+        let too_long = || io::Error::other(format!("{} bytes are too many", body.len()));
+        if body.len() > LONGEST_FRAME {
+            return Err(fault(&self.path, "append to it")(too_long()));
+        }
+        let length = u32::try_from(body.len()).expect("LONGEST_FRAME is less than 4 GiB");
+        let mut frame = Vec::with_capacity(HEAD + body.len());
+        frame.extend_from_slice(&length.to_le_bytes());
+        frame.extend_from_slice(&crc32(&body).to_le_bytes());
+        frame.extend_from_slice(&body);
+        self.torn = true;
+        let file = &mut self.file;
+        file.seek(SeekFrom::Start(self.whole))
+            .and_then(|_| file.write_all(&frame))
+            .and_then(|()| file.sync_data())
+            .map_err(fault(&self.path, "append to it"))?;
+        self.torn = false;
+        self.whole += frame.len() as u64;
+        self.frames += 1;
+        Ok(())
+    }
+
+    /// Tells everything to the store in one transaction each for some frames, then empties the file.
+    /// Gives the number of records told. Whatever stops it, telling it again is right.
+    pub fn replay(&mut self, store: &mut dyn Backend) -> Result<usize, StoreError> {
+        let contents = contents(&mut self.file, &self.path)?;
+        let mut told = 0;
+        for frames in contents.frames.chunks(256) {
+            let batches: Vec<Batch> = frames
+                .iter()
+                .map(|records| Batch {
+                    ticket: 0,
+                    records: records.clone(),
+                })
+                .collect();
+            commit_surely(store, &batches)?;
+            told += frames.iter().map(Vec::len).sum::<usize>();
+        }
+        self.clear()?;
+        Ok(told)
+    }
+
+    /// Empties the file, once its records are in the store.
+    pub fn clear(&mut self) -> Result<(), StoreError> {
+        self.whole = 0;
+        self.frames = 0;
+        self.torn = true;
+        self.cut_tail()
+    }
+
+    /// What it holds, for who tells it to the store in his own way.
+    pub fn contents(&mut self) -> Result<Contents, StoreError> {
+        contents(&mut self.file, &self.path)
+    }
+
+    fn cut_tail(&mut self) -> Result<(), StoreError> {
+        if self.torn {
+            self.file
+                .set_len(self.whole)
+                .and_then(|()| self.file.sync_data())
+                .map_err(fault(&self.path, "cut its torn end"))?;
+            self.torn = false;
+        }
+        Ok(())
+    }
+}
+
+/// Tells a journal file to the store, then removes it. Nothing to do is `Ok(0)`.
+pub fn replay_file(path: impl AsRef<Path>, store: &mut dyn Backend) -> Result<usize, StoreError> {
+    let path = path.as_ref();
+    if !path.exists() {
+        return Ok(0);
+    }
+    let told = Journal::open(path)?.replay(store)?;
+    fs::remove_file(path)
+        .and_then(|()| sync_directory(path))
+        .map_err(fault(path, "remove it"))?;
+    Ok(told)
+}
+
+fn commit_surely(store: &mut dyn Backend, batches: &[Batch]) -> Result<(), StoreError> {
+    match store.commit(batches) {
+        Ok(()) => Ok(()),
+        Err(CommitError::Unknown(error)) => match store.resolve()? {
+            true => Ok(()),
+            false => Err(error),
+        },
+        Err(CommitError::Failed(error) | CommitError::Full(error)) => Err(error),
+    }
+}
+
+fn fault(path: &Path, doing: &'static str) -> impl Fn(io::Error) -> StoreError {
+    let file = path.display().to_string();
+    move |error| StoreError::Io {
+        file: file.clone(),
+        doing,
+        full: error.kind() == ErrorKind::StorageFull,
+        message: error.to_string(),
+    }
+}
+
+/// Reads whole frames until the first that is not.
+fn contents(file: &mut File, path: &Path) -> Result<Contents, StoreError> {
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(0))
+        .and_then(|_| file.read_to_end(&mut bytes))
+        .map_err(fault(path, "read it"))?;
+    let mut contents = Contents::default();
+    let mut rest = bytes.as_slice();
+    loop {
+        let at = bytes.len() - rest.len();
+        let damaged = |message: String| StoreError::Damaged {
+            file: path.display().to_string(),
+            what: format!("the frame at byte {at}"),
+            message,
+        };
+        match frame(rest) {
+            Frame::Whole(body, after) => {
+                let records =
+                    serde_json::from_slice(body).map_err(|error| damaged(error.to_string()))?;
+                contents.frames.push(records);
+                rest = after;
+            }
+            Frame::Torn => {
+                contents.torn = rest.len() as u64;
+                contents.whole = at as u64;
+                return Ok(contents);
+            }
+            // Only the last frame can be torn: this one was acknowledged once.
+            Frame::Damaged => return Err(damaged("its checksum is wrong".to_owned())),
+        }
+    }
+}
+
+enum Frame<'a> {
+    /// Its body, and what follows.
+    Whole(&'a [u8], &'a [u8]),
+    /// The end of the file, or an append that did not come through.
+    Torn,
+    /// Wrong, and something follows it.
+    Damaged,
+}
+
+/// The first frame of the bytes.
+fn frame(bytes: &[u8]) -> Frame<'_> {
+    let Some((length, rest)) = bytes.split_first_chunk::<4>() else {
+        return Frame::Torn;
+    };
+    let Some((crc, rest)) = rest.split_first_chunk::<4>() else {
+        return Frame::Torn;
+    };
+    let length = u32::from_le_bytes(*length) as usize;
+    // A frame of nothing would be eight zero bytes: what a file system leaves after a power cut.
+    if length == 0 || length > LONGEST_FRAME || length > rest.len() {
+        return Frame::Torn;
+    }
+    let (body, after) = rest.split_at(length);
+    if crc32(body) == u32::from_le_bytes(*crc) {
+        Frame::Whole(body, after)
+    } else if after.is_empty() {
+        Frame::Torn
+    } else {
+        Frame::Damaged
+    }
+}
+
+/// CRC-32 as in ISO 3309 (polynomial 0x04C11DB7, reflected).
+fn crc32(bytes: &[u8]) -> u32 {
+    const TABLE: [u32; 256] = crc_table();
+    let step = |crc: u32, byte: &u8| TABLE[((crc ^ u32::from(*byte)) & 0xff) as usize] ^ (crc >> 8);
+    !bytes.iter().fold(u32::MAX, step)
+}
+
+const fn crc_table() -> [u32; 256] {
+    let mut table = [0; 256];
+    let mut index = 0;
+    while index < 256 {
+        let mut value = index as u32;
+        let mut bit = 0;
+        while bit < 8 {
+            value = if value & 1 == 1 {
+                value >> 1 ^ 0xEDB8_8320
+            } else {
+                value >> 1
+            };
+            bit += 1;
+        }
+        table[index] = value;
+        index += 1;
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn crc_is_the_usual_one() {
+        assert_eq!(crc32(b"123456789"), 0xCBF4_3926);
+        assert_eq!(crc32(b""), 0);
+    }
+}
