@@ -29,7 +29,7 @@ pub use name_addr::{Contacts, MAX_CONTACTS, NameAddr};
 pub use params::{Param, Params};
 pub use reply::{ReplyHead, Salvaged, reply_stateless, salvage};
 pub use uri::{Scheme, Uri, decode, host_ip};
-pub use values::{CSeq, RAck, Refresher, SessionExpires};
+pub use values::{CSeq, MediaType, RAck, Refresher, SessionExpires, media_type};
 pub use via::Via;
 
 /// Most bytes of a message.

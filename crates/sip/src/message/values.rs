@@ -2,7 +2,7 @@
 
 use super::error::{Fault, HeaderError};
 use super::method::Method;
-use super::params::read_params;
+use super::params::{Params, read_params};
 use super::scan::Scanner;
 
 /// RFC 3261 §8.1.1.5: less than 2³¹.
@@ -42,6 +42,47 @@ pub struct SessionExpires {
     pub seconds: u32,
     /// Who refreshes it, if that is said.
     pub refresher: Option<Refresher>,
+}
+
+/// Content-Type and its like: `type/subtype;parameters`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MediaType<'a> {
+    /// Before the slash.
+    pub kind: &'a str,
+    /// After it.
+    pub subtype: &'a str,
+    /// What follows.
+    pub params: Params<'a>,
+}
+
+impl MediaType<'_> {
+    /// Is it this type? Case does not count.
+    pub fn is(&self, kind: &str, subtype: &str) -> bool {
+        self.kind.eq_ignore_ascii_case(kind) && self.subtype.eq_ignore_ascii_case(subtype)
+    }
+}
+
+/// Reads a media type, all of `text`.
+pub fn media_type(text: &str) -> Result<MediaType<'_>, HeaderError> {
+    read_media_type(&mut Scanner::new(text)).map_err(|fault| fault.error)
+}
+
+fn read_media_type<'a>(scanner: &mut Scanner<'a>) -> Result<MediaType<'a>, Fault> {
+    scanner.skip_lws();
+    let kind = scanner.token()?;
+    scanner.skip_lws();
+    if !scanner.eat(b'/') {
+        return scanner.fault(HeaderError::Token);
+    }
+    scanner.skip_lws();
+    let subtype = scanner.token()?;
+    let params = read_params(scanner, |_| Ok(()))?;
+    scanner.end()?;
+    Ok(MediaType {
+        kind,
+        subtype,
+        params,
+    })
 }
 
 fn number_and_method<'a>(scanner: &mut Scanner<'a>, max: u32) -> Result<CSeq<'a>, Fault> {
