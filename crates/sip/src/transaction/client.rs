@@ -209,7 +209,7 @@ impl Transactions {
     }
 
     /// Forgets a client transaction; responses to it will be nobody's, and are not acknowledged.
-    pub fn dispose_client(&mut self, tx: ClientTx) {
+    pub fn discard(&mut self, tx: ClientTx) {
         self.remove_client(tx.0);
     }
 

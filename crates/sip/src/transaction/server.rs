@@ -195,7 +195,7 @@ impl Transactions {
     }
 
     /// Forgets a server transaction; retransmissions of its request will be new.
-    pub fn dispose_server(&mut self, tx: ServerTx) {
+    pub fn discard_server(&mut self, tx: ServerTx) {
         self.remove_server(tx.0);
     }
 
