@@ -1,6 +1,7 @@
 //! SIP, sans-IO. Lives here: messages, transactions, dialogs, digest, the registrar. Never here: sockets, clocks, dice,
 //! threads, accounts, money. What comes in is bytes and time; what goes out is bytes.
 
+pub mod b2bua;
 pub mod dialog;
 pub mod digest;
 pub mod flow;

@@ -45,12 +45,20 @@ pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK, INFO"
 pub struct Reply<'a> {
     /// Status code.
     pub status: u16,
+    /// Reason phrase; `None`: the usual one.
+    pub phrase: Option<&'a str>,
     /// Our tag, unless the request had one.
     pub to_tag: &'a str,
     /// Where we can be reached within the dialog.
     pub contact: Option<&'a Flow>,
     /// Does it set up or refresh a dialog or session (Allow, Supported)?
     pub for_session: bool,
+    /// Say which methods we know?
+    pub allow: bool,
+    /// Shortest registration we take, in seconds (423).
+    pub min_expires: Option<u32>,
+    /// The option that we do not know (420).
+    pub unsupported: Option<&'a str>,
     /// Session timer (seconds, refresher) that we grant.
     pub session_expires: Option<(u32, &'static str)>,
     /// Sequence number of a reliable provisional response.
@@ -68,7 +76,11 @@ impl<'a> Reply<'a> {
     pub fn new(status: u16, to_tag: &'a str) -> Reply<'a> {
         Reply {
             status,
+            phrase: None,
             to_tag,
+            allow: false,
+            min_expires: None,
+            unsupported: None,
             contact: None,
             for_session: false,
             session_expires: None,
@@ -81,7 +93,11 @@ impl<'a> Reply<'a> {
 
     /// Writes the whole response.
     pub fn write(&self, head: &ReplyHead, settings: &Settings, out: &mut Vec<u8>) {
-        head.begin(out, self.status, print::reason_phrase(self.status), self.to_tag);
+        let phrase = self.phrase.unwrap_or_else(|| print::reason_phrase(self.status));
+        head.begin(out, self.status, phrase, self.to_tag);
+        if self.for_session {
+            head.write_record_route(out);
+        }
         if let Some(flow) = self.contact {
             print::header(out, Name::Contact, settings.contact(flow));
         }
@@ -89,8 +105,14 @@ impl<'a> Reply<'a> {
             print::header(out, Name::Allow, ALLOW);
             print::header(out, Name::Supported, "timer, 100rel");
         }
-        if self.status == 405 {
+        if self.allow || self.status == 405 {
             print::header(out, Name::Allow, ALLOW);
+        }
+        if let Some(seconds) = self.min_expires {
+            print::header(out, Name::MinExpires, seconds);
+        }
+        if let Some(option) = self.unsupported {
+            print::header(out, Name::Unsupported, option);
         }
         if let Some((seconds, refresher)) = self.session_expires {
             print::header(out, Name::SessionExpires, format_args!("{seconds};refresher={refresher}"));
@@ -126,14 +148,14 @@ pub struct InviteFields<'a> {
     pub reliable_provisionals: bool,
     /// The offer.
     pub offer: Option<&'a Body>,
-    /// Answer to the carrier's challenge: header and value.
-    pub credentials: Option<(Name, &'a str)>,
+    /// Answer to the carrier's challenge: a whole header line.
+    pub credentials: Option<&'a [u8]>,
 }
 
 /// Writes the INVITE of a leg.
 pub fn invite(out: &mut Vec<u8>, leg: &Leg, branch: &str, settings: &Settings, fields: &InviteFields<'_>) {
     let plan = &leg.plan;
-    print::request_line(out, Method::Invite, &plan.request_uri);
+    print::request_line(out, &Method::Invite, &plan.request_uri);
     let sent_by = settings.sent_by(&plan.flow);
     print::header(out, Name::Via, format_args!("{sent_by};branch={branch};rport"));
     for route in &plan.routes {
@@ -169,8 +191,8 @@ pub fn invite(out: &mut Vec<u8>, leg: &Leg, branch: &str, settings: &Settings, f
     if plan.private {
         print::header(out, Name::Privacy, "id");
     }
-    if let Some((name, value)) = fields.credentials {
-        print::header(out, name, value);
+    if let Some(line) = fields.credentials {
+        out.extend_from_slice(line);
     }
     print::header(out, Name::UserAgent, &settings.product);
     finish(out, fields.offer);

@@ -9,7 +9,7 @@ use crate::transaction::ServerTx;
 use super::compose::{self, OwnedMethod, Reply};
 use super::session::SessionOrder;
 use super::{
-    Call, CallEvent, LegState, PeerKind, Phase, Purpose, Side, Unacked, User, Wire, invite,
+    Call, CallEvent, LegState, PeerKind, Phase, Purpose, Refused, Side, Unacked, User, Wire, invite,
 };
 
 impl Call {
@@ -56,7 +56,8 @@ impl Call {
     ) {
         match self.phase {
             Phase::Routing => {
-                self.reject(wire, status, reason, (HangupSide::Ringfence, cause), events);
+                let refused = Refused { status, phrase: None, reason };
+                self.reject(wire, &refused, (HangupSide::Ringfence, cause), events);
             }
             Phase::Answered => {
                 self.hang_up_side(wire, Side::Callee, reason);
@@ -101,7 +102,7 @@ impl Call {
         dialog: &mut Dialog,
         side: Side,
         reason: Option<&str>,
-        credentials: Option<(Name, &str)>,
+        credentials: Option<&[u8]>,
     ) {
         let Ok(tx) = wire.transactions.new_client(self.user(Purpose::Bye(side))) else { return };
         let branch = wire.transactions.branch(tx).to_string();
@@ -111,8 +112,8 @@ impl Call {
             if let Some(reason) = reason {
                 print::header(out, Name::Reason, reason);
             }
-            if let Some((name, value)) = credentials {
-                print::header(out, name, value);
+            if let Some(line) = credentials {
+                out.extend_from_slice(line);
             }
             compose::finish(out, None);
         });
@@ -151,10 +152,9 @@ impl Call {
             return;
         }
         let uri = dialog.remote_target.clone();
-        let Some((name, value)) = invite::credentials_for(wire, response, "BYE", &uri, &credentials) else {
-            return;
-        };
-        self.send_bye_with(wire, &mut dialog, side, None, Some((name, &value)));
+        let line = invite::credentials_for(wire, response, Method::Bye, &uri, &credentials);
+        let Some(line) = line else { return };
+        self.send_bye_with(wire, &mut dialog, side, None, Some(&line));
         self.dialog_mut(side, winner).local_cseq = dialog.local_cseq;
     }
 
@@ -191,7 +191,8 @@ impl Call {
     pub fn handle_timeout(&mut self, wire: &mut Wire<'_>, events: &mut Vec<CallEvent>) {
         let now = wire.now.tick;
         if self.phase == Phase::Routing && now >= self.ring_deadline {
-            self.reject(wire, 408, None, (HangupSide::Ringfence, HangupCause::NoAnswer), events);
+            let ending = (HangupSide::Ringfence, HangupCause::NoAnswer);
+            self.reject(wire, &Refused::plain(480), ending, events);
         }
         for index in 0..self.legs.len() {
             let leg = &self.legs[index];

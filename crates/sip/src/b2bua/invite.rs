@@ -7,13 +7,13 @@ use types::{Millis, Tick};
 use crate::digest::uac;
 use crate::dialog::Dialog;
 use crate::flow::Flow;
-use crate::message::{Message, Method, Name};
+use crate::message::{Message, Method, Name, Refresher};
 use crate::transaction::{Overloaded, ServerTx};
 
 use super::compose::{self, InviteFields, Reply};
 use super::{
     Body, Call, CallEvent, CallKey, Caller, Fork, LastAck, Leg, LegPlan, LegState, MAX_FORKS,
-    MAX_LEGS, PeerKind, Phase, Purpose, Session, Side, Unacked, Wire, local_tag,
+    MAX_LEGS, PeerKind, Phase, Purpose, Refused, Session, Side, Unacked, Wire, local_tag,
 };
 
 /// RFC 3261 §13.3.1.4: 64·T1 without an ACK ends the call.
@@ -65,7 +65,7 @@ impl Call {
         self.legs.push(Leg {
             plan,
             state: LegState::Prepared,
-            call_id: wire.tokens.call_id(),
+            call_id: wire.tokens.call_id().to_string(),
             local_tag: local_tag(wire.tokens, self.key, Side::Callee, index),
             user_agent: String::new(),
             invite,
@@ -92,7 +92,7 @@ impl Call {
         self.send_invite(wire, leg, None);
     }
 
-    fn send_invite(&mut self, wire: &mut Wire<'_>, index: u8, credentials: Option<(Name, &str)>) {
+    fn send_invite(&mut self, wire: &mut Wire<'_>, index: u8, credentials: Option<&[u8]>) {
         let leg = &mut self.legs[usize::from(index)];
         leg.state = LegState::Calling;
         leg.heard = false;
@@ -154,7 +154,7 @@ impl Call {
             None => None,
         };
         let reliable = response.has_option(Name::Require, "100rel") && self.caller.reliable_provisionals;
-        let rseq = if reliable { response.rseq() } else { None };
+        let rseq = if reliable { response.rseq().and_then(Result::ok) } else { None };
         let dialog = fork.map_or(&self.caller.dialog, |fork| &self.forks[usize::from(fork)].caller);
         let status = response.status().unwrap_or(180);
         let content_type = response.content_type().unwrap_or("application/sdp");
@@ -262,7 +262,7 @@ impl Call {
             Session::probed(now, seconds)
         };
         self.sessions[1] = match response.session_expires() {
-            Some(Ok(granted)) if granted.kept_by_uas() => {
+            Some(Ok(granted)) if granted.refresher == Some(Refresher::Uas) => {
                 Session::kept_by_peer(now, granted.seconds.max(wire.settings.min_se_s))
             }
             _ => Session::probed(now, seconds),
@@ -279,19 +279,7 @@ impl Call {
         events: &mut Vec<CallEvent>,
     ) {
         if let Ok(mut dialog) = Dialog::uac(response, flow) {
-            let settings = wire.settings;
-            let branch = wire.tokens.branch();
-            let start = wire.out.begin();
-            compose::in_dialog(
-                &mut wire.out.arena,
-                &dialog,
-                Method::Ack,
-                response.cseq().number,
-                &branch,
-                settings,
-            );
-            compose::finish(&mut wire.out.arena, None);
-            wire.out.finish(start, dialog.flow);
+            send_ack_outside(wire, &dialog, response.cseq().number);
             self.send_bye_on(wire, &mut dialog, Side::Callee, None);
         }
         let leg = &mut self.legs[usize::from(index)];
@@ -331,11 +319,11 @@ impl Call {
             return false;
         }
         let uri = leg.plan.request_uri.clone();
-        let Some((name, value)) = credentials_for(wire, response, "INVITE", &uri, credentials) else {
+        let Some(line) = credentials_for(wire, response, Method::Invite, &uri, credentials) else {
             return false;
         };
         leg.challenges_answered += 1;
-        self.send_invite_again(wire, index, Some((name, &value)))
+        self.send_invite_again(wire, index, Some(&line))
     }
 
     /// RFC 4028 §7.3: the callee wants a longer session timer.
@@ -351,7 +339,7 @@ impl Call {
         }
     }
 
-    fn send_invite_again(&mut self, wire: &mut Wire<'_>, index: u8, credentials: Option<(Name, &str)>) -> bool {
+    fn send_invite_again(&mut self, wire: &mut Wire<'_>, index: u8, credentials: Option<&[u8]>) -> bool {
         let user = self.user(Purpose::LegInvite(index));
         let Ok(invite) = wire.transactions.new_client(user) else { return false };
         let leg = &mut self.legs[usize::from(index)];
@@ -385,17 +373,18 @@ impl Call {
     pub fn reject(
         &mut self,
         wire: &mut Wire<'_>,
-        status: u16,
-        reason: Option<&str>,
+        refused: &Refused<'_>,
         ending: (HangupSide, HangupCause),
         events: &mut Vec<CallEvent>,
     ) {
+        let status = refused.status;
         if self.phase != Phase::Routing {
             return;
         }
         if let Some(tx) = self.caller.invite.take() {
             let reply = Reply {
-                reason,
+                phrase: refused.phrase,
+                reason: refused.reason,
                 retry_after_s: (status == 503).then_some(10),
                 ..Reply::new(status, &self.caller.dialog.local_tag)
             };
@@ -412,7 +401,7 @@ impl Call {
     /// The caller's CANCEL: 487 to his INVITE, CANCEL to all legs. The transaction layer has
     /// answered the CANCEL itself.
     pub fn caller_cancelled(&mut self, wire: &mut Wire<'_>, events: &mut Vec<CallEvent>) {
-        self.reject(wire, 487, None, (HangupSide::Caller, HangupCause::Cancelled), events);
+        self.reject(wire, &Refused::plain(487), (HangupSide::Caller, HangupCause::Cancelled), events);
     }
 
     /// CANCELs every leg but one.
@@ -461,7 +450,7 @@ impl Call {
         };
         let flow = dialog.flow;
         let start = wire.out.begin();
-        compose::in_dialog(&mut wire.out.arena, dialog, Method::Ack, cseq, &branch, wire.settings);
+        compose::in_dialog(&mut wire.out.arena, dialog, Method::Ack, cseq, branch.as_str(), wire.settings);
         compose::finish(&mut wire.out.arena, body);
         let bytes = wire.out.finish(start, flow);
         let kept = &mut self.last_acks[super::index_of(to)];
@@ -554,26 +543,47 @@ pub(super) fn unacked(
     }
 }
 
-/// The header that answers a challenge of our own trunk; `None` when there is none for its realm.
-pub(super) fn credentials_for(
+/// The header line that answers a challenge of our own trunk; `None` when there is none for its realm.
+pub fn credentials_for(
     wire: &mut Wire<'_>,
     response: &Message<'_>,
-    method: &str,
+    method: Method<'_>,
     uri: &str,
     credentials: &super::Credentials,
-) -> Option<(Name, String)> {
-    let (challenge, answer) = if response.status() == Some(401) {
-        (Name::WwwAuthenticate, Name::Authorization)
-    } else {
-        (Name::ProxyAuthenticate, Name::ProxyAuthorization)
-    };
-    let cnonce = wire.tokens.tag().to_string();
-    let request = uac::Request { method, uri, cnonce: &cnonce, nc: 1 };
-    let account = uac::Account {
+) -> Option<Vec<u8>> {
+    let cnonce = wire.tokens.cnonce();
+    let attempt = uac::Attempt {
+        method,
+        uri,
         user: &credentials.user,
         secret: &credentials.secret,
         realm: &credentials.realm,
+        cnonce: cnonce.as_str(),
+        nc: 1,
     };
-    let value = uac::answer(response, challenge, &request, &account)?;
-    Some((answer, value))
+    let mut line = Vec::new();
+    uac::answer_response(&mut line, response, &attempt).ok()?;
+    Some(line)
+}
+
+/// Acknowledges and hangs up an answer that belongs to no call any more.
+pub fn refuse_answer(wire: &mut Wire<'_>, response: &Message<'_>, flow: &Flow) {
+    let Ok(mut dialog) = Dialog::uac(response, flow) else { return };
+    send_ack_outside(wire, &dialog, response.cseq().number);
+    let Ok(tx) = wire.transactions.new_client(super::User::FOREIGN) else { return };
+    let branch = wire.transactions.branch(tx);
+    let (cseq, settings) = (dialog.next_cseq(), wire.settings);
+    wire.transactions.send(wire.now.tick, tx, dialog.flow, Method::Bye, wire.out, |out| {
+        compose::in_dialog(out, &dialog, Method::Bye, cseq, branch.as_str(), settings);
+        compose::finish(out, None);
+    });
+}
+
+fn send_ack_outside(wire: &mut Wire<'_>, dialog: &Dialog, cseq: u32) {
+    let branch = wire.tokens.branch();
+    let start = wire.out.begin();
+    let out = &mut wire.out.arena;
+    compose::in_dialog(out, dialog, Method::Ack, cseq, branch.as_str(), wire.settings);
+    compose::finish(out, None);
+    wire.out.finish(start, dialog.flow);
 }

@@ -32,6 +32,7 @@ use crate::message::Message;
 use crate::transaction::{ClientTx, ServerTx};
 
 pub use compose::{OwnedMethod, Reply};
+pub use invite::{credentials_for, refuse_answer};
 pub use key::{CallKey, Purpose, Side, User, local_tag, read_tag};
 pub use session::Session;
 pub use settings::{HostPort, Listener, Settings, Wire};
@@ -222,6 +223,24 @@ pub enum Phase {
     Ending,
 }
 
+/// How a call is refused.
+#[derive(Clone, Copy, Debug)]
+pub struct Refused<'a> {
+    /// SIP status.
+    pub status: u16,
+    /// Reason phrase; `None`: the usual one.
+    pub phrase: Option<&'a str>,
+    /// Value of the Reason header.
+    pub reason: Option<&'a str>,
+}
+
+impl Refused<'_> {
+    /// Without words of its own.
+    pub const fn plain(status: u16) -> Refused<'static> {
+        Refused { status, phrase: None, reason: None }
+    }
+}
+
 /// What the owner of a call hears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallEvent {
@@ -283,6 +302,13 @@ pub struct Call {
     finished: bool,
 }
 
+impl Leg {
+    /// Has the peer said anything at all?
+    pub fn was_heard(&self) -> bool {
+        self.heard
+    }
+}
+
 impl Call {
     /// Where it lives.
     pub fn key(&self) -> CallKey {
@@ -313,6 +339,20 @@ impl Call {
     /// The caller's INVITE transaction while it has no final response.
     pub fn caller_invite(&self) -> Option<ServerTx> {
         self.caller.invite
+    }
+
+    /// Our tag in the dialog with a side, once there is one.
+    pub fn local_tag(&self, side: Side) -> Option<&str> {
+        let fork = self.winner.unwrap_or(0);
+        (usize::from(fork) < self.forks.len()).then(|| self.dialog(side, fork).local_tag.as_str())
+    }
+
+    /// The flow of the dialog that a tag's side and index mean; for the callee that of its leg.
+    pub fn flow_of(&self, side: Side, index: u8) -> Option<Flow> {
+        match side {
+            Side::Caller => self.forks.get(usize::from(index)).map(|fork| fork.caller.flow),
+            Side::Callee => self.legs.get(usize::from(index)).map(|leg| leg.plan.flow),
+        }
     }
 
     /// When [`Call::handle_timeout`] wants to be called next.

@@ -90,7 +90,7 @@ impl Call {
             challenged: false,
             body: Body::of(request),
         };
-        self.send_relay(wire, &relay, request.rack(), None);
+        self.send_relay(wire, &relay, request.rack().and_then(Result::ok), None);
         self.relays.push(relay);
     }
 
@@ -99,7 +99,7 @@ impl Call {
         wire: &mut Wire<'_>,
         relay: &Relay,
         rack: Option<crate::message::RAck<'_>>,
-        credentials: Option<(Name, &str)>,
+        credentials: Option<&[u8]>,
     ) {
         let branch = wire.transactions.branch(relay.client).to_string();
         let dialog = self.dialog(relay.to, relay.fork);
@@ -109,7 +109,7 @@ impl Call {
             compose::in_dialog(out, dialog, method, relay.cseq, &branch, settings);
             if let (OwnedMethod::Prack, Some(rack)) = (relay.method, rack) {
                 // The RSeq is the callee's own, passed on in the provisional response.
-                let cseq = invite_cseq.unwrap_or(rack.cseq);
+                let cseq = invite_cseq.unwrap_or(rack.cseq.number);
                 print::header(out, Name::RAck, format_args!("{} {cseq} INVITE", rack.rseq));
             }
             if matches!(relay.method, OwnedMethod::Invite | OwnedMethod::Update) {
@@ -121,8 +121,8 @@ impl Call {
                     format_args!("{};refresher=uas", settings.session_expires_s),
                 );
             }
-            if let Some((name, value)) = credentials {
-                print::header(out, name, value);
+            if let Some(line) = credentials {
+                out.extend_from_slice(line);
             }
             compose::finish(out, relay.body.as_ref());
         });
@@ -259,15 +259,15 @@ impl Call {
         }
         let (uri, method) = (self.dialog(to, fork).remote_target.clone(), relay.method.method());
         let user = self.user(Purpose::Relay(to, relay.id));
-        let answer = invite::credentials_for(wire, response, method.as_str(), &uri, &credentials);
-        let Some((name, value)) = answer else { return false };
+        let answer = invite::credentials_for(wire, response, method, &uri, &credentials);
+        let Some(line) = answer else { return false };
         let Ok(client) = wire.transactions.new_client(user) else { return false };
         let cseq = self.dialog_mut(to, fork).next_cseq();
         let mut relay = self.relays.swap_remove(position);
         relay.challenged = true;
         relay.client = client;
         relay.cseq = cseq;
-        self.send_relay(wire, &relay, None, Some((name, &value)));
+        self.send_relay(wire, &relay, None, Some(&line));
         self.relays.push(relay);
         true
     }

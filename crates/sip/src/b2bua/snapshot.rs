@@ -7,6 +7,7 @@ use types::Tick;
 use crate::dialog::Dialog;
 use crate::flow::Flow;
 use crate::message::{Method, Name, print};
+use crate::transaction::Transactions;
 
 use super::{
     Call, CallKey, Caller, Fork, LastAck, Leg, LegPlan, LegState, PeerKind, Phase, Session, Side,
@@ -55,7 +56,7 @@ pub enum CallSnapshot {
 
 impl Call {
     /// What is to be written with the call's hold.
-    pub fn snapshot(&self, wire: &Wire<'_>) -> CallSnapshot {
+    pub fn snapshot(&self, transactions: &Transactions) -> CallSnapshot {
         if let Some(winner) = self.winner {
             let fork = &self.forks[usize::from(winner)];
             return CallSnapshot::Answered {
@@ -68,7 +69,7 @@ impl Call {
             flow: leg.plan.flow,
             request_uri: leg.plan.request_uri.clone(),
             routes: leg.plan.routes.clone(),
-            branch: wire.transactions.branch(leg.invite).to_string(),
+            branch: transactions.branch(leg.invite).to_string(),
             from_uri: leg.plan.from_uri.clone(),
             local_tag: leg.local_tag.clone(),
             to_uri: leg.plan.to_uri.clone(),
@@ -171,7 +172,7 @@ impl LegSnapshot {
         let settings = wire.settings;
         let start = wire.out.begin();
         let out = &mut wire.out.arena;
-        print::request_line(out, Method::Cancel, &self.request_uri);
+        print::request_line(out, &Method::Cancel, &self.request_uri);
         let sent_by = settings.sent_by(&self.flow);
         print::header(out, Name::Via, format_args!("{sent_by};branch={};rport", self.branch));
         for route in &self.routes {

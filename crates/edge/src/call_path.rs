@@ -1,0 +1,457 @@
+//! The way of a call, as SIP people know it from a `request_route`. Lives here: steps 5 to 13 of
+//! ARCHITECTURE.md, from INVITE to CDR. Never here: rules, prices, how messages look.
+
+use engine::{Attempt, Caller, Ended, Route, Target, Verdict};
+use sip::b2bua::{Call, CallEvent, CallKey, PeerKind, Purpose, Refused, Side, User};
+use sip::flow::Flow;
+use sip::message::{Message, Name, Scheme, Uri};
+use sip::transaction::ServerTx;
+use types::cdr::{HangupCause, HangupSide, LegRecord};
+use types::{DecisionId, Finding, Hold, LineId, Record, Tick, TrunkId};
+
+use crate::legs::Live;
+use crate::node::{Node, Pending};
+use crate::register_path::LogIn;
+use crate::sip_reply::{self, Told};
+
+impl Node {
+    /// A new INVITE. Known dialogs (step 5) have gone to `dialog_path` before.
+    pub(crate) fn invite(&mut self, request: &Message<'_>, flow: &Flow) {
+        if let Some(status) = self.not_for_us(request) {
+            return self.refuse_invite(request, flow, status);
+        }
+        // 6 Who is calling? Unauthenticated requests are answered without leaving anything behind.
+        let Some(from) = self.caller_of(request, flow) else { return };
+        let Some(dialled) = self.dialled(request) else {
+            return self.refuse_stateless(request, flow, 404);
+        };
+        let Ok(tx) = self.transactions.create_server(self.now.tick, request, *flow, 0) else {
+            return self.refuse_stateless(request, flow, 503);
+        };
+        // 7, 8, 9 Classify, rate, decide and reserve: one synchronous step.
+        let claimed = claimed_caller(request);
+        let attempt = Attempt {
+            from,
+            dialled: &dialled,
+            claimed_caller: claimed.as_deref(),
+            peer: flow.peer.ip(),
+        };
+        match self.engine.admit(self.now, attempt) {
+            Verdict::Refuse(refusal) => {
+                let told = sip_reply::told(&refusal.findings, refusal.decision);
+                let records = self.engine.refused(self.now, refusal, a_leg(request, flow), told.status);
+                self.stats.refused += 1;
+                self.must_store(records);
+                self.refuse_call(tx, &told);
+            }
+            Verdict::Admit(admission) => {
+                self.stats.admitted += 1;
+                let gated = admission.needs_store();
+                // 10, 11 Write ahead, then the B-leg; the admission is used up here.
+                self.begin_call(request, flow, tx, from, admission.into_route(), gated);
+            }
+        }
+    }
+
+    /// What can be said without knowing who calls.
+    fn not_for_us(&self, request: &Message<'_>) -> Option<u16> {
+        if request.max_forwards() == Some(0) {
+            return Some(483);
+        }
+        if self.unsupported_option(request).is_some() {
+            return Some(420);
+        }
+        if request.header(Name::ContentEncoding).is_some() {
+            return Some(415);
+        }
+        if let Some(Ok(wanted)) = request.session_expires()
+            && wanted.seconds < self.settings.min_se_s
+        {
+            return Some(422);
+        }
+        if self.calls.len() >= self.max_calls {
+            return Some(503);
+        }
+        match request.request_uri().map(Uri::parse)? {
+            Ok(uri) if matches!(uri.scheme, Scheme::Sip | Scheme::Tel) => None,
+            Ok(_) => Some(416),
+            Err(_) => Some(400),
+        }
+    }
+
+    fn refuse_invite(&mut self, request: &Message<'_>, flow: &Flow, status: u16) {
+        if status == 420 {
+            self.refuse_bad_extension(request, flow);
+        } else {
+            self.refuse_stateless(request, flow, status);
+        }
+    }
+
+    /// A carrier is known by its address, everybody else by digest.
+    fn caller_of(&mut self, request: &Message<'_>, flow: &Flow) -> Option<Caller> {
+        if let Some(trunk) = self.engine.trunk_by_source(flow.peer.ip()) {
+            return Some(Caller::Trunk(trunk));
+        }
+        match self.log_in(request, flow, Name::ProxyAuthorization) {
+            LogIn::Line(line) => Some(Caller::Line(line)),
+            LogIn::Answered => None,
+        }
+    }
+
+    /// The called user or number: user part of a SIP URI at one of our hosts, or a tel URI.
+    fn dialled(&self, request: &Message<'_>) -> Option<String> {
+        let uri = Uri::parse(request.request_uri()?).ok()?;
+        match uri.scheme {
+            Scheme::Tel => Some(uri.user_decoded().into_owned()),
+            _ if self.is_our_host(&uri) => Some(uri.user_decoded().into_owned()).filter(|u| !u.is_empty()),
+            _ => None,
+        }
+    }
+
+    /// Is a URI's host ours: a domain, or an address that we listen on?
+    pub(crate) fn is_our_host(&self, uri: &Uri<'_>) -> bool {
+        if let Some(ip) = uri.host_ip() {
+            let port = uri.port.unwrap_or(5060);
+            let is_ours = |socket: std::net::SocketAddr| {
+                socket.port() == port && (socket.ip() == ip || socket.ip().is_unspecified())
+            };
+            return self.settings.listeners.iter().any(|l| is_ours(l.local) || is_ours(l.advertised))
+                || self.domains.iter().any(|domain| domain == uri.host);
+        }
+        self.domains.iter().any(|domain| domain.eq_ignore_ascii_case(uri.host))
+    }
+
+    fn refuse_call(&mut self, tx: ServerTx, told: &Told) {
+        let tag = self.tokens.tag();
+        let reply = sip::b2bua::Reply {
+            phrase: Some(&told.phrase),
+            reason: Some(&told.reason),
+            retry_after_s: (told.status == 503).then_some(10),
+            ..sip::b2bua::Reply::new(told.status, tag.as_str())
+        };
+        let settings = &self.settings;
+        self.transactions.respond(self.now.tick, tx, told.status, &mut self.out.sends, |head, out| {
+            reply.write(head, settings, out);
+        });
+    }
+
+    fn begin_call(
+        &mut self,
+        request: &Message<'_>,
+        flow: &Flow,
+        tx: ServerTx,
+        from: Caller,
+        route: Route,
+        gated: bool,
+    ) {
+        let key = self.calls.next_key();
+        let decision = route.decision;
+        self.transactions.set_server_user(tx, User { call: key, purpose: Purpose::CallerInvite }.pack());
+        self.transactions.trying(self.now.tick, tx, &mut self.out.sends);
+        let mut wire = self.wire();
+        let Some(call) = Call::new(key, request, flow, tx, &mut wire) else {
+            let told = Told { status: 400, phrase: "Bad Contact".into(), reason: String::new() };
+            self.refuse_call(tx, &told);
+            let ended = ended(HangupCause::Fault, 400, HangupSide::Ringfence, a_leg(request, flow));
+            let records = self.engine.end(self.now, decision, ended);
+            return self.must_store(records);
+        };
+        let (from_line, from_trunk) = match from {
+            Caller::Line(line) => (Some(line), None),
+            Caller::Trunk(trunk) => (None, Some(trunk)),
+        };
+        let live = Live {
+            call,
+            decision,
+            route,
+            gated,
+            trunks_tried: 0,
+            from_line,
+            from_trunk,
+            a_leg: a_leg(request, flow),
+            private: wants_privacy(request),
+            best_status: 0,
+            ending: None,
+            settled: false,
+            wake: Tick::NEVER,
+        };
+        let key = self.calls.insert(live);
+        self.by_decision.insert(decision, key);
+        self.try_targets(key);
+        self.schedule(key);
+    }
+
+    /// The next carrier, or all phones of the called lines.
+    fn try_targets(&mut self, key: CallKey) {
+        let Some(live) = self.calls.find(key) else { return };
+        let target = live.route.target.clone();
+        match target {
+            Target::Trunks { trunks, .. } => self.try_trunk(key, &trunks),
+            Target::Lines(lines) => self.try_lines(key, &lines),
+        }
+    }
+
+    fn try_trunk(&mut self, key: CallKey, trunks: &[TrunkId]) {
+        let now = self.now.tick;
+        let Some(live) = self.calls.find(key) else { return };
+        if live.trunks_tried == 0 && trunks.len() > 1 {
+            // Carriers that said nothing lately come last, whatever their priority.
+            if let Target::Trunks { trunks, .. } = &mut live.route.target {
+                trunks.sort_by_key(|trunk| self.links.is_resting(*trunk, now));
+            }
+        }
+        let live = self.calls.find(key).expect("found a line above");
+        let Target::Trunks { trunks, .. } = &live.route.target else { return };
+        let Some(trunk) = trunks.get(live.trunks_tried).copied() else {
+            let status = final_status(live.best_status);
+            return self.reject(key, status, HangupSide::Callee, cause_of(status));
+        };
+        live.trunks_tried += 1;
+        let (decision, gated) = (live.decision, live.gated);
+        let Some(plan) = self.trunk_plan(key, trunk) else {
+            return self.try_trunk(key, &[]);
+        };
+        self.engine.use_trunk(decision, trunk);
+        let mut prepared = None;
+        self.with_call(key, |live, wire, _| prepared = live.call.prepare_leg(wire, plan).ok());
+        match prepared {
+            None => self.reject_with(key, &Finding::Overload),
+            Some(leg) if gated => {
+                if let Some(hold) = self.hold_with_legs(decision) {
+                    self.store(vec![Record::Hold(Box::new(hold))], Pending::Leg(key, leg));
+                }
+            }
+            Some(leg) => self.with_call(key, |live, wire, _| live.call.start_leg(wire, leg)),
+        }
+    }
+
+    fn try_lines(&mut self, key: CallKey, lines: &[LineId]) {
+        let plans = self.phone_plans(key, lines);
+        if plans.is_empty() {
+            return self.reject_with(key, &Finding::NotRegistered);
+        }
+        self.with_call(key, |live, wire, _| {
+            for plan in plans {
+                if let Ok(leg) = live.call.prepare_leg(wire, plan) {
+                    live.call.start_leg(wire, leg);
+                }
+            }
+        });
+        if self.calls.find(key).is_some_and(|live| live.call.legs().is_empty()) {
+            self.reject_with(key, &Finding::Overload);
+        }
+    }
+
+    /// 10 The hold is durable, or will never be.
+    pub(crate) fn leg_stored(&mut self, key: CallKey, leg: u8, ok: bool) {
+        if ok {
+            self.with_call(key, |live, wire, _| live.call.start_leg(wire, leg));
+        } else {
+            self.reject_with(key, &Finding::StoreDown);
+        }
+    }
+
+    /// The hold of a call with what recovery needs to hang up both legs.
+    pub(crate) fn hold_with_legs(&mut self, decision: DecisionId) -> Option<Hold> {
+        let mut hold = self.engine.hold(decision)?;
+        let key = *self.by_decision.get(&decision)?;
+        let live = self.calls.find(key)?;
+        let snapshot = live.call.snapshot(&self.transactions);
+        hold.legs = postcard::to_stdvec(&snapshot).expect("a snapshot has no unserialisable parts");
+        Some(hold)
+    }
+
+    /// Follows up on what happened in a call's signalling.
+    pub(crate) fn follow_up(&mut self, key: CallKey, events: &mut Vec<CallEvent>) {
+        for event in events.drain(..) {
+            match event {
+                CallEvent::Answered { .. } => self.answered(key),
+                CallEvent::LegFailed { leg, status } => self.leg_failed(key, leg, status),
+                CallEvent::Over { side, cause, status } => self.over(key, side, cause, status),
+                CallEvent::Finished => self.finished(key),
+            }
+        }
+    }
+
+    /// 12 Both sides talk: the money runs, the hard stop is fixed.
+    fn answered(&mut self, key: CallKey) {
+        let Some(live) = self.calls.find(key) else { return };
+        let decision = live.decision;
+        self.stats.answered += 1;
+        self.engine.answered(self.now, decision);
+        if let Some(hold) = self.hold_with_legs(decision) {
+            self.store(vec![Record::Hold(Box::new(hold))], Pending::Loose);
+        }
+    }
+
+    fn leg_failed(&mut self, key: CallKey, leg: u8, status: u16) {
+        let Some(live) = self.calls.find(key) else { return };
+        live.best_status = better_status(live.best_status, status);
+        if live.call.open_legs() > 0 {
+            return;
+        }
+        let failed = &live.call.legs()[usize::from(leg)];
+        let (is_trunk, silent) = (matches!(failed.plan.peer, PeerKind::Trunk(_)), !failed.was_heard());
+        let trunk = TrunkId(failed.plan.mark);
+        if is_trunk && silent && status == 408 {
+            self.trunk_silent(trunk);
+        }
+        let fails_over = is_trunk && matches!(status, 300..=399 | 401 | 407 | 408 | 500..=599);
+        if fails_over {
+            return self.try_targets(key);
+        }
+        let Some(live) = self.calls.find(key) else { return };
+        let status = final_status(live.best_status);
+        self.reject(key, status, HangupSide::Callee, cause_of(status));
+    }
+
+    fn reject(&mut self, key: CallKey, status: u16, side: HangupSide, cause: HangupCause) {
+        self.with_call(key, |live, wire, events| {
+            let refused = Refused { status, phrase: None, reason: None };
+            live.call.reject(wire, &refused, (side, cause), events);
+        });
+    }
+
+    /// Ends an admitted call that cannot go on after all.
+    fn reject_with(&mut self, key: CallKey, finding: &Finding) {
+        let Some(decision) = self.calls.find(key).map(|live| live.decision) else { return };
+        let told = sip_reply::told(std::slice::from_ref(finding), decision);
+        let cause = match finding {
+            Finding::NotRegistered => HangupCause::Rejected,
+            _ => HangupCause::Fault,
+        };
+        self.with_call(key, |live, wire, events| {
+            let refused = Refused {
+                status: told.status,
+                phrase: Some(&told.phrase),
+                reason: Some(&told.reason),
+            };
+            live.call.reject(wire, &refused, (HangupSide::Ringfence, cause), events);
+        });
+    }
+
+    /// 13 The call is over for people. An answered call is settled at once; one that never was
+    /// answered keeps its hold until no carrier can answer it any more.
+    fn over(&mut self, key: CallKey, side: HangupSide, cause: HangupCause, status: u16) {
+        let Some(live) = self.calls.find(key) else { return };
+        live.ending = Some((side, cause, status));
+        if live.call.winning_leg().is_some() {
+            self.settle(key);
+        }
+    }
+
+    /// 14 Settle and CDR, in one transaction.
+    fn settle(&mut self, key: CallKey) {
+        let Some(live) = self.calls.find(key) else { return };
+        if live.settled {
+            return;
+        }
+        live.settled = true;
+        let (side, cause, status) =
+            live.ending.unwrap_or((HangupSide::Ringfence, HangupCause::Fault, 500));
+        let leg = live.call.winning_leg().or_else(|| live.call.legs().last());
+        let b_leg = leg.map_or_else(LegRecord::default, |leg| LegRecord {
+            peer: Some(leg.plan.flow.peer),
+            call_id: leg.call_id.clone(),
+            user_agent: leg.user_agent.clone(),
+        });
+        let trunk = leg
+            .filter(|leg| matches!(leg.plan.peer, PeerKind::Trunk(_)))
+            .map(|leg| TrunkId(leg.plan.mark));
+        let decision = live.decision;
+        let ended = Ended { b_leg, trunk, ..ended(cause, status, side, live.a_leg.clone()) };
+        let records = self.engine.end(self.now, decision, ended);
+        self.by_decision.remove(&decision);
+        self.must_store(records);
+    }
+
+    fn finished(&mut self, key: CallKey) {
+        self.settle(key);
+        if let Some(live) = self.calls.remove(key) {
+            for side in [Side::Caller, Side::Callee] {
+                if let Some(tag) = live.call.local_tag(side) {
+                    self.adopted.remove(tag);
+                }
+            }
+        }
+    }
+}
+
+fn ended(cause: HangupCause, status: u16, side: HangupSide, a_leg: LegRecord) -> Ended {
+    Ended { cause, status, side, a_leg, b_leg: LegRecord::default(), trunk: None }
+}
+
+fn a_leg(request: &Message<'_>, flow: &Flow) -> LegRecord {
+    let user_agent = request.header(Name::UserAgent).unwrap_or("");
+    LegRecord {
+        peer: Some(flow.peer),
+        call_id: request.call_id().chars().take(128).collect(),
+        user_agent: user_agent.chars().filter(|c| !c.is_control()).take(128).collect(),
+    }
+}
+
+/// The number or user that the caller says it is. It decides nothing but what is shown (F1).
+fn claimed_caller(request: &Message<'_>) -> Option<String> {
+    let uri = request.from().parse_uri().ok()?;
+    Some(uri.user_decoded().chars().take(64).collect())
+}
+
+/// RFC 3323, RFC 3325: the number goes to the carrier, but not to the called person.
+fn wants_privacy(request: &Message<'_>) -> bool {
+    let asked = |value: &str| value.split(';').any(|part| part.trim().eq_ignore_ascii_case("id"));
+    request.values(Name::Privacy).any(asked)
+        || claimed_caller(request).is_some_and(|user| user.eq_ignore_ascii_case("anonymous"))
+}
+
+/// Of several refusals the one that tells most (RFC 3261 §16.7 step 6, shortened).
+fn better_status(a: u16, b: u16) -> u16 {
+    let rank = |status: u16| match status {
+        600..=699 => 0,
+        486 | 603 => 1,
+        400..=499 if status != 408 => 2,
+        500..=599 => 3,
+        408 => 4,
+        300..=399 => 5,
+        _ => 9,
+    };
+    if rank(b) < rank(a) { b } else { a }
+}
+
+/// What the caller is told when nobody took the call.
+const fn final_status(status: u16) -> u16 {
+    match status {
+        // Redirection is a forward: refused until it goes through the gate. Challenges are not for the caller.
+        300..=399 | 401 | 407 | 408 | 487 => 480,
+        0 => 503,
+        other => other,
+    }
+}
+
+const fn cause_of(status: u16) -> HangupCause {
+    match status {
+        480 => HangupCause::NoAnswer,
+        _ => HangupCause::Rejected,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_telling_status_wins() {
+        fn check(statuses: &[u16], want: u16) {
+            let best = statuses.iter().fold(0, |best, status| better_status(best, *status));
+            assert_eq!(final_status(best), want, "{statuses:?}");
+        }
+        check(&[], 503);
+        check(&[408], 480);
+        check(&[408, 486], 486);
+        check(&[486, 408], 486);
+        check(&[404, 603], 603);
+        check(&[503, 500], 503);
+        check(&[302], 480);
+        check(&[302, 503], 503);
+        check(&[407], 480);
+    }
+}

@@ -1,0 +1,93 @@
+//! The calls of a node in memory. Lives here: the slab with generations, what the node knows about a
+//! call besides its signalling. Never here: decisions, messages.
+
+use engine::Route;
+use sip::b2bua::{Call, CallKey};
+use slab::Slab;
+use types::cdr::{HangupCause, HangupSide, LegRecord};
+use types::{DecisionId, LineId, Tick, TrunkId};
+
+/// A call in memory.
+#[derive(Debug)]
+pub struct Live {
+    /// Its signalling.
+    pub call: Call,
+    /// Its decision.
+    pub decision: DecisionId,
+    /// Where it may go; made from the admission.
+    pub route: Route,
+    /// Must its hold be durable before an INVITE leaves?
+    pub gated: bool,
+    /// How many trunks of the route were tried.
+    pub trunks_tried: usize,
+    /// The line that called, when one of ours did.
+    pub from_line: Option<LineId>,
+    /// The trunk that called, when a carrier did.
+    pub from_trunk: Option<TrunkId>,
+    /// The caller's side, for the CDR.
+    pub a_leg: LegRecord,
+    /// Does the caller ask that its number stays hidden?
+    pub private: bool,
+    /// Best final status of the legs so far.
+    pub best_status: u16,
+    /// How it ended, once it has.
+    pub ending: Option<(HangupSide, HangupCause, u16)>,
+    /// Has the engine been told of the end?
+    pub settled: bool,
+    /// Earliest instant at which the node looks after it.
+    pub wake: Tick,
+}
+
+/// The calls of a node.
+#[derive(Debug, Default)]
+pub struct Calls {
+    slab: Slab<Box<Live>>,
+    generations: Vec<u16>,
+}
+
+impl Calls {
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    /// The place that the next call will have.
+    pub fn next_key(&self) -> CallKey {
+        let slot = self.slab.vacant_key();
+        let generation = self.generations.get(slot).copied().unwrap_or(0);
+        CallKey { slot: slot as u32, generation }
+    }
+
+    /// Puts a call into the place that `next_key` named.
+    pub fn insert(&mut self, live: Live) -> CallKey {
+        let key = self.next_key();
+        debug_assert_eq!(key, live.call.key());
+        let slot = self.slab.insert(Box::new(live));
+        if self.generations.len() <= slot {
+            self.generations.resize(slot + 1, 0);
+        }
+        key
+    }
+
+    /// A call, unless its place has another tenant by now.
+    pub fn find(&mut self, key: CallKey) -> Option<&mut Live> {
+        let slot = key.slot as usize;
+        if self.generations.get(slot) != Some(&key.generation) {
+            return None;
+        }
+        self.slab.get_mut(slot).map(|live| &mut **live)
+    }
+
+    /// Gives a call's place away.
+    pub fn remove(&mut self, key: CallKey) -> Option<Live> {
+        self.find(key)?;
+        let slot = key.slot as usize;
+        self.generations[slot] = self.generations[slot].wrapping_add(1);
+        Some(*self.slab.remove(slot))
+    }
+
+    /// All calls, in order of their places.
+    pub fn iter(&self) -> impl Iterator<Item = &Live> {
+        self.slab.iter().map(|(_, live)| &**live)
+    }
+}

@@ -1,0 +1,503 @@
+//! The node: one input in, what is to be done out. Lives here: dispatch, timers, store answers.
+//! Never here: the way of a call or a registration (call_path, dialog_path, register_path).
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+
+use engine::{CallOrder, Engine, Extension};
+use sip::b2bua::{CallEvent, CallKey, Purpose, Settings, User, Wire};
+use sip::digest::Authenticator;
+use sip::flow::Flow;
+use sip::message::{Message, Method, Origin};
+use sip::registrar::Registrar;
+use sip::tokens::Tokens;
+use sip::transaction::{Matched, Transactions, TxEvent};
+use types::cdr::HangupCause;
+use types::{DecisionId, Fact, Map, Now, Record, Snapshot, Tick};
+
+use crate::config::{NodeConfig, NodeError, Timers};
+use crate::io::{Input, Outputs, Reply, Stats, StoreRequest};
+use crate::legs::Calls;
+use crate::recovery::Orphan;
+use crate::trunk_link::TrunkLinks;
+use crate::{screen, sip_reply};
+
+/// What a store request was for.
+#[derive(Debug)]
+pub enum Pending {
+    /// A hold that must be durable before a leg's INVITE leaves.
+    Leg(CallKey, u8),
+    /// A longer hold: the hard stop moves when it is durable.
+    Extension(DecisionId),
+    /// Records that must be written in the end, whatever happens.
+    Must(Vec<Record>),
+    /// A command's records and the reply that waits for them.
+    Command(u64, Reply, Vec<Record>),
+    /// Nothing hangs on it.
+    Loose,
+}
+
+/// The node.
+pub struct Node {
+    pub(crate) now: Now,
+    pub(crate) settings: Settings,
+    pub(crate) domains: Vec<String>,
+    pub(crate) timers: Timers,
+    pub(crate) max_calls: usize,
+    pub(crate) engine: Engine,
+    pub(crate) transactions: Transactions,
+    pub(crate) tokens: Tokens,
+    pub(crate) authenticator: Authenticator,
+    pub(crate) registrar: Registrar,
+    pub(crate) calls: Calls,
+    pub(crate) by_decision: Map<DecisionId, CallKey>,
+    /// Calls taken up after a restart, by our tags of their dialogs.
+    pub(crate) adopted: Map<String, CallKey>,
+    /// Unanswered calls of an earlier run, by the Call-ID of their legs.
+    pub(crate) orphans: Map<String, Orphan>,
+    pub(crate) links: TrunkLinks,
+    wakes: BinaryHeap<Reverse<(Tick, CallKey)>>,
+    pending: BTreeMap<u64, Pending>,
+    last_ticket: u64,
+    retries: Vec<Vec<Record>>,
+    retry_at: Tick,
+    pub(crate) store_up: bool,
+    pub(crate) closing: bool,
+    pub(crate) out: Outputs,
+    pub(crate) stats: Stats,
+    tx_events: Vec<TxEvent>,
+    call_events: Vec<CallEvent>,
+}
+
+impl Node {
+    /// A node that goes on where the store says that the last one ended.
+    pub fn new(config: NodeConfig, snapshot: Snapshot, now: Now) -> Result<Node, NodeError> {
+        if config.listeners.is_empty() {
+            return Err(NodeError::NoListener);
+        }
+        let hash = config.secrets.hash;
+        let settings = config.settings();
+        let engine = Engine::new(config.engine, &snapshot, now)?;
+        let mut domains: Vec<String> = config.domains.iter().map(|d| d.to_lowercase()).collect();
+        domains.push(config.realm.to_lowercase());
+        let tokens = Tokens::new(config.secrets.tokens);
+        let mut token_key = config.secrets.tokens;
+        token_key[0] ^= 0x5a;
+        let mut node = Node {
+            now,
+            domains,
+            timers: config.timers,
+            max_calls: config.limits.calls,
+            engine,
+            transactions: Transactions::new(
+                hash,
+                Tokens::new(token_key),
+                config.timers.sip,
+                sip::transaction::Limits {
+                    max_transactions: config.limits.transactions,
+                    ..sip::transaction::Limits::default()
+                },
+            ),
+            tokens,
+            authenticator: Authenticator::new(
+                &config.realm,
+                config.secrets.nonce,
+                sip::digest::Limits::default(),
+            ),
+            registrar: Registrar::new(hash, config.limits.bindings_per_line, &settings.listeners),
+            calls: Calls::default(),
+            by_decision: Map::with_hasher(hash),
+            adopted: Map::with_hasher(hash),
+            orphans: Map::with_hasher(hash),
+            links: TrunkLinks::default(),
+            wakes: BinaryHeap::new(),
+            pending: BTreeMap::new(),
+            last_ticket: 0,
+            retries: Vec::new(),
+            retry_at: Tick::NEVER,
+            store_up: true,
+            closing: false,
+            out: Outputs::default(),
+            stats: Stats::default(),
+            tx_events: Vec::new(),
+            call_events: Vec::new(),
+            settings,
+        };
+        node.recover(&snapshot);
+        Ok(node)
+    }
+
+    /// Takes in one thing that happened.
+    pub fn handle(&mut self, now: Now, input: Input<'_>) {
+        self.now = now;
+        match input {
+            Input::Received { flow, bytes } => self.received(flow, bytes),
+            Input::FlowClosed(flow) => self.flow_closed(&flow),
+            Input::Timeout => {}
+            Input::Stored { ticket, ok } => self.stored(ticket, ok),
+            Input::StoreHealth(up) => self.store_health(up),
+            Input::Command { id, command } => self.command(id, command),
+        }
+        self.run_timers();
+        let facts = self.engine.take_facts();
+        self.must_store(facts);
+    }
+
+    /// Gives what is to be done since the last drain; `into` is emptied first.
+    pub fn drain(&mut self, into: &mut Outputs) {
+        into.clear();
+        std::mem::swap(&mut self.out, into);
+    }
+
+    /// When `Input::Timeout` is wanted next.
+    pub fn next_timeout(&self) -> Option<Tick> {
+        let wake = self.wakes.peek().map(|Reverse((tick, _))| *tick);
+        [
+            wake,
+            self.transactions.next_timeout(),
+            self.engine.next_timeout(),
+            self.registrar.next_timeout(),
+            self.links.next_timeout(),
+            self.orphans.values().map(|orphan| orphan.next_timeout()).min(),
+            (self.retry_at != Tick::NEVER).then_some(self.retry_at),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// The engine, to look into.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Figures.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            calls: self.calls.len(),
+            transactions: self.transactions.len(),
+            bindings: self.registrar.len(),
+            stores_open: self.pending.len(),
+            ..self.stats
+        }
+    }
+
+    /// From now on chargeable calls are refused; live ones go on.
+    pub fn begin_shutdown(&mut self, now: Now) {
+        self.now = now;
+        self.closing = true;
+    }
+
+    // ---- messages
+
+    fn received(&mut self, flow: Flow, bytes: &mut [u8]) {
+        self.stats.received += 1;
+        if !screen::worth_parsing(bytes) {
+            return;
+        }
+        let origin = if flow.transport.is_reliable() { Origin::Stream } else { Origin::Datagram };
+        match Message::parse(bytes, origin) {
+            Ok(message) if message.is_request() => self.request(&message, &flow),
+            Ok(message) => self.response(&message, &flow),
+            Err(error) => {
+                self.stats.malformed += 1;
+                sip_reply::malformed(&mut self.out.sends, bytes, &error, &flow);
+            }
+        }
+    }
+
+    fn request(&mut self, request: &Message<'_>, flow: &Flow) {
+        let now = self.now.tick;
+        match self.transactions.match_request(now, request, flow, &mut self.out.sends) {
+            Matched::Absorbed => {}
+            Matched::DialogAck => self.dialog_ack(request, flow),
+            Matched::Cancel { user, .. } => {
+                if let Some(User { call, purpose: Purpose::CallerInvite }) = User::unpack(user) {
+                    self.with_call(call, |live, wire, events| live.call.caller_cancelled(wire, events));
+                }
+            }
+            Matched::CancelUnknown => self.refuse_stateless(request, flow, 481),
+            Matched::New if request.to().tag().is_some() => self.dialog_request(request, flow),
+            Matched::New => match request.method() {
+                Some(Method::Invite) => self.invite(request, flow),
+                Some(Method::Register) => self.register(request, flow),
+                Some(Method::Options) => self.options(request, flow),
+                Some(Method::Refer) => self.refuse_stateless(request, flow, 403),
+                Some(Method::Bye | Method::Prack | Method::Update | Method::Info) => {
+                    self.refuse_stateless(request, flow, 481);
+                }
+                Some(Method::Other(_)) => self.refuse_stateless(request, flow, 501),
+                _ => self.refuse_stateless(request, flow, 405),
+            },
+        }
+    }
+
+    fn response(&mut self, response: &Message<'_>, flow: &Flow) {
+        let now = self.now.tick;
+        let Some(found) = self.transactions.match_response(now, response, flow, &mut self.out.sends) else {
+            self.stray_response(response, flow);
+            return;
+        };
+        let Some(user) = User::unpack(found.user) else {
+            self.link_response(found.user, response, flow);
+            return;
+        };
+        self.with_call(user.call, |live, wire, events| match user.purpose {
+            Purpose::LegInvite(leg) => live.call.leg_response(wire, leg, response, flow, events),
+            Purpose::Relay(to, id) => live.call.relay_response(wire, to, id, response, flow, events),
+            Purpose::Bye(side) => live.call.bye_response(wire, side, Some(response), events),
+            Purpose::CallerInvite | Purpose::Nothing => {}
+        });
+    }
+
+    pub(crate) fn refuse_stateless(&mut self, request: &Message<'_>, flow: &Flow, status: u16) {
+        let tag = self.tokens.tag();
+        let reply = sip::b2bua::Reply::new(status, tag.as_str());
+        sip_reply::stateless(&mut self.out.sends, &self.settings, request, flow, &reply);
+    }
+
+    fn options(&mut self, request: &Message<'_>, flow: &Flow) {
+        let status = if self.unsupported_option(request).is_some() { 420 } else { 200 };
+        let tag = self.tokens.tag();
+        let reply = sip::b2bua::Reply { allow: true, ..sip::b2bua::Reply::new(status, tag.as_str()) };
+        sip_reply::stateless(&mut self.out.sends, &self.settings, request, flow, &reply);
+    }
+
+    fn flow_closed(&mut self, flow: &Flow) {
+        let mut events = std::mem::take(&mut self.tx_events);
+        self.transactions.flow_failed(self.now.tick, flow, &mut events);
+        self.tx_events = events;
+        self.transaction_events();
+        self.registrar.flow_closed(flow);
+    }
+
+    // ---- timers
+
+    fn run_timers(&mut self) {
+        let now = self.now.tick;
+        if self.transactions.next_timeout().is_some_and(|tick| tick <= now) {
+            let mut events = std::mem::take(&mut self.tx_events);
+            self.transactions.handle_timeout(now, &mut self.out.sends, &mut events);
+            self.tx_events = events;
+            self.transaction_events();
+        }
+        while let Some(Reverse((tick, key))) = self.wakes.peek().copied() {
+            if tick > now {
+                break;
+            }
+            self.wakes.pop();
+            if let Some(live) = self.calls.find(key) {
+                if live.wake == tick {
+                    live.wake = Tick::NEVER;
+                }
+                self.with_call(key, |live, wire, events| live.call.handle_timeout(wire, events));
+            }
+        }
+        if self.engine.next_timeout().is_some_and(|tick| tick <= now) {
+            self.money_orders();
+        }
+        if self.registrar.next_timeout().is_some_and(|tick| tick <= now) {
+            self.registrar_timeout();
+        }
+        self.links_timeout();
+        self.orphans_timeout();
+        if now >= self.retry_at {
+            self.retry_at = Tick::NEVER;
+            for records in std::mem::take(&mut self.retries) {
+                self.store(records.clone(), Pending::Must(records));
+            }
+        }
+    }
+
+    fn transaction_events(&mut self) {
+        let mut events = std::mem::take(&mut self.tx_events);
+        for event in events.drain(..) {
+            match event {
+                TxEvent::ClientTimeout { user, .. } | TxEvent::ClientTransportFailed { user, .. } => {
+                    self.client_failed(user);
+                }
+                TxEvent::ServerInviteNoAck { .. } => {}
+            }
+        }
+        self.tx_events = events;
+    }
+
+    fn client_failed(&mut self, user: u64) {
+        let Some(user) = User::unpack(user) else {
+            self.link_failed(user);
+            return;
+        };
+        self.with_call(user.call, |live, wire, events| match user.purpose {
+            Purpose::LegInvite(leg) => live.call.leg_timeout(wire, leg, events),
+            Purpose::Relay(to, id) => live.call.relay_timeout(wire, to, id, events),
+            Purpose::Bye(side) => live.call.bye_response(wire, side, None, events),
+            Purpose::CallerInvite | Purpose::Nothing => {}
+        });
+    }
+
+    /// The engine's timers: money for the next slice, or the end.
+    fn money_orders(&mut self) {
+        for order in self.engine.handle_timeout(self.now) {
+            match order {
+                CallOrder::Extend(decision) => self.extend(decision),
+                CallOrder::Cut(decision, cause) => self.cut(decision, cause, "the money held has run out"),
+            }
+        }
+    }
+
+    fn extend(&mut self, decision: DecisionId) {
+        match self.engine.extend(self.now, decision) {
+            Extension::Granted => {
+                if let Some(hold) = self.hold_with_legs(decision) {
+                    self.store(vec![Record::Hold(Box::new(hold))], Pending::Extension(decision));
+                }
+            }
+            Extension::Refused(_) => {
+                // The hard stop stands: the engine orders the cut when it comes.
+            }
+        }
+    }
+
+    /// Ends a call from our side, both legs.
+    pub(crate) fn cut(&mut self, decision: DecisionId, cause: HangupCause, why: &str) {
+        let Some(key) = self.by_decision.get(&decision).copied() else { return };
+        self.stats.cut += 1;
+        let reason = sip_reply::cut_reason(why, decision);
+        self.with_call(key, |live, wire, events| {
+            live.call.hang_up(wire, cause, 403, Some(&reason), events);
+        });
+        if cause == HangupCause::MoneyEnded
+            && let Some(account) = self.calls.find(key).map(|live| live.route.account)
+        {
+            let fact = Fact::MoneyEnded { account, decision };
+            self.must_store(vec![Record::Fact(self.now.wall, fact)]);
+        }
+    }
+
+    // ---- the store
+
+    /// Asks for records to be written; `pending` says what hangs on it.
+    pub(crate) fn store(&mut self, records: Vec<Record>, pending: Pending) {
+        self.last_ticket += 1;
+        self.pending.insert(self.last_ticket, pending);
+        self.out.stores.push(StoreRequest { ticket: self.last_ticket, records });
+    }
+
+    /// Asks for records to be written, again and again until they are.
+    pub(crate) fn must_store(&mut self, records: Vec<Record>) {
+        if !records.is_empty() {
+            self.store(records.clone(), Pending::Must(records));
+        }
+    }
+
+    fn stored(&mut self, ticket: u64, ok: bool) {
+        // A second answer to the same request finds nothing here.
+        let Some(pending) = self.pending.remove(&ticket) else { return };
+        match pending {
+            Pending::Leg(key, leg) => self.leg_stored(key, leg, ok),
+            Pending::Extension(decision) if ok => {
+                self.engine.extension_stored(self.now, decision);
+            }
+            Pending::Extension(decision) => {
+                self.engine.extension_failed(self.now, decision);
+            }
+            Pending::Must(records) if !ok => self.retry_later(records),
+            Pending::Command(id, reply, _) if ok => self.out.replies.push((id, Ok(reply))),
+            Pending::Command(id, reply, records) => {
+                self.retry_later(records);
+                let text = format!(
+                    "{}; in force, but not yet written: the store is down, it will be written when it is back",
+                    reply.message
+                );
+                self.out.replies.push((id, Err(text)));
+            }
+            Pending::Must(_) | Pending::Loose => {}
+        }
+    }
+
+    fn retry_later(&mut self, records: Vec<Record>) {
+        self.retries.push(records);
+        self.retry_at = self.retry_at.min(self.now.tick.plus_ms(self.timers.store_retry_ms));
+    }
+
+    fn store_health(&mut self, up: bool) {
+        self.store_up = up;
+        self.engine.store_health(up);
+        if up && !self.retries.is_empty() {
+            self.retry_at = self.now.tick;
+        }
+    }
+
+    // ---- commands
+
+    fn command(&mut self, id: u64, command: engine::Command) {
+        let cut = match &command {
+            engine::Command::Cut(decision) => Some(*decision),
+            _ => None,
+        };
+        match self.engine.command(self.now, command) {
+            Err(error) => self.out.replies.push((id, Err(error.to_string()))),
+            Ok(done) => {
+                let mut count = 0;
+                for decision in done.cut.iter().copied().chain(cut) {
+                    if self.by_decision.contains_key(&decision) {
+                        count += 1;
+                        self.cut(decision, HangupCause::Cut, "cut by the provider");
+                    }
+                }
+                self.after_command();
+                let reply = Reply { message: done.message, cut: count };
+                self.store(done.records.clone(), Pending::Command(id, reply, done.records));
+            }
+        }
+    }
+
+    // ---- calls
+
+    /// Lends the wire to a call, then follows up on what happened.
+    pub(crate) fn with_call(
+        &mut self,
+        key: CallKey,
+        act: impl FnOnce(&mut crate::legs::Live, &mut Wire<'_>, &mut Vec<CallEvent>),
+    ) {
+        let Some(live) = self.calls.find(key) else { return };
+        let mut events = std::mem::take(&mut self.call_events);
+        let mut wire = Wire {
+            now: self.now,
+            transactions: &mut self.transactions,
+            out: &mut self.out.sends,
+            tokens: &mut self.tokens,
+            settings: &self.settings,
+        };
+        act(live, &mut wire, &mut events);
+        let next = live.call.next_timeout();
+        if next < live.wake {
+            live.wake = next;
+            self.wakes.push(Reverse((next, key)));
+        }
+        self.follow_up(key, &mut events);
+        events.clear();
+        self.call_events = events;
+    }
+
+    /// Has the node look after a call at its next instant.
+    pub(crate) fn schedule(&mut self, key: CallKey) {
+        let Some(live) = self.calls.find(key) else { return };
+        let next = live.call.next_timeout();
+        if next < live.wake {
+            live.wake = next;
+            self.wakes.push(Reverse((next, key)));
+        }
+    }
+
+    /// The wire, for messages that belong to no call.
+    pub(crate) fn wire(&mut self) -> Wire<'_> {
+        Wire {
+            now: self.now,
+            transactions: &mut self.transactions,
+            out: &mut self.out.sends,
+            tokens: &mut self.tokens,
+            settings: &self.settings,
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The way of a registration. Lives here: log-in, IP lock, bindings, their records.
+//! Never here: the rules of bindings (sip::registrar), lock-outs.
+
+use sip::digest::{Verified, canonical_user};
+use sip::flow::Flow;
+use sip::message::{Message, Name};
+use sip::registrar::Change;
+use types::account::Ha1;
+use types::{Fact, LineId, LineStatus, Record};
+
+use crate::node::{Node, Pending};
+use crate::sip_reply;
+
+/// Who sent a request.
+pub enum LogIn {
+    /// This line, beyond doubt.
+    Line(LineId),
+    /// Nobody yet, or nobody we know; the request has been answered.
+    Answered,
+}
+
+impl Node {
+    /// REGISTER.
+    pub(crate) fn register(&mut self, request: &Message<'_>, flow: &Flow) {
+        if self.unsupported_option(request).is_some() {
+            self.refuse_bad_extension(request, flow);
+            return;
+        }
+        let LogIn::Line(line) = self.log_in(request, flow, Name::Authorization) else { return };
+        if !self.is_own_address(request, line) || !self.engine.ip_allowed(line, flow.peer.ip()) {
+            self.refuse_stateless(request, flow, 403);
+            return;
+        }
+        match self.registrar.register(self.now, line, request, flow) {
+            Ok(registered) => {
+                self.stats.registered += 1;
+                self.keep_bindings(line, registered.changes, flow);
+                self.registered(request, flow, line);
+            }
+            Err(error) => {
+                let tag = self.tokens.tag();
+                let reply = sip::b2bua::Reply {
+                    min_expires: error.min_expires,
+                    ..sip::b2bua::Reply::new(error.status, tag.as_str())
+                };
+                sip_reply::stateless(&mut self.out.sends, &self.settings, request, flow, &reply);
+            }
+        }
+    }
+
+    /// Verifies credentials; answers with a challenge or a refusal when they do not hold.
+    pub(crate) fn log_in(&mut self, request: &Message<'_>, flow: &Flow, name: Name) -> LogIn {
+        let engine = &self.engine;
+        let lookup = |user: &str| -> Option<Ha1> {
+            let line = engine.line_by_user(user).filter(|line| line.status == LineStatus::Active)?;
+            Some(line.ha1.clone())
+        };
+        let stale = match self.authenticator.verify(self.now, request, flow, name, lookup) {
+            Verified::Ok { user } => {
+                match self.engine.line_by_user(&user).map(|line| line.id) {
+                    Some(line) => return LogIn::Line(line),
+                    None => false,
+                }
+            }
+            Verified::Absent => false,
+            Verified::Stale { .. } | Verified::Replay { .. } => true,
+            Verified::Malformed { .. } => {
+                self.refuse_stateless(request, flow, 400);
+                return LogIn::Answered;
+            }
+            Verified::WrongSecret { .. } | Verified::UnknownUser { .. } => {
+                self.stats.log_ins_refused += 1;
+                self.refuse_stateless(request, flow, 403);
+                return LogIn::Answered;
+            }
+        };
+        self.challenge(request, flow, name, stale);
+        LogIn::Answered
+    }
+
+    /// 401 or 407: nothing of the request stays behind.
+    pub(crate) fn challenge(&mut self, request: &Message<'_>, flow: &Flow, name: Name, stale: bool) {
+        self.stats.challenged += 1;
+        let (status, challenge) = match name {
+            Name::Authorization => (401, Name::WwwAuthenticate),
+            _ => (407, Name::ProxyAuthenticate),
+        };
+        let tag = self.tokens.tag();
+        let head = sip::message::ReplyHead::new(request, flow);
+        let out = &mut self.out.sends;
+        let start = out.begin();
+        let phrase = sip::message::print::reason_phrase(status);
+        head.begin(&mut out.arena, status, phrase, tag.as_str());
+        self.authenticator.challenge(&mut out.arena, challenge, self.now, flow, stale);
+        sip::message::print::finish(&mut out.arena, None, b"");
+        out.finish(start, *flow);
+    }
+
+    /// The To of a REGISTER must be the line's own address (RFC 3261 §10.3 step 5).
+    fn is_own_address(&self, request: &Message<'_>, line: LineId) -> bool {
+        let Ok(uri) = request.to().parse_uri() else { return false };
+        let user = uri.user.and_then(canonical_user);
+        self.engine.line(line).is_some_and(|line| user.is_some_and(|user| user == line.user.as_str()))
+    }
+
+    fn registered(&mut self, request: &Message<'_>, flow: &Flow, line: LineId) {
+        let tag = self.tokens.tag();
+        let head = sip::message::ReplyHead::new(request, flow);
+        let out = &mut self.out.sends;
+        let start = out.begin();
+        head.begin(&mut out.arena, 200, "OK", tag.as_str());
+        self.registrar.write_contacts(line, self.now, &mut out.arena);
+        sip::message::print::finish(&mut out.arena, None, b"");
+        out.finish(start, *flow);
+    }
+
+    /// Writes down what changed among the bindings; refreshes only now and then.
+    fn keep_bindings(&mut self, line: LineId, changes: Vec<Change>, flow: &Flow) {
+        let mut records = Vec::new();
+        for change in changes {
+            match change {
+                Change::Added(binding) => {
+                    if let Some(account) = self.engine.line(line).map(|line| line.account) {
+                        let fact = Fact::Registered {
+                            account,
+                            line,
+                            peer: flow.peer,
+                            user_agent: binding.user_agent.clone(),
+                        };
+                        records.push(Record::Fact(self.now.wall, fact));
+                    }
+                    records.push(Record::Binding(Box::new(binding)));
+                }
+                Change::Persist(binding) => records.push(Record::Binding(Box::new(binding))),
+                Change::Removed { contact } => records.push(Record::BindingGone(line, contact)),
+            }
+        }
+        if !records.is_empty() {
+            self.store(records, Pending::Loose);
+        }
+    }
+
+    /// Bindings whose time is over.
+    pub(crate) fn registrar_timeout(&mut self) {
+        let gone = self.registrar.handle_timeout(self.now);
+        let records: Vec<Record> =
+            gone.into_iter().map(|(line, contact)| Record::BindingGone(line, contact)).collect();
+        if !records.is_empty() {
+            self.store(records, Pending::Loose);
+        }
+    }
+
+    /// The first option in Require that we do not know (RFC 3261 §8.2.2.3).
+    pub(crate) fn unsupported_option<'m>(&self, request: &Message<'m>) -> Option<&'m str> {
+        let known = ["timer", "100rel", "path", "outbound"];
+        request
+            .values(Name::Require)
+            .map(str::trim)
+            .find(|option| !known.iter().any(|known| known.eq_ignore_ascii_case(option)))
+    }
+
+    /// 420, naming the option.
+    pub(crate) fn refuse_bad_extension(&mut self, request: &Message<'_>, flow: &Flow) {
+        let option = self.unsupported_option(request).unwrap_or("");
+        let tag = self.tokens.tag();
+        let reply = sip::b2bua::Reply {
+            unsupported: Some(option),
+            ..sip::b2bua::Reply::new(420, tag.as_str())
+        };
+        sip_reply::stateless(&mut self.out.sends, &self.settings, request, flow, &reply);
+    }
+}

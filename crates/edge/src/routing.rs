@@ -1,0 +1,129 @@
+//! Where a leg goes and what its typed fields are. Lives here: trunks and phones as leg plans.
+//! Never here: which trunks may be tried (engine), how an INVITE looks (sip::b2bua).
+
+use std::net::SocketAddr;
+
+use engine::Target;
+use sip::b2bua::{CallKey, Credentials, HostPort, LegPlan, PeerKind};
+use sip::flow::{Flow, Transport};
+use types::{E164, LineId, Trunk, TrunkAuth, TrunkId, TrunkTransport};
+
+use crate::node::Node;
+
+impl Node {
+    /// The leg to a carrier.
+    pub(crate) fn trunk_plan(&mut self, key: CallKey, trunk: TrunkId) -> Option<LegPlan> {
+        let silence_ms = self.timers.trunk_silence_ms;
+        let live = self.calls.find(key)?;
+        let trunk = self.engine.trunk(trunk)?;
+        let Target::Trunks { number, .. } = &live.route.target else { return None };
+        let flow = trunk_flow(&self.settings.listeners, trunk)?;
+        let called = self.engine.dial_string(trunk, number, live.route.account)?;
+        let host = trunk_host(trunk);
+        let realm = &self.settings.realm;
+        let number_shown = live.route.caller.parse::<E164>().ok();
+        let private = live.private || number_shown.is_none();
+        let from_uri = match number_shown {
+            Some(number) if !private => format!("sip:{number}@{realm}"),
+            _ => "sip:anonymous@anonymous.invalid".to_owned(),
+        };
+        Some(LegPlan {
+            flow,
+            request_uri: format!("sip:{called}@{host}{}", transport_param(flow.transport)),
+            routes: Vec::new(),
+            from_uri,
+            display: None,
+            to_uri: format!("sip:{called}@{host}"),
+            identity: number_shown.map(|number| format!("sip:{number}@{realm}")),
+            private,
+            peer: PeerKind::Trunk(trunk.auth.as_ref().map(credentials)),
+            silence_ms: Some(silence_ms),
+            mark: trunk.id.0,
+        })
+    }
+
+    /// The legs to all phones of some lines.
+    pub(crate) fn phone_plans(&mut self, key: CallKey, lines: &[LineId]) -> Vec<LegPlan> {
+        let Some(live) = self.calls.find(key) else { return Vec::new() };
+        let realm = &self.settings.realm;
+        let caller = uri_user(&live.route.caller);
+        let from_uri = match caller.as_str() {
+            "" | "anonymous" => "sip:anonymous@anonymous.invalid".to_owned(),
+            user => format!("sip:{user}@{realm}"),
+        };
+        let mut plans = Vec::new();
+        for line in lines {
+            let Some(user) = self.engine.line(*line).map(|line| line.user.clone()) else { continue };
+            for binding in self.registrar.contacts(*line) {
+                plans.push(LegPlan {
+                    flow: binding.flow(),
+                    request_uri: binding.uri().to_owned(),
+                    routes: binding.path().map(str::to_owned).collect(),
+                    from_uri: from_uri.clone(),
+                    display: None,
+                    to_uri: format!("sip:{user}@{realm}"),
+                    identity: None,
+                    private: false,
+                    peer: PeerKind::Phone,
+                    silence_ms: None,
+                    mark: line.0,
+                });
+            }
+        }
+        plans
+    }
+}
+
+/// The way to a carrier: from our first socket of its transport and address family.
+pub fn trunk_flow(listeners: &[sip::b2bua::Listener], trunk: &Trunk) -> Option<Flow> {
+    let transport = match trunk.transport {
+        TrunkTransport::Udp => Transport::Udp,
+        TrunkTransport::Tcp => Transport::Tcp,
+    };
+    let fits = |local: SocketAddr| local.is_ipv4() == trunk.address.is_ipv4() || local.is_ipv6();
+    let listener = listeners.iter().find(|l| l.transport == transport && fits(l.local))?;
+    let connection = if transport.is_reliable() { Flow::ANY_CONNECTION } else { 0 };
+    Some(Flow { transport, local: listener.local, peer: trunk.address, connection })
+}
+
+/// Host part of a carrier's addresses: its name, or where it is.
+pub fn trunk_host(trunk: &Trunk) -> String {
+    if trunk.host.is_empty() { HostPort(trunk.address).to_string() } else { trunk.host.clone() }
+}
+
+/// Our credentials at a carrier.
+pub fn credentials(auth: &TrunkAuth) -> Credentials {
+    Credentials { user: auth.user.clone(), secret: auth.secret.clone(), realm: auth.realm.clone() }
+}
+
+/// The transport parameter of a URI; nothing for UDP.
+pub const fn transport_param(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Udp => "",
+        Transport::Tcp => ";transport=tcp",
+    }
+}
+
+/// A caller's name as the user part of a SIP URI: what may not stand there is escaped.
+fn uri_user(text: &str) -> String {
+    let mut user = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/".contains(&byte) {
+            user.push(char::from(byte));
+        } else {
+            user.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    user
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_are_escaped() {
+        assert_eq!(uri_user("+442079460000"), "+442079460000");
+        assert_eq!(uri_user("a b@c>\r\n"), "a%20b%40c%3E%0D%0A");
+    }
+}

@@ -1,0 +1,26 @@
+//! What is thrown away before parsing. Lives here: keep-alives and things that cannot be SIP.
+//! Never here: bans and rates of sources, which come with the access work.
+
+/// Is it worth parsing?
+pub fn worth_parsing(bytes: &[u8]) -> bool {
+    // The shortest request line is longer than this; keep-alives are 0, 2 or 4 bytes (RFC 5626 §3.5).
+    if bytes.len() < 20 {
+        return false;
+    }
+    // Methods and `SIP/2.0` begin with a letter; STUN and most noise do not.
+    bytes[0].is_ascii_alphabetic()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn noise_is_dropped() {
+        assert!(worth_parsing(b"OPTIONS sip:a@b SIP/2.0\r\n"));
+        assert!(!worth_parsing(b""));
+        assert!(!worth_parsing(b"\r\n\r\n"));
+        assert!(!worth_parsing(&[0; 64]));
+        assert!(!worth_parsing(b"\x16\x03\x01 a TLS hello, long enough"));
+    }
+}

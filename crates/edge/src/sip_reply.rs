@@ -1,0 +1,106 @@
+//! Engine words to SIP words. Lives here: which status a finding has, the Reason header.
+//! Never here: decisions.
+
+use sip::b2bua::{Reply, Settings};
+use sip::flow::{Flow, Outbox};
+use sip::message::{Message, Name, ParseError, ReplyHead, print};
+use types::{DecisionId, Finding, Reason};
+
+/// The SIP status of a refusal.
+pub const fn status_of(reason: Reason) -> u16 {
+    match reason {
+        Reason::InvalidNumber | Reason::UnknownNumber => 404,
+        Reason::NotRegistered => 480,
+        Reason::CallLimit | Reason::CostlyCallLimit => 486,
+        Reason::NoTrunk | Reason::StoreDown | Reason::Overload => 503,
+        Reason::AccountStatus
+        | Reason::IpLock
+        | Reason::BarredClass
+        | Reason::NoRate
+        | Reason::PriceCap
+        | Reason::ConnectFeeCap
+        | Reason::StopLevel
+        | Reason::HotspotLimit
+        | Reason::TransferRefused => 403,
+    }
+}
+
+/// What a caller is told of a refusal.
+pub struct Told {
+    /// SIP status.
+    pub status: u16,
+    /// Reason phrase: a sentence that a softphone shows.
+    pub phrase: String,
+    /// Value of the Reason header (RFC 3326), with the decision that `explain` knows.
+    pub reason: String,
+}
+
+/// What a caller is told of these findings; the first one decides.
+pub fn told(findings: &[Finding], decision: DecisionId) -> Told {
+    let Some(first) = findings.first() else {
+        return Told { status: 500, phrase: "Refused".to_owned(), reason: String::new() };
+    };
+    let status = status_of(first.reason());
+    let phrase = quotable(&first.to_string());
+    let reason = format!("SIP;cause={status};text=\"{phrase} [{} {decision}]\"", first.reason());
+    Told { status, phrase: capitalised(&phrase), reason }
+}
+
+/// The Reason header of a call that Ringfence cuts.
+pub fn cut_reason(text: &str, decision: DecisionId) -> String {
+    format!("SIP;cause=402;text=\"{} [{decision}]\"", quotable(text))
+}
+
+fn quotable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control() && *c != '"' && *c != '\\').take(160).collect()
+}
+
+fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+/// Answers a request outside of any transaction: nothing of it stays behind.
+pub fn stateless(out: &mut Outbox, settings: &Settings, request: &Message<'_>, flow: &Flow, reply: &Reply<'_>) {
+    let head = ReplyHead::new(request, flow);
+    let start = out.begin();
+    reply.write(&head, settings, &mut out.arena);
+    out.finish(start, *flow);
+}
+
+/// Answers a request that cannot be parsed, when enough of it can be read.
+pub fn malformed(out: &mut Outbox, bytes: &[u8], error: &ParseError, flow: &Flow) {
+    if let Some(salvaged) = sip::message::salvage(bytes) {
+        let phrase: String = error.to_string().chars().filter(|c| !c.is_control()).take(100).collect();
+        salvaged.reply(out, flow, error.status(), |out| {
+            print::header(out, Name::Warning, format_args!("399 ringfence \"{}\"", quotable(&phrase)));
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_the_caller_why() {
+        let decision = DecisionId(7);
+        let class = types::DestinationClass::Premium;
+        let told = told(&[Finding::BarredClass { class }, Finding::NoRate], decision);
+        assert_eq!(told.status, 403);
+        assert_eq!(told.phrase, "Calls of class premium are barred");
+        assert_eq!(
+            told.reason,
+            "SIP;cause=403;text=\"calls of class premium are barred [barred-class 0000000000007]\""
+        );
+    }
+
+    #[test]
+    fn strangers_text_cannot_break_out() {
+        let dialled = "1\"\r\nX: y".to_owned();
+        let told = told(&[Finding::InvalidNumber { dialled }], DecisionId(1));
+        assert_eq!(told.status, 404);
+        assert!(!told.reason.contains(['\r', '\n']));
+        assert_eq!(told.reason.matches('"').count(), 2);
+    }
+}
