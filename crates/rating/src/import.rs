@@ -1,10 +1,18 @@
 //! Rate decks from CSV. Lives here: columns, cells, errors by row, the difference of two decks.
 //! Never here: opening files, keeping decks.
 
+mod cells;
 mod columns;
 mod diff;
+mod lines;
+mod row;
+
+use std::collections::BTreeMap;
 
 use types::{Money, RateRow, UnixMicros};
+
+use columns::{Columns, Meaning};
+use lines::Lines;
 
 pub use diff::{DeckChange, DeckDiff, diff};
 
@@ -78,5 +86,86 @@ impl std::fmt::Display for ImportError {
 
 /// Reads a rate deck. All rows are good and returned, or all errors are.
 pub fn import(file: &[u8], defaults: &ImportDefaults) -> Result<Imported, ImportError> {
-    columns::read(file, defaults)
+    let file = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
+    let mut records = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(lines::delimiter(file))
+        .from_reader(file);
+    let mut lines = Lines::new(file);
+    let mut errors = Vec::new();
+    let mut rows = Vec::new();
+    let mut columns = None;
+    let mut seen = BTreeMap::new();
+    for record in records.byte_records() {
+        let record = record.expect("reading from memory, with rows of any length, cannot fail");
+        let start = record.position().map_or(0, csv::Position::byte);
+        let line = lines.line_at(usize::try_from(start).expect("the file is in memory"));
+        let cells = match lines::text_cells(&record) {
+            Ok(cells) if cells.iter().all(|cell| cell.is_empty()) => continue,
+            Ok(cells) => cells,
+            Err(column) => {
+                let name = columns
+                    .as_ref()
+                    .map_or(String::new(), |c: &Columns| c.name(column));
+                errors.push(error(line, &name, "the cell is not UTF-8 text"));
+                continue;
+            }
+        };
+        let Some(columns) = &columns else {
+            columns = Some(Columns::from_header(line, &cells)?);
+            continue;
+        };
+        match row::read_row(columns, line, &cells, defaults) {
+            Ok(row) => {
+                note_duplicate(&mut seen, &mut errors, columns, line, &row);
+                rows.push(row);
+            }
+            Err(of_row) => errors.extend(of_row),
+        }
+    }
+    if errors.is_empty() && rows.is_empty() {
+        errors.push(error(1, "prefix", "the file has no rows"));
+    }
+    if !errors.is_empty() {
+        return Err(ImportError { errors });
+    }
+    let ignored_columns = columns.map_or_else(Vec::new, |columns| columns.ignored);
+    Ok(Imported {
+        rows,
+        ignored_columns,
+    })
+}
+
+/// Reports the second of two rows that speak of the same prefix and moment.
+fn note_duplicate(
+    seen: &mut BTreeMap<(String, UnixMicros), u64>,
+    errors: &mut Vec<RowError>,
+    columns: &Columns,
+    line: u64,
+    row: &RateRow,
+) {
+    let key = (row.prefix.clone(), row.effective);
+    if let Some(first) = seen.get(&key) {
+        let message = format!(
+            "{} effective {} stands on line {first} already",
+            row.prefix, row.effective
+        );
+        let position = columns
+            .at
+            .get(&Meaning::Prefix)
+            .copied()
+            .unwrap_or_default();
+        errors.push(error(line, &columns.name(position), message));
+    } else {
+        seen.insert(key, line);
+    }
+}
+
+fn error(row: u64, column: &str, message: impl Into<String>) -> RowError {
+    RowError {
+        row,
+        column: column.to_owned(),
+        message: message.into(),
+    }
 }

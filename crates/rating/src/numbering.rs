@@ -108,10 +108,10 @@ impl Numbering {
         let Some(dialled) = Dialled::parse(dialled) else {
             return number(invalid(None, None));
         };
-        if let Dialled::Local { digits, .. } = &dialled {
-            if let Some(called) = self.short_code(plan, digits) {
-                return called;
-            }
+        if let Dialled::Local { digits, .. } = &dialled
+            && let Some(called) = self.short_code(plan, digits)
+        {
+            return called;
         }
         let mut first_invalid = None;
         for candidate in readings(plan, &dialled) {
@@ -155,9 +155,9 @@ impl Numbering {
             class = DestinationClass::Support;
         }
         // A possible number can be sent by an operator who lifts the bar on class `Invalid`.
-        let possible =
-            PHONE_NUMBER_UTIL.is_possible_number(parsed) && !classes::is_directory_code(number);
-        let e164 = (class != DestinationClass::Invalid || possible).then_some(number);
+        let can_be_sent = class != DestinationClass::Invalid
+            || PHONE_NUMBER_UTIL.is_possible_number(parsed) && !classes::is_directory_code(number);
+        let e164 = can_be_sent.then_some(number);
         let hotspot = region != Some(home) && self.is_hotspot(number);
         Destination {
             class,

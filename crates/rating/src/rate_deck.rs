@@ -8,6 +8,20 @@ use crate::numbering::Called;
 /// Longest E.164 number.
 const MAX_DIGITS: u32 = 15;
 
+/// Four leading digits of a number of fifteen: how many there are, and how far apart.
+const HEADS: u64 = 10_000;
+const HEAD_SPAN: u64 = 100_000_000_000;
+
+const POWERS_OF_TEN: [u64; 16] = {
+    let mut powers = [1; 16];
+    let mut exponent = 1;
+    while exponent < powers.len() {
+        powers[exponent] = powers[exponent - 1] * 10;
+        exponent += 1;
+    }
+    powers
+};
+
 /// Why rows are not a deck.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DeckError {
@@ -37,13 +51,15 @@ pub enum DeckError {
 ///
 /// Prefixes are held as intervals of numbers padded to fifteen digits. Two prefixes are nested or
 /// apart, so the longest match of a number is the last interval that starts at or before it, or
-/// one of those around that.
+/// one of those around that. `head` says where the intervals of each four leading digits begin,
+/// so that the search is short.
 #[derive(Clone, Debug)]
 pub struct RateDeck {
     id: DeckId,
     rows: Vec<RateRow>,
     starts: Vec<u64>,
     entries: Vec<Entry>,
+    head: Vec<u32>,
 }
 
 /// One prefix: its rows are `rows[first_row..]` of the same prefix, oldest first.
@@ -75,11 +91,13 @@ impl RateDeck {
             }
         }
         let (starts, entries) = index(&rows);
+        let head = heads(&starts);
         Ok(RateDeck {
             id,
             rows,
             starts,
             entries,
+            head,
         })
     }
 
@@ -88,18 +106,19 @@ impl RateDeck {
     pub fn lookup(&self, number: E164, at: UnixMicros) -> Option<&RateRow> {
         let value = number.value();
         let digits = value.ilog10() + 1;
-        let target = value * 10_u64.pow(MAX_DIGITS - digits);
-        let mut next = self
-            .starts
-            .partition_point(|&start| start <= target)
-            .checked_sub(1)?;
+        let target = value * POWERS_OF_TEN[(MAX_DIGITS - digits) as usize];
+        let head = (target / HEAD_SPAN) as usize;
+        let (low, high) = (self.head[head] as usize, self.head[head + 1] as usize);
+        let within = self.starts[low..high].partition_point(|&start| start <= target);
+        let mut next = (low + within).checked_sub(1)?;
         loop {
             let entry = self.entries[next];
-            let span = 10_u64.pow(MAX_DIGITS - entry.digits);
-            if entry.digits <= digits && target - self.starts[next] < span {
-                if let Some(row) = self.effective_row(entry, at) {
-                    return Some(row);
-                }
+            let span = POWERS_OF_TEN[(MAX_DIGITS - entry.digits) as usize];
+            if entry.digits <= digits
+                && target - self.starts[next] < span
+                && let Some(row) = self.effective_row(entry, at)
+            {
+                return Some(row);
             }
             if entry.parent == NO_PARENT {
                 return None;
@@ -176,6 +195,21 @@ fn padded(prefix: &str) -> u64 {
         .bytes()
         .fold(0, |value, digit| value * 10 + u64::from(digit - b'0'))
         * 10_u64.pow(padding as u32)
+}
+
+/// For each four leading digits, and one more, how many intervals start before them.
+fn heads(starts: &[u64]) -> Vec<u32> {
+    let mut before = 0;
+    (0..=HEADS)
+        .map(|head| {
+            let behind = &starts[before..];
+            before += behind
+                .iter()
+                .take_while(|&&start| start < head * HEAD_SPAN)
+                .count();
+            before as u32
+        })
+        .collect()
 }
 
 /// One entry per prefix, in the order of the sorted rows, each knowing the prefix around it.

@@ -50,8 +50,8 @@ pub(super) fn of_number(
         return (DestinationClass::Pager, Some(Region::GB));
     }
     let region = region_of(home, parsed);
-    let kind = region.map_or(PhoneNumberType::Unknown, |region| kind_of(region, parsed));
-    let region = region.map(to_region);
+    // `Unknown` is what the library says of every number that is not valid.
+    let kind = PHONE_NUMBER_UTIL.get_number_type(parsed);
     let class = if region == Some(home) {
         at_home(number, kind)
     } else {
@@ -76,25 +76,20 @@ pub(super) fn country_code(region: Region) -> Option<String> {
 
 /// The number's region; home if it is a number there: country codes are shared, and so are ranges
 /// (freephone within +1 is Canada's as much as the United States').
-fn region_of(home: Region, parsed: &PhoneNumber) -> Option<rlibphonenumber::Region> {
-    let home = rlibphonenumber::Region::from_code(home.as_str()).ok();
-    home.filter(|home| is_valid_in(*home, parsed))
-        .or_else(|| PHONE_NUMBER_UTIL.get_region_for_number(parsed))
-}
-
-/// The library's type of a number within a region.
-fn kind_of(region: rlibphonenumber::Region, parsed: &PhoneNumber) -> PhoneNumberType {
-    if is_valid_in(region, parsed) {
-        PHONE_NUMBER_UTIL.get_number_type(parsed)
-    } else {
-        PhoneNumberType::Unknown
+fn region_of(home: Region, parsed: &PhoneNumber) -> Option<Region> {
+    // The library's question about a region looks at the national number only, so the country
+    // code is asked first.
+    let is_at_home = |region: &rlibphonenumber::Region| {
+        PHONE_NUMBER_UTIL.get_country_code_for_region(*region) == Some(parsed.country_code)
+            && PHONE_NUMBER_UTIL.is_valid_number_for_region(parsed, *region)
+    };
+    let here = rlibphonenumber::Region::from_code(home.as_str()).ok();
+    if here.is_some_and(|region| is_at_home(&region)) {
+        return Some(home);
     }
-}
-
-/// The library's question looks at the national number only, so the country code is asked first.
-fn is_valid_in(region: rlibphonenumber::Region, parsed: &PhoneNumber) -> bool {
-    PHONE_NUMBER_UTIL.get_country_code_for_region(region) == Some(parsed.country_code)
-        && PHONE_NUMBER_UTIL.is_valid_number_for_region(parsed, region)
+    PHONE_NUMBER_UTIL
+        .get_region_for_number(parsed)
+        .map(to_region)
 }
 
 fn to_region(region: rlibphonenumber::Region) -> Region {

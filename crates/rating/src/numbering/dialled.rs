@@ -37,17 +37,46 @@ impl Dialled {
             .split_once(';')
             .map_or((text, None), |(s, p)| (s, Some(p)));
         let (is_global, digits) = read_digits(subscriber)?;
-        let context = read_context(parameters)?;
+        let context = Context::parse(parameters)?;
         match (is_global, context) {
-            (true, None) => Some(Dialled::Global { digits }),
+            (true, Context::Absent) => Some(Dialled::Global { digits }),
             // RFC 3966 §5.1.5: a global number has no context. Two readings are none.
-            (true, Some(_)) => None,
-            (false, None) => Some(Dialled::Local {
+            (true, _) => None,
+            (false, Context::Digits(context)) => Some(Dialled::Local {
+                digits,
+                context: Some(context),
+            }),
+            (false, Context::Absent | Context::Domain) => Some(Dialled::Local {
                 digits,
                 context: None,
             }),
-            (false, Some(context)) => Some(Dialled::Local { digits, context }),
         }
+    }
+}
+
+/// The `phone-context` of a number (RFC 3966 §5.1.5).
+enum Context {
+    Absent,
+    Domain,
+    Digits(String),
+}
+
+impl Context {
+    /// Finds it among the parameters. `None`: it cannot be one, or there are two.
+    fn parse(parameters: Option<&str>) -> Option<Context> {
+        let mut context = Context::Absent;
+        for parameter in parameters.into_iter().flat_map(|all| all.split(';')) {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            if !name.eq_ignore_ascii_case("phone-context") {
+                continue;
+            }
+            context = match (context, value.starts_with('+')) {
+                (Context::Absent, true) => Context::Digits(read_digits(value)?.1),
+                (Context::Absent, false) if is_domain(value) => Context::Domain,
+                _ => return None,
+            };
+        }
+        Some(context)
     }
 }
 
@@ -67,33 +96,9 @@ fn read_digits(text: &str) -> Option<(bool, String)> {
     (!digits.is_empty()).then_some((is_global, digits))
 }
 
-/// The phone context: outer `None` for one that cannot be, `Some(None)` for absent,
-/// `Some(Some(None))` for a domain.
-#[expect(
-    clippy::option_option,
-    reason = "refused, absent, a domain and digits are four things"
-)]
-fn read_context(parameters: Option<&str>) -> Option<Option<Option<String>>> {
-    let mut context = None;
-    for parameter in parameters.into_iter().flat_map(|all| all.split(';')) {
-        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-        if !name.eq_ignore_ascii_case("phone-context") {
-            continue;
-        }
-        if context.is_some() || value.is_empty() {
-            return None;
-        }
-        context = Some(if value.starts_with('+') {
-            Some(read_digits(value)?.1)
-        } else {
-            is_domain(value).then_some(())?;
-            None
-        });
-    }
-    Some(context)
-}
-
 fn is_domain(text: &str) -> bool {
-    text.bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
 }
