@@ -1,0 +1,68 @@
+//! Random histories: SQLite must answer like the memory store, whatever happened before.
+
+use store::{Backend, MemoryStore, OpenOptions, SqliteStore};
+use types::*;
+
+use crate::samples::*;
+
+/// A record of a small world, so that keys meet again.
+fn record(dice: &mut Dice) -> Vec<Record> {
+    let n = dice.below(12) as u32 + 1;
+    let account_id = dice.below(4) as u32 + 1;
+    let contact = format!("sip:{}@192.0.2.7", dice.below(3));
+    match dice.below(14) {
+        0 => vec![held(n, account_id)],
+        1 => vec![answered(n, account_id)],
+        2..=4 => ended(n, account_id, dice.below(3) as i64 * 1_000),
+        5 => vec![Record::HoldClosed(decision(n))],
+        6 => vec![Record::Cdr(Box::new(refused(n, account_id)))],
+        7 => vec![Record::Binding(Box::new(BindingRecord { cseq: n, ..binding(account_id, &contact) }))],
+        8 => vec![Record::BindingGone(LineId(account_id), contact)],
+        9 => vec![Record::Fact(at(n.into()), Fact::Started { recovered: account_id })],
+        10 => {
+            let statuses = [AccountStatus::Active, AccountStatus::Closed, AccountStatus::Frozen];
+            let status = statuses[dice.below(3) as usize];
+            vec![Record::Account(Box::new(Account { status, ..account(account_id) }))]
+        }
+        11 => vec![Record::Line(Box::new(line(n, account_id, &format!("u{}", dice.below(20)))))],
+        12 if dice.chance(500) => vec![Record::Number(number(&format!("44{n}"), account_id))],
+        12 => vec![Record::NumberGone(e164(&format!("44{n}")))],
+        _ if dice.chance(500) => vec![Record::Trunk(Box::new(trunk(account_id)))],
+        _ => vec![Record::Deck(Box::new(deck(account_id, &["33", &n.to_string()])))],
+    }
+}
+
+fn run(seed: u64) -> (u32, u32) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("rf.db");
+    let open = || SqliteStore::open(&path, OpenOptions::default()).unwrap();
+    let mut sqlite = open();
+    let mut memory = MemoryStore::new();
+    let mut dice = Dice::simulated(seed, 0);
+    let (mut taken, mut refused) = (0, 0);
+    for _ in 0..40 {
+        let group: Vec<_> = (0..=dice.below(3))
+            .map(|ticket| batch(ticket, (0..=dice.below(4)).flat_map(|_| record(&mut dice)).collect()))
+            .collect();
+        let (here, there) = (memory.commit(&group), sqlite.commit(&group));
+        assert_eq!(here.is_ok(), there.is_ok(), "seed {seed}: {here:?}, {there:?}");
+        if here.is_ok() { taken += 1 } else { refused += 1 }
+        if dice.chance(100) {
+            drop(sqlite);
+            sqlite = open();
+        }
+    }
+    assert_eq!(everything(&sqlite), everything(&memory), "seed {seed}");
+    (taken, refused)
+}
+
+#[test]
+fn sqlite_answers_like_memory() {
+    let (mut taken, mut refused) = (0, 0);
+    for seed in 0..25 {
+        let (more_taken, more_refused) = run(seed);
+        taken += more_taken;
+        refused += more_refused;
+    }
+    assert!(taken > 500 && refused > 10, "taken {taken}, refused {refused}");
+}

@@ -1,0 +1,315 @@
+//! Records to test with. Lives here: one of each kind, whole calls. Never here: assertions.
+
+use std::net::SocketAddr;
+
+use store::{Backend, Batch, CallFilter, FactFilter, SnapshotWindow, StoredFact};
+use types::account::Ha1;
+use types::cdr::{HangupCause, LegRecord};
+use types::decision::{Destination, Explanation, Outcome};
+use types::record::Deck;
+use types::*;
+
+pub const SECOND: i64 = 1_000_000;
+pub const MINUTE: i64 = 60 * SECOND;
+pub const HOUR: i64 = 60 * MINUTE;
+/// 2026-11-22T08:41:03Z.
+pub const T0: i64 = 1_795_336_863 * SECOND;
+
+pub fn at(offset: i64) -> UnixMicros {
+    UnixMicros(T0 + offset)
+}
+
+/// The id of the n-th call.
+pub fn decision(n: u32) -> DecisionId {
+    DecisionId(at(i64::from(n) * SECOND).0.cast_unsigned() << 8)
+}
+
+pub fn e164(digits: &str) -> E164 {
+    E164::from_digits(digits).unwrap()
+}
+
+pub fn peer(port: u16) -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, 7], port))
+}
+
+pub fn account(id: u32) -> Account {
+    Account {
+        id: AccountId(id),
+        name: format!("Account {id} — “quoted”, 'apostrophe', ünïcode"),
+        status: AccountStatus::Active,
+        controls: Controls {
+            ip_lock: vec!["192.0.2.0/24".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
+            stop_level_1h: Some(Money::from_units(7)),
+            ..Controls::residential()
+        },
+        dial_plan: DialPlan { outside_line: Some('9'), ..DialPlan::default() },
+        sell_deck: DeckId(1),
+        time_zone: "Europe/London".to_owned(),
+    }
+}
+
+pub fn line(id: u32, account: u32, user: &str) -> Line {
+    Line {
+        id: LineId(id),
+        account: AccountId(account),
+        user: user.to_owned(),
+        ha1: Ha1 { md5: [id as u8; 16], sha256: [id as u8 + 1; 32] },
+        status: LineStatus::Active,
+        caller_id: Some(e164("442079460000")),
+        ip_lock: vec!["198.51.100.0/25".parse().unwrap()],
+    }
+}
+
+pub fn number(digits: &str, account: u32) -> Number {
+    Number { number: e164(digits), account: AccountId(account), line: Some(LineId(1)) }
+}
+
+pub fn trunk(id: u32) -> Trunk {
+    Trunk {
+        id: TrunkId(id),
+        name: format!("Carrier {id}"),
+        address: peer(5060),
+        transport: TrunkTransport::Tcp,
+        host: "carrier.example".to_owned(),
+        auth: Some(TrunkAuth {
+            user: "us".to_owned(),
+            secret: "s3cret".to_owned(),
+            realm: "carrier.example".to_owned(),
+            register: true,
+        }),
+        sources: vec!["203.0.113.0/24".parse().unwrap()],
+        routes: vec![
+            TrunkRoute { prefix: "44".to_owned(), priority: 2 },
+            TrunkRoute { prefix: String::new(), priority: 1 },
+        ],
+        cost_deck: Some(DeckId(2)),
+        number_format: TrunkNumberFormat::National,
+        emergency: true,
+        enabled: true,
+    }
+}
+
+pub fn rate(per_minute: i64) -> Rate {
+    Rate {
+        connect_fee: Money::from_micros(10_000),
+        per_minute: Money::from_micros(per_minute),
+        minimum_s: 1,
+        first_increment_s: 30,
+        increment_s: 6,
+    }
+}
+
+pub fn deck(id: u32, prefixes: &[&str]) -> Deck {
+    let rows = prefixes.iter().map(|prefix| RateRow {
+        prefix: (*prefix).to_owned(),
+        name: format!("Place {prefix}").into(),
+        rate: rate(12_500),
+        effective: at(0),
+    });
+    Deck { id: DeckId(id), name: format!("Deck {id}"), rows: rows.collect() }
+}
+
+pub fn binding(line: u32, contact: &str) -> BindingRecord {
+    BindingRecord {
+        line: LineId(line),
+        contact: contact.to_owned(),
+        path: vec!["<sip:p.example;lr>".to_owned()],
+        call_id: "a84b4c76e66710".to_owned(),
+        cseq: 4,
+        expires: at(HOUR),
+        transport: "udp".to_owned(),
+        peer: peer(5070),
+        local: "[2001:db8::1]:5060".parse().unwrap(),
+        user_agent: "Phone/1.0 \"x\"".to_owned(),
+    }
+}
+
+pub fn destination(class: DestinationClass) -> Destination {
+    Destination {
+        class,
+        e164: Some(e164("33123456789")),
+        region: Some("FR".parse().unwrap()),
+        tier: Some(InternationalTier::Low),
+        hotspot: false,
+    }
+}
+
+/// The hold of the n-th call, as it is before the answer.
+pub fn hold(n: u32, account: u32) -> Hold {
+    Hold {
+        decision: decision(n),
+        account: AccountId(account),
+        line: Some(LineId(1)),
+        to_account: None,
+        direction: cdr::Direction::Outgoing,
+        amount: Money::from_micros(35_000),
+        covered_ms: 30_000,
+        state: HoldState::Pending,
+        started: at(i64::from(n) * SECOND),
+        dialled: "00 33 1 23 45".to_owned(),
+        caller: "+442079460000".to_owned(),
+        destination: destination(DestinationClass::International),
+        trunk: Some(TrunkId(1)),
+        cost_rate: Some(rate(8_000)),
+        explanation: Explanation {
+            outcome: Outcome::Admitted,
+            findings: Vec::new(),
+            rate: Some(rate(12_500)),
+            rate_prefix: Some("33".to_owned()),
+        },
+        legs: (0..=255).cycle().take(600).collect(),
+    }
+}
+
+/// The CDR of the n-th call, a minute long.
+pub fn cdr(n: u32, account: u32, price: i64) -> Cdr {
+    let hold = hold(n, account);
+    Cdr {
+        decision: hold.decision,
+        account: hold.account,
+        line: hold.line,
+        to_account: None,
+        direction: hold.direction,
+        caller: hold.caller,
+        dialled: hold.dialled,
+        destination: hold.destination,
+        started: hold.started,
+        answered: Some(UnixMicros(hold.started.0 + 5 * SECOND)),
+        ended: UnixMicros(hold.started.0 + 65 * SECOND),
+        duration_ms: 60_000,
+        price: Money::from_micros(price),
+        cost: Money::from_micros(price / 2),
+        cost_rate: hold.cost_rate,
+        trunk: hold.trunk,
+        a_leg: LegRecord {
+            peer: Some(peer(5070)),
+            call_id: format!("{n}@a.example"),
+            user_agent: "Phone/1.0".to_owned(),
+        },
+        b_leg: LegRecord {
+            peer: Some(peer(5060)),
+            call_id: format!("{n}@b.example"),
+            user_agent: "Carrier".to_owned(),
+        },
+        cause: HangupCause::Normal,
+        status: 200,
+        side: HangupSide::Caller,
+        explanation: hold.explanation,
+    }
+}
+
+/// A call that was refused.
+pub fn refused(n: u32, account: u32) -> Cdr {
+    let findings = vec![
+        Finding::BarredClass { class: DestinationClass::Premium },
+        Finding::PriceCap { per_minute: Money::from_units(1), cap: Money::from_cents(5) },
+        Finding::IpLock { peer: "203.0.113.9".parse().unwrap() },
+    ];
+    Cdr {
+        answered: None,
+        duration_ms: 0,
+        cost_rate: None,
+        trunk: None,
+        cause: HangupCause::Refused,
+        status: 403,
+        side: HangupSide::Ringfence,
+        explanation: Explanation {
+            outcome: Outcome::Refused,
+            findings,
+            rate: None,
+            rate_prefix: None,
+        },
+        b_leg: LegRecord::default(),
+        ..cdr(n, account, 0)
+    }
+}
+
+pub fn charge(cdr: &Cdr) -> Transfer {
+    Transfer {
+        decision: cdr.decision,
+        kind: TransferKind::Charge,
+        debit: LedgerAccount::Receivable(cdr.account),
+        credit: LedgerAccount::Revenue,
+        amount: cdr.price,
+        at: cdr.ended,
+    }
+}
+
+pub fn cost(cdr: &Cdr) -> Transfer {
+    Transfer {
+        decision: cdr.decision,
+        kind: TransferKind::Cost,
+        debit: LedgerAccount::CarrierCost,
+        credit: LedgerAccount::CarrierPayable(TrunkId(1)),
+        amount: cdr.cost,
+        at: cdr.ended,
+    }
+}
+
+pub fn held(n: u32, account: u32) -> Record {
+    Record::Hold(Box::new(hold(n, account)))
+}
+
+pub fn answered(n: u32, account: u32) -> Record {
+    let answered = UnixMicros(at(i64::from(n) * SECOND).0 + 5 * SECOND);
+    let state = HoldState::Answered(answered);
+    let amount = Money::from_micros(70_000);
+    Record::Hold(Box::new(Hold { state, amount, covered_ms: 60_000, ..hold(n, account) }))
+}
+
+/// All that is written when the n-th call ends.
+pub fn ended(n: u32, account: u32, price: i64) -> Vec<Record> {
+    let cdr = cdr(n, account, price);
+    vec![
+        Record::HoldClosed(cdr.decision),
+        Record::Transfer(charge(&cdr)),
+        Record::Transfer(cost(&cdr)),
+        Record::Cdr(Box::new(cdr)),
+    ]
+}
+
+pub fn batch(ticket: u64, records: Vec<Record>) -> Batch {
+    Batch { ticket, records }
+}
+
+/// Commits the records as one batch, and expects it to work.
+pub fn put(store: &mut dyn Backend, records: Vec<Record>) {
+    store.commit(&[batch(0, records)]).expect("a commit without faults works");
+}
+
+/// A window that leaves nothing out.
+pub const ALL_TIME: SnapshotWindow = SnapshotWindow {
+    now: UnixMicros(0),
+    spending_since: UnixMicros(0),
+    hotspots_since: UnixMicros(0),
+};
+
+/// Everything that can be asked of a store.
+#[derive(Debug, PartialEq)]
+pub struct Everything {
+    pub snapshot: Snapshot,
+    pub accounts: Vec<Account>,
+    pub lines: Vec<Line>,
+    pub numbers: Vec<Number>,
+    pub calls: Vec<Cdr>,
+    pub transfers: Vec<Transfer>,
+    pub balances: Vec<store::Balance>,
+    pub facts: Vec<StoredFact>,
+    pub verification: store::Verification,
+}
+
+pub fn everything(store: &dyn Backend) -> Everything {
+    let calls = store.calls(&CallFilter { limit: u32::MAX, ..CallFilter::default() }).unwrap();
+    let transfers = calls.iter().flat_map(|cdr| store.transfers(cdr.decision).unwrap());
+    Everything {
+        snapshot: store.snapshot(ALL_TIME).unwrap(),
+        accounts: store.accounts().unwrap(),
+        lines: store.lines(None).unwrap(),
+        numbers: store.numbers(None).unwrap(),
+        transfers: transfers.collect(),
+        balances: store.balances().unwrap(),
+        facts: store.facts(&FactFilter { limit: u32::MAX, ..FactFilter::default() }).unwrap(),
+        verification: store.verify().unwrap(),
+        calls,
+    }
+}
