@@ -6,6 +6,7 @@ pub mod dialog;
 pub mod digest;
 pub mod flow;
 pub mod message;
+pub mod registrar;
 pub mod tokens;
 pub mod transaction;
 pub mod stream;

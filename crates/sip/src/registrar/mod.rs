@@ -1,0 +1,615 @@
+//! The registrar (RFC 3261 §10.3, RFC 3327, RFC 3581). Lives here: where lines can be reached, and
+//! for how long. Never here: who may register, lock-outs, the store.
+//!
+//! Calls go to a binding on the flow that its REGISTER came on. The Contact is what the phone wants
+//! to see in the request line, and is never looked up: a Contact at a third party leads nowhere (F7).
+
+mod table;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+
+use arrayvec::ArrayVec;
+use types::record::BindingRecord;
+use types::{HashKey, LineId, Now, Tick, UnixMicros};
+
+use self::table::{NewRow, Row, RowId, Table, Texts};
+use crate::flow::{Flow, Transport};
+use crate::message::{
+    Contacts, HeaderError, MAX_CONTACTS, Message, Name, NameAddr, Scheme, Uri, delta_seconds, print,
+};
+
+/// What a binding may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bindings of one line.
+    pub bindings_per_line: usize,
+    /// Shortest life, in seconds: less is refused with 423.
+    pub min_expires_s: u32,
+    /// Longest life, in seconds: more is cut to it.
+    pub max_expires_s: u32,
+    /// Life when the phone names none, in seconds.
+    pub default_expires_s: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            bindings_per_line: 10,
+            min_expires_s: 60,
+            max_expires_s: 3_600,
+            default_expires_s: 3_600,
+        }
+    }
+}
+
+/// Most bytes of a Contact URI.
+pub const MAX_CONTACT: usize = 512;
+/// Most bytes of all Path values together.
+pub const MAX_PATH: usize = 512;
+/// Most bytes of a Call-ID.
+pub const MAX_CALL_ID: usize = 255;
+/// Bytes of a User-Agent that are kept.
+pub const MAX_USER_AGENT: usize = 128;
+
+/// What a REGISTER did, as far as it is to be written down. Empty when it only asked, or only
+/// refreshed what the store knows for long enough.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Registered {
+    /// In the order in which they are to be written.
+    pub changes: Vec<Change>,
+}
+
+/// One change among the bindings of a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A new binding.
+    Added(Box<BindingRecord>),
+    /// A binding that is to be written again: it changed, or what is written ends soon.
+    Persist(Box<BindingRecord>),
+    /// A binding was removed.
+    Removed {
+        /// Its Contact URI.
+        contact: String,
+    },
+}
+
+/// Why a REGISTER is refused; nothing of it was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct RegisterError {
+    /// Status of the response.
+    pub status: u16,
+    /// Why, in words.
+    pub reason: &'static str,
+    /// For 423: the value of Min-Expires.
+    pub min_expires: Option<u32>,
+}
+
+/// One binding of a line.
+#[derive(Clone, Copy)]
+pub struct Binding<'a> {
+    row: &'a Row,
+    flow: Flow,
+}
+
+impl<'a> Binding<'a> {
+    /// The Contact URI: the request line of requests to it.
+    pub fn uri(&self) -> &'a str {
+        self.row.contact()
+    }
+
+    /// The Path values in order: the Route values of requests to it (RFC 3327 §5.3).
+    pub fn path(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.row.path_text().lines()
+    }
+
+    /// The way to it: where its REGISTER came from.
+    pub fn flow(&self) -> Flow {
+        self.flow
+    }
+
+    /// Preference in thousandths.
+    pub fn q(&self) -> u16 {
+        self.row.q
+    }
+
+    /// Its User-Agent, cut at [`MAX_USER_AGENT`] bytes.
+    pub fn user_agent(&self) -> &'a str {
+        self.row.user_agent()
+    }
+
+    /// Call-ID of the registration.
+    pub fn call_id(&self) -> &'a str {
+        self.row.call_id()
+    }
+
+    /// When it ends.
+    pub fn expires(&self) -> Tick {
+        Tick(u64::from(self.row.expires_s) * 1_000_000)
+    }
+
+    /// Was its stream closed? Then it cannot be reached until it registers again.
+    pub fn is_gone(&self) -> bool {
+        self.row.gone
+    }
+}
+
+/// Where lines can be reached.
+pub struct Registrar {
+    limits: Limits,
+    own: Vec<SocketAddr>,
+    own_hosts: Vec<String>,
+    table: Table,
+}
+
+/// What is to be done with one Contact of a request.
+struct Planned<'a> {
+    contact: NameAddr<'a>,
+    existing: Option<RowId>,
+    /// 0: remove.
+    seconds: u32,
+    q: u16,
+}
+
+type Plan<'a> = ArrayVec<Planned<'a>, MAX_CONTACTS>;
+
+impl Registrar {
+    /// No bindings. `own` are our sockets and `own_hosts` our domains: no Contact may be there.
+    pub fn new(
+        key: HashKey,
+        limits: Limits,
+        own: Vec<SocketAddr>,
+        own_hosts: Vec<String>,
+    ) -> Registrar {
+        Registrar { limits, own, own_hosts, table: Table::new(key) }
+    }
+
+    /// How many bindings there are.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Are there none?
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Does what an authenticated REGISTER of a line asks, all of it or nothing (RFC 3261 §10.3).
+    pub fn register(
+        &mut self,
+        now: Now,
+        line: LineId,
+        request: &Message<'_>,
+        flow: &Flow,
+    ) -> Result<Registered, RegisterError> {
+        if request.call_id().len() > MAX_CALL_ID {
+            return Err(refused(400, "Call-ID is too long"));
+        }
+        let contacts = match request.contacts() {
+            Ok(Contacts::Star) => return self.remove_all(line, request),
+            Ok(Contacts::List(contacts)) => contacts,
+            Err(HeaderError::TooMany) => return Err(refused(403, "too many contacts")),
+            Err(_) => return Err(refused(400, "Contact cannot be read")),
+        };
+        let path = read_path(request)?;
+        let mut plan = Plan::new();
+        for contact in contacts {
+            let planned = self.plan(line, request, flow, contact)?;
+            if plan.iter().any(|other| same_contact(&other.contact, &planned.contact)) {
+                return Err(refused(400, "the same Contact twice"));
+            }
+            plan.push(planned);
+        }
+        let evicted = self.make_room(line, &plan)?;
+        if !self.table.learn_local(flow.local) {
+            return Err(refused(500, "too many local addresses"));
+        }
+        // After this point it must succeed.
+        let mut registered = Registered::default();
+        for id in evicted {
+            registered.removed(self.table.remove(id));
+        }
+        for planned in &plan {
+            self.carry_out(now, line, request, flow, &path, planned, &mut registered);
+        }
+        Ok(registered)
+    }
+
+    /// The bindings of a line that can be reached, the newest first.
+    pub fn contacts(&self, line: LineId) -> impl Iterator<Item = Binding<'_>> {
+        self.bindings(line).filter(|binding| !binding.is_gone())
+    }
+
+    /// All bindings of a line, the newest first.
+    pub fn bindings(&self, line: LineId) -> impl Iterator<Item = Binding<'_>> {
+        let table = &self.table;
+        table.of_line(line).map(|(_, row)| Binding { row, flow: table.flow(row) })
+    }
+
+    /// Writes the Contact lines of a 200 (RFC 3261 §10.3 step 8).
+    pub fn write_contacts(&self, line: LineId, now: Now, out: &mut Vec<u8>) {
+        for binding in self.bindings(line) {
+            let seconds = binding.expires().micros_since(now.tick) / 1_000_000;
+            let uri = binding.uri();
+            match binding.q() {
+                1_000 => print::header(out, Name::Contact, format_args!("<{uri}>;expires={seconds}")),
+                q => print::header(
+                    out,
+                    Name::Contact,
+                    format_args!("<{uri}>;q=0.{q:03};expires={seconds}"),
+                ),
+            }
+        }
+    }
+
+    /// Writes the Path lines of a 200: those of the request, if they were taken in (RFC 3327 §5.3).
+    pub fn write_path(request: &Message<'_>, out: &mut Vec<u8>) {
+        if request.has_option(Name::Supported, "path") {
+            request.values(Name::Path).for_each(|value| print::header(out, Name::Path, value));
+        }
+    }
+
+    /// When [`Registrar::handle_timeout`] is to be called; it may then find nothing to do.
+    pub fn next_timeout(&self) -> Option<Tick> {
+        self.table.next_end()
+    }
+
+    /// Removes what has ended: line and Contact URI of each.
+    pub fn handle_timeout(&mut self, now: Now) -> Vec<(LineId, String)> {
+        let mut gone = Vec::new();
+        while let Some(id) = self.table.ended(now.tick) {
+            let line = self.table.row(id).line();
+            gone.push((line, self.table.remove(id)));
+        }
+        gone
+    }
+
+    /// Takes in a binding that was written down before a restart. One that has ended since is
+    /// reported by the next [`Registrar::handle_timeout`], so that the store forgets it, too. One on
+    /// a stream cannot be reached until the phone connects again. False: the record is nonsense.
+    pub fn load(&mut self, now: Now, record: &BindingRecord) -> bool {
+        let Some(transport) = Transport::parse(&record.transport) else { return false };
+        let fits = !record.contact.is_empty()
+            && record.contact.len() <= MAX_CONTACT
+            && record.call_id.len() <= MAX_CALL_ID;
+        if !fits || self.find(record.line, &record.contact).is_some() {
+            return false;
+        }
+        let left_us = u64::try_from(record.expires.0.saturating_sub(now.wall.0)).unwrap_or(0);
+        let expires_s = seconds_up(Tick(now.tick.0.saturating_add(left_us)));
+        let is_stream = transport.is_reliable();
+        let path: String = record.path.iter().flat_map(|value| [value.as_str(), "\n"]).collect();
+        let new = NewRow {
+            line: record.line,
+            texts: Texts {
+                contact: &record.contact,
+                call_id: &record.call_id,
+                user_agent: cut(&record.user_agent),
+                path: &path,
+            },
+            flow: Flow {
+                transport,
+                local: record.local,
+                peer: record.peer,
+                connection: if is_stream { Flow::ANY_CONNECTION } else { 0 },
+            },
+            cseq: record.cseq,
+            expires_s,
+            persisted_s: expires_s,
+            q: 1_000,
+            gone: is_stream || left_us == 0,
+        };
+        self.table.learn_local(record.local) && {
+            self.table.insert(&new);
+            true
+        }
+    }
+
+    /// A stream was closed: its bindings cannot be reached any more.
+    pub fn flow_closed(&mut self, flow: &Flow) {
+        if flow.transport.is_reliable() {
+            self.table.close(flow.connection);
+        }
+    }
+
+    /// Removes all bindings of a line and returns their Contact URIs.
+    pub fn remove(&mut self, line: LineId) -> Vec<String> {
+        let ids: Vec<RowId> = self.table.of_line(line).map(|(id, _)| id).collect();
+        ids.into_iter().map(|id| self.table.remove(id)).collect()
+    }
+
+    /// `Contact: *`
+    fn remove_all(
+        &mut self,
+        line: LineId,
+        request: &Message<'_>,
+    ) -> Result<Registered, RegisterError> {
+        if request.expires() != Some(0) {
+            return Err(refused(400, "Contact: * needs Expires: 0"));
+        }
+        for (_, row) in self.table.of_line(line) {
+            in_order(row, request)?;
+        }
+        let mut registered = Registered::default();
+        self.remove(line).into_iter().for_each(|contact| registered.removed(contact));
+        Ok(registered)
+    }
+
+    /// Judges one Contact.
+    fn plan<'a>(
+        &self,
+        line: LineId,
+        request: &Message<'a>,
+        flow: &Flow,
+        contact: NameAddr<'a>,
+    ) -> Result<Planned<'a>, RegisterError> {
+        let existing = self.find(line, contact.uri);
+        if let Some(id) = existing {
+            in_order(self.table.row(id), request)?;
+        }
+        let seconds = self.granted(request, &contact)?;
+        if seconds > 0 {
+            self.check_place(&contact, flow)?;
+        }
+        Ok(Planned { contact, existing, seconds, q: read_q(&contact)? })
+    }
+
+    /// Life of a binding in seconds; 0: it is to be removed.
+    fn granted(
+        &self,
+        request: &Message<'_>,
+        contact: &NameAddr<'_>,
+    ) -> Result<u32, RegisterError> {
+        let limits = &self.limits;
+        let asked = match contact.params.find("expires") {
+            // RFC 3261 §20.10: what cannot be read counts as 3600.
+            Some(value) => value.and_then(delta_seconds).unwrap_or(3_600),
+            None => request.expires().unwrap_or(limits.default_expires_s),
+        };
+        match asked {
+            0 => Ok(0),
+            asked if asked < limits.min_expires_s => Err(RegisterError {
+                min_expires: Some(limits.min_expires_s),
+                ..refused(423, "the registration is too short")
+            }),
+            asked => Ok(asked.min(limits.max_expires_s)),
+        }
+    }
+
+    /// A Contact must be a place at which a phone can be (F7).
+    fn check_place(&self, contact: &NameAddr<'_>, flow: &Flow) -> Result<(), RegisterError> {
+        if contact.uri.len() > MAX_CONTACT {
+            return Err(refused(400, "Contact is too long"));
+        }
+        let uri = contact.parse_uri().map_err(|_| refused(400, "Contact URI cannot be read"))?;
+        match uri.scheme {
+            Scheme::Sip => {}
+            Scheme::Sips => return Err(refused(403, "a sips Contact cannot be reached here")),
+            Scheme::Tel | Scheme::Other => return Err(refused(400, "Contact is no SIP URI")),
+        }
+        if uri.headers.is_some() || uri.params.has("method") {
+            return Err(refused(400, "Contact has what no request line may have"));
+        }
+        if self.is_own(&uri, flow) {
+            return Err(refused(403, "Contact is at the registrar itself"));
+        }
+        Ok(())
+    }
+
+    fn is_own(&self, uri: &Uri<'_>, flow: &Flow) -> bool {
+        let port = uri.port.unwrap_or(5060);
+        match uri.host_ip() {
+            Some(ip) => self.own.iter().chain([&flow.local]).any(|own| {
+                own.port() == port && own.ip().to_canonical() == ip.to_canonical()
+            }),
+            None => self.own_hosts.iter().any(|own| own.eq_ignore_ascii_case(uri.host)),
+        }
+    }
+
+    fn find(&self, line: LineId, contact: &str) -> Option<RowId> {
+        let mut rows = self.table.of_line(line);
+        rows.find(|(_, row)| same_uri(row.contact(), contact)).map(|(id, _)| id)
+    }
+
+    /// Bindings that have to go for the new ones: only such whose stream is closed.
+    fn make_room(
+        &self,
+        line: LineId,
+        plan: &Plan<'_>,
+    ) -> Result<Vec<RowId>, RegisterError> {
+        let added = plan.iter().filter(|p| p.existing.is_none() && p.seconds > 0).count();
+        let removed = plan.iter().filter(|p| p.existing.is_some() && p.seconds == 0).count();
+        let after = self.table.of_line(line).count() + added - removed;
+        let excess = after.saturating_sub(self.limits.bindings_per_line);
+        if excess == 0 || added == 0 {
+            return Ok(Vec::new());
+        }
+        let is_planned = |id: RowId| plan.iter().any(|planned| planned.existing == Some(id));
+        let gone = self.table.of_line(line).filter(|(id, row)| row.gone && !is_planned(*id));
+        let evicted: Vec<RowId> = gone.map(|(id, _)| id).take(excess).collect();
+        match evicted.len() == excess {
+            true => Ok(evicted),
+            false => Err(refused(403, "too many bindings")),
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "everything that a REGISTER says, once")]
+    fn carry_out(
+        &mut self,
+        now: Now,
+        line: LineId,
+        request: &Message<'_>,
+        flow: &Flow,
+        path: &str,
+        planned: &Planned<'_>,
+        registered: &mut Registered,
+    ) {
+        let texts = Texts {
+            contact: planned.contact.uri,
+            call_id: request.call_id(),
+            user_agent: cut(request.header(Name::UserAgent).unwrap_or("")),
+            path,
+        };
+        let expires_s = seconds_up(now.tick.plus_ms(u64::from(planned.seconds) * 1_000));
+        match (planned.existing, planned.seconds) {
+            (None, 0) => {}
+            (Some(id), 0) => registered.removed(self.table.remove(id)),
+            (None, _) => {
+                let new = NewRow {
+                    line,
+                    texts,
+                    flow: *flow,
+                    cseq: request.cseq().number,
+                    expires_s,
+                    persisted_s: expires_s,
+                    q: planned.q,
+                    gone: false,
+                };
+                let id = self.table.insert(&new);
+                registered.changes.push(Change::Added(Box::new(self.record(now, id))));
+            }
+            (Some(id), seconds) => {
+                let old_contact = self.table.row(id).contact();
+                if old_contact != texts.contact {
+                    registered.removed(old_contact.to_owned());
+                }
+                if self.refresh(id, request, flow, &texts, planned.q, expires_s, seconds, now) {
+                    self.table.row_mut(id).persisted_s = expires_s;
+                    registered.changes.push(Change::Persist(Box::new(self.record(now, id))));
+                }
+            }
+        }
+    }
+
+    /// Refreshes a binding; returns whether it is to be written down.
+    #[expect(clippy::too_many_arguments, reason = "everything that a refresh may change, once")]
+    fn refresh(
+        &mut self,
+        id: RowId,
+        request: &Message<'_>,
+        flow: &Flow,
+        texts: &Texts<'_>,
+        q: u16,
+        expires_s: u32,
+        seconds: u32,
+        now: Now,
+    ) -> bool {
+        let row = self.table.row(id);
+        let old = self.table.flow(row);
+        let is_elsewhere =
+            (old.transport, old.local, old.peer) != (flow.transport, flow.local, flow.peer);
+        let is_other = row.contact() != texts.contact
+            || row.user_agent() != texts.user_agent
+            || row.path_text() != texts.path;
+        // Phones that refresh after half of the time are written each time, others every now and
+        // then, and what is written never ends before the next refresh.
+        let written_us = (u64::from(row.persisted_s) * 1_000_000).saturating_sub(now.tick.0);
+        let ends_soon = written_us <= u64::from(seconds) * 500_000;
+        if old != *flow || row.gone {
+            self.table.set_flow(id, flow);
+        }
+        self.table.set_end(id, expires_s);
+        let row = self.table.row_mut(id);
+        (row.cseq, row.q) = (request.cseq().number, q);
+        if !row.has_texts(texts) {
+            row.set_texts(texts);
+        }
+        is_elsewhere || is_other || ends_soon
+    }
+
+    fn record(&self, now: Now, id: RowId) -> BindingRecord {
+        let row = self.table.row(id);
+        let flow = self.table.flow(row);
+        let left_us = (u64::from(row.expires_s) * 1_000_000).saturating_sub(now.tick.0);
+        BindingRecord {
+            line: row.line(),
+            contact: row.contact().to_owned(),
+            path: row.path_text().lines().map(str::to_owned).collect(),
+            call_id: row.call_id().to_owned(),
+            cseq: row.cseq,
+            expires: UnixMicros(now.wall.0.saturating_add_unsigned(left_us)),
+            transport: flow.transport.uri_param().to_owned(),
+            peer: flow.peer,
+            local: flow.local,
+            user_agent: row.user_agent().to_owned(),
+        }
+    }
+}
+
+impl Registered {
+    fn removed(&mut self, contact: String) {
+        self.changes.push(Change::Removed { contact });
+    }
+}
+
+const fn refused(status: u16, reason: &'static str) -> RegisterError {
+    RegisterError { status, reason, min_expires: None }
+}
+
+/// RFC 3261 §10.3 step 7: within one Call-ID only a higher CSeq changes a binding.
+fn in_order(row: &Row, request: &Message<'_>) -> Result<(), RegisterError> {
+    match row.call_id() == request.call_id() && request.cseq().number <= row.cseq {
+        true => Err(refused(500, "CSeq is out of order")),
+        false => Ok(()),
+    }
+}
+
+/// The Path values with a line end after each; none when the phone does not know Path: then it
+/// would not know what is done in its name (RFC 3327 §5.3).
+fn read_path(request: &Message<'_>) -> Result<String, RegisterError> {
+    let mut path = String::new();
+    if !request.has_option(Name::Supported, "path") {
+        return Ok(path);
+    }
+    for value in request.values(Name::Path) {
+        let uri = NameAddr::parse(value).ok().and_then(|address| address.parse_uri().ok());
+        if uri.is_none_or(|uri| uri.host.is_empty()) {
+            return Err(refused(400, "Path cannot be read"));
+        }
+        path.push_str(value);
+        path.push('\n');
+        if path.len() > MAX_PATH {
+            return Err(refused(400, "Path is too long"));
+        }
+    }
+    Ok(path)
+}
+
+/// The q parameter in thousandths; 1,000 when there is none.
+fn read_q(contact: &NameAddr<'_>) -> Result<u16, RegisterError> {
+    let Some(value) = contact.params.find("q") else { return Ok(1_000) };
+    let bad = refused(400, "q is not between 0 and 1");
+    let (whole, fraction) = value.ok_or(bad)?.split_once('.').unwrap_or((value.unwrap_or(""), ""));
+    let is_number = fraction.len() <= 3 && fraction.bytes().all(|byte| byte.is_ascii_digit());
+    let thousandths = fraction.bytes().chain(*b"000").take(3).fold(0, |sum, byte| {
+        10 * sum + u16::from(byte.wrapping_sub(b'0'))
+    });
+    match (whole, is_number, thousandths) {
+        ("0", true, thousandths) => Ok(thousandths),
+        ("1", true, 0) => Ok(1_000),
+        _ => Err(bad),
+    }
+}
+
+fn same_contact(one: &NameAddr<'_>, other: &NameAddr<'_>) -> bool {
+    same_uri(one.uri, other.uri)
+}
+
+fn same_uri(one: &str, other: &str) -> bool {
+    one == other
+        || match (Uri::parse(one), Uri::parse(other)) {
+            (Ok(one), Ok(other)) => one.equivalent(&other),
+            _ => false,
+        }
+}
+
+fn cut(user_agent: &str) -> &str {
+    &user_agent[..user_agent.floor_char_boundary(MAX_USER_AGENT)]
+}
+
+fn seconds_up(tick: Tick) -> u32 {
+    u32::try_from(tick.0.div_ceil(1_000_000)).unwrap_or(u32::MAX - 1)
+}

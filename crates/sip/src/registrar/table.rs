@@ -1,0 +1,358 @@
+//! Bindings in little memory. Lives here: their storage, by line, by end and by connection.
+//! Never here: the rules of REGISTER.
+//!
+//! A binding is a row of fixed size and one piece of text. Rows of a line are chained; ends are kept
+//! in a heap with one entry a row: a refresh only moves the row's own end, and the entry follows
+//! when it comes up.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
+use std::net::SocketAddr;
+
+use types::{HashKey, LineId, Map, Tick};
+
+use crate::flow::{Flow, Transport};
+
+/// A place in the table; good until the row is removed.
+pub(super) type RowId = u32;
+
+const NONE: RowId = RowId::MAX;
+
+/// What is kept of a binding besides its text. Times are whole seconds of the monotonic clock.
+pub(super) struct Row {
+    /// Contact URI, Call-ID, User-Agent, then the Path values with a line end after each; empty in a free row.
+    text: Box<str>,
+    peer: SocketAddr,
+    line: LineId,
+    next: RowId,
+    connection: u32,
+    pub cseq: u32,
+    pub expires_s: u32,
+    /// As far as the store knows.
+    pub persisted_s: u32,
+    /// The instant of its entry in the heap.
+    due_s: u32,
+    contact_len: u16,
+    local: u16,
+    call_id_len: u8,
+    user_agent_len: u8,
+    transport: Transport,
+    /// In thousandths.
+    pub q: u16,
+    /// The way to it is closed.
+    pub gone: bool,
+}
+
+/// The texts of a binding, before they are stored.
+pub(super) struct Texts<'a> {
+    /// Contact URI.
+    pub contact: &'a str,
+    /// At most 255 bytes.
+    pub call_id: &'a str,
+    /// At most 255 bytes.
+    pub user_agent: &'a str,
+    /// Each value followed by a line end.
+    pub path: &'a str,
+}
+
+/// A binding before it is stored.
+pub(super) struct NewRow<'a> {
+    pub line: LineId,
+    pub texts: Texts<'a>,
+    pub flow: Flow,
+    pub cseq: u32,
+    pub expires_s: u32,
+    pub persisted_s: u32,
+    pub q: u16,
+    pub gone: bool,
+}
+
+impl Row {
+    pub fn contact(&self) -> &str {
+        &self.text[..usize::from(self.contact_len)]
+    }
+
+    pub fn call_id(&self) -> &str {
+        let from = usize::from(self.contact_len);
+        &self.text[from..from + usize::from(self.call_id_len)]
+    }
+
+    pub fn user_agent(&self) -> &str {
+        let from = usize::from(self.contact_len) + usize::from(self.call_id_len);
+        &self.text[from..from + usize::from(self.user_agent_len)]
+    }
+
+    /// Path values, each followed by a line end.
+    pub fn path_text(&self) -> &str {
+        let from = usize::from(self.contact_len)
+            + usize::from(self.call_id_len)
+            + usize::from(self.user_agent_len);
+        &self.text[from..]
+    }
+
+    pub fn line(&self) -> LineId {
+        self.line
+    }
+
+    pub fn has_texts(&self, texts: &Texts<'_>) -> bool {
+        self.contact() == texts.contact
+            && self.call_id() == texts.call_id
+            && self.user_agent() == texts.user_agent
+            && self.path_text() == texts.path
+    }
+
+    pub fn set_texts(&mut self, texts: &Texts<'_>) {
+        let mut text = String::with_capacity(
+            texts.contact.len() + texts.call_id.len() + texts.user_agent.len() + texts.path.len(),
+        );
+        for part in [texts.contact, texts.call_id, texts.user_agent, texts.path] {
+            text.push_str(part);
+        }
+        self.text = text.into_boxed_str();
+        self.contact_len = texts.contact.len() as u16;
+        self.call_id_len = texts.call_id.len() as u8;
+        self.user_agent_len = texts.user_agent.len() as u8;
+    }
+}
+
+/// All bindings.
+pub(super) struct Table {
+    rows: Vec<Row>,
+    free: Vec<RowId>,
+    by_line: Map<LineId, RowId>,
+    by_end: BinaryHeap<Reverse<(u32, RowId)>>,
+    by_connection: BTreeSet<(u32, RowId)>,
+    /// Our sockets, as seen in flows.
+    locals: Vec<SocketAddr>,
+}
+
+impl Table {
+    pub fn new(key: HashKey) -> Table {
+        Table {
+            rows: Vec::new(),
+            free: Vec::new(),
+            by_line: Map::with_hasher(key),
+            by_end: BinaryHeap::new(),
+            by_connection: BTreeSet::new(),
+            locals: Vec::new(),
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.rows.len() - self.free.len()
+    }
+
+    pub fn row(&self, id: RowId) -> &Row {
+        &self.rows[id as usize]
+    }
+
+    pub fn row_mut(&mut self, id: RowId) -> &mut Row {
+        &mut self.rows[id as usize]
+    }
+
+    /// The rows of a line, the newest first.
+    pub fn of_line(&self, line: LineId) -> impl Iterator<Item = (RowId, &Row)> {
+        let mut next = self.by_line.get(&line).copied().unwrap_or(NONE);
+        std::iter::from_fn(move || {
+            let row = self.rows.get(next as usize)?;
+            let id = next;
+            next = row.next;
+            Some((id, row))
+        })
+    }
+
+    pub fn flow(&self, row: &Row) -> Flow {
+        Flow {
+            transport: row.transport,
+            local: self.locals[usize::from(row.local)],
+            peer: row.peer,
+            connection: row.connection,
+        }
+    }
+
+    /// Makes a socket of ours known; false when they are more than can be counted.
+    pub fn learn_local(&mut self, local: SocketAddr) -> bool {
+        let is_known = self.locals.contains(&local);
+        if !is_known && self.locals.len() < usize::from(u16::MAX) {
+            self.locals.push(local);
+            return true;
+        }
+        is_known
+    }
+
+    /// Stores a binding; its local socket has been made known.
+    pub fn insert(&mut self, new: &NewRow<'_>) -> RowId {
+        let local = self.local(new.flow.local);
+        let head = self.by_line.get(&new.line).copied().unwrap_or(NONE);
+        let mut row = Row {
+            text: Box::default(),
+            peer: new.flow.peer,
+            line: new.line,
+            next: head,
+            connection: new.flow.connection,
+            cseq: new.cseq,
+            expires_s: new.expires_s,
+            persisted_s: new.persisted_s,
+            due_s: new.expires_s,
+            contact_len: 0,
+            local,
+            call_id_len: 0,
+            user_agent_len: 0,
+            transport: new.flow.transport,
+            q: new.q,
+            gone: new.gone,
+        };
+        row.set_texts(&new.texts);
+        let id = self.place(row);
+        self.by_line.insert(new.line, id);
+        self.by_end.push(Reverse((new.expires_s, id)));
+        self.track(id);
+        id
+    }
+
+    /// The binding is reached another way now; the local socket has been made known.
+    pub fn set_flow(&mut self, id: RowId, flow: &Flow) {
+        let local = self.local(flow.local);
+        self.untrack(id);
+        let row = &mut self.rows[id as usize];
+        (row.local, row.peer, row.transport) = (local, flow.peer, flow.transport);
+        (row.connection, row.gone) = (flow.connection, false);
+        self.track(id);
+    }
+
+    pub fn set_end(&mut self, id: RowId, expires_s: u32) {
+        let row = &mut self.rows[id as usize];
+        row.expires_s = expires_s;
+        if expires_s < row.due_s {
+            row.due_s = expires_s;
+            self.by_end.push(Reverse((expires_s, id)));
+            self.compact();
+        }
+    }
+
+    /// Removes a binding and returns its Contact URI.
+    pub fn remove(&mut self, id: RowId) -> String {
+        self.untrack(id);
+        self.unchain(id);
+        let row = &mut self.rows[id as usize];
+        let contact = row.contact().to_owned();
+        row.text = Box::default();
+        row.due_s = u32::MAX;
+        self.free.push(id);
+        if self.len() == 0 {
+            self.rows = Vec::new();
+            self.free = Vec::new();
+            self.by_end = BinaryHeap::new();
+            self.by_line.shrink_to_fit();
+        }
+        self.compact();
+        contact
+    }
+
+    /// When to look for ended bindings; perhaps there is none then.
+    pub fn next_end(&self) -> Option<Tick> {
+        let Reverse((at_s, _)) = self.by_end.peek()?;
+        Some(Tick(u64::from(*at_s) * 1_000_000))
+    }
+
+    /// A binding that has ended; the caller removes it.
+    pub fn ended(&mut self, now: Tick) -> Option<RowId> {
+        while let Some(Reverse((due_s, id))) = self.by_end.peek().copied() {
+            if u64::from(due_s) * 1_000_000 > now.0 {
+                return None;
+            }
+            self.by_end.pop();
+            let Some(row) = self.rows.get_mut(id as usize) else { continue };
+            if row.text.is_empty() || row.due_s != due_s {
+                continue;
+            }
+            if row.expires_s <= due_s {
+                return Some(id);
+            }
+            row.due_s = row.expires_s;
+            self.by_end.push(Reverse((row.expires_s, id)));
+        }
+        None
+    }
+
+    /// Marks the bindings of a stream as gone.
+    pub fn close(&mut self, connection: u32) {
+        let on_it = self.by_connection.range((connection, 0)..=(connection, NONE));
+        let ids: Vec<RowId> = on_it.map(|(_, id)| *id).collect();
+        for id in ids {
+            self.by_connection.remove(&(connection, id));
+            self.rows[id as usize].gone = true;
+        }
+    }
+
+    fn place(&mut self, row: Row) -> RowId {
+        if let Some(id) = self.free.pop() {
+            self.rows[id as usize] = row;
+            return id;
+        }
+        if self.rows.len() == self.rows.capacity() {
+            // A quarter at a time: doubling would waste half of a large table.
+            self.rows.reserve_exact(self.rows.len() / 4 + 64);
+        }
+        self.rows.push(row);
+        self.rows.len() as RowId - 1
+    }
+
+    fn local(&self, local: SocketAddr) -> u16 {
+        let known = self.locals.iter().position(|known| *known == local);
+        debug_assert!(known.is_some(), "the caller made it known");
+        known.unwrap_or(0) as u16
+    }
+
+    fn track(&mut self, id: RowId) {
+        let row = &self.rows[id as usize];
+        if row.transport.is_reliable() && !row.gone && row.connection != Flow::ANY_CONNECTION {
+            self.by_connection.insert((row.connection, id));
+        }
+    }
+
+    fn untrack(&mut self, id: RowId) {
+        let row = &self.rows[id as usize];
+        if row.transport.is_reliable() {
+            self.by_connection.remove(&(row.connection, id));
+        }
+    }
+
+    fn unchain(&mut self, id: RowId) {
+        let (line, after) = (self.rows[id as usize].line, self.rows[id as usize].next);
+        let Some(head) = self.by_line.get_mut(&line) else { return };
+        if *head == id {
+            match after {
+                NONE => {
+                    self.by_line.remove(&line);
+                }
+                after => *head = after,
+            }
+            return;
+        }
+        let mut at = *head;
+        while let Some(row) = self.rows.get_mut(at as usize) {
+            if row.next == id {
+                row.next = after;
+                return;
+            }
+            at = row.next;
+        }
+    }
+
+    /// Drops entries of the heap that no row waits for, when they are most of it.
+    fn compact(&mut self) {
+        if self.by_end.len() > 2 * self.len() + 64 {
+            let rows = &self.rows;
+            self.by_end.retain(|Reverse((due_s, id))| {
+                rows.get(*id as usize).is_some_and(|row| !row.text.is_empty() && row.due_s == *due_s)
+            });
+            self.by_end.shrink_to(2 * self.by_end.len());
+        }
+    }
+
+    #[cfg(test)]
+    pub fn heap_len(&self) -> usize {
+        self.by_end.len()
+    }
+}
