@@ -44,7 +44,7 @@ impl Slot {
 }
 
 /// A message; borrows the bytes that it was parsed from.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Message<'a> {
     /// Request line or status line.
     pub start: StartLine<'a>,
@@ -278,6 +278,17 @@ impl<'a> Message<'a> {
     ) -> Option<Result<T, HeaderError>> {
         let value = self.header(name)?;
         Some(read(&mut Scanner::new(value)).map_err(|fault| fault.error))
+    }
+}
+
+impl std::fmt::Debug for Message<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "Message({:?}, {} bytes of body)",
+            self.head,
+            self.body.len()
+        )
     }
 }
 

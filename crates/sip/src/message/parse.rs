@@ -16,6 +16,9 @@ use super::values::{CSeq, check_call_id, read_cseq, read_number};
 use super::via::{Via, read_via};
 use super::{MAX_HEAD, MAX_HEADERS, MAX_MESSAGE, Origin, StartLine};
 
+/// Most bytes from the start of a header line to its colon.
+const MAX_NAME: usize = 255;
+
 /// What the first pass found: offsets, so that the bytes can be unfolded meanwhile.
 struct Lines {
     /// Start line.
@@ -62,6 +65,10 @@ fn find_lines(bytes: &mut [u8]) -> Result<Lines, Place> {
         return Err(Place(ParseErrorKind::TooLarge, MAX_MESSAGE, 1));
     }
     let limit = bytes.len().min(MAX_HEAD);
+    let end_missing = match limit < bytes.len() {
+        true => ParseErrorKind::HeadTooLarge,
+        false => ParseErrorKind::Truncated,
+    };
     // RFC 3261 §7.5: line ends before the start line are overlooked.
     let mut from = 0;
     while bytes[from..limit].starts_with(b"\r\n") {
@@ -82,20 +89,16 @@ fn find_lines(bytes: &mut [u8]) -> Result<Lines, Place> {
     let mut at = from;
     loop {
         at = scan::find_control(&bytes[..limit], at);
-        if at == limit {
-            let kind = match limit < bytes.len() {
-                true => ParseErrorKind::HeadTooLarge,
-                false => ParseErrorKind::Truncated,
-            };
-            return Err(Place(kind, at, line_here));
+        if at >= limit {
+            return Err(Place(end_missing, limit, line_here));
         }
-        match (bytes[at], bytes.get(at + 1)) {
+        match (bytes[at], bytes[..limit].get(at + 1)) {
             (b'\t', _) => {
                 at += 1;
                 continue;
             }
             (b'\r', Some(b'\n')) => {}
-            (b'\r', None) => return Err(Place(ParseErrorKind::Truncated, at + 1, line_here)),
+            (b'\r', None) => return Err(Place(end_missing, limit, line_here)),
             (b'\r', _) => return Err(Place(ParseErrorKind::BareCarriageReturn, at, line_here)),
             (b'\n', _) => return Err(Place(ParseErrorKind::BareLineFeed, at, line_here)),
             _ => return Err(Place(ParseErrorKind::Control, at, line_here)),
@@ -107,8 +110,10 @@ fn find_lines(bytes: &mut [u8]) -> Result<Lines, Place> {
             return Ok(lines);
         }
         let is_start = lines.start.1 == 0;
-        if let Some(b' ' | b'\t') = bytes.get(next) {
-            if is_start || next >= limit {
+        if let Some(b' ' | b'\t') = bytes[..limit].get(next) {
+            // RFC 3261 §25.1 HCOLON: a line may be folded after the colon, not before.
+            let name_end = at.min(from + MAX_NAME + 1);
+            if is_start || !bytes[from..name_end].contains(&b':') {
                 return Err(Place(ParseErrorKind::HeaderName, next, line_here));
             }
             bytes[at..=next].fill(b' ');
@@ -141,7 +146,7 @@ fn add_header(
     while at < to && matches!(bytes[at], b' ' | b'\t') {
         at += 1;
     }
-    if name_end == from || name_end - from > usize::from(u8::MAX) || at == to || bytes[at] != b':' {
+    if name_end == from || at - from > MAX_NAME || at == to || bytes[at] != b':' {
         return bad_name;
     }
     let is_blank = |b: u8| matches!(b, b' ' | b'\t');
@@ -397,3 +402,6 @@ fn check_version(text: &str) -> Result<(), ParseErrorKind> {
         ParseErrorKind::StartLine
     })
 }
+
+#[cfg(test)]
+mod tests;

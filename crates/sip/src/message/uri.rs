@@ -401,3 +401,6 @@ fn same_tel(a: &Uri<'_>, b: &Uri<'_>) -> bool {
         && covers(a.params, b.params)
         && covers(b.params, a.params)
 }
+
+#[cfg(test)]
+mod tests;

@@ -177,3 +177,99 @@ fn once<'a>(place: &mut Option<&'a str>, value: Option<&'a str>) -> Result<(), H
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads() {
+        fn check(text: &str, transport: &str, host: &str, port: Option<u16>, branch: Option<&str>) {
+            let via = Via::parse(text).expect(text);
+            assert_eq!(
+                (via.transport, via.host, via.port, via.branch),
+                (transport, host, port, branch)
+            );
+            assert_eq!(via.raw, text.trim());
+        }
+        check("SIP/2.0/UDP a", "UDP", "a", None, None);
+        check(
+            " SIP/2.0/TLS a.example:5061;branch=z9hG4bKx ",
+            "TLS",
+            "a.example",
+            Some(5061),
+            Some("z9hG4bKx"),
+        );
+        check(
+            "sip/2.0/tcp\t[2001:db8::9:1];BRANCH = x",
+            "tcp",
+            "[2001:db8::9:1]",
+            None,
+            Some("x"),
+        );
+        check(
+            "SIP  / 2.0  / NEW-one  h_1  :  70  ; branch  =   x ",
+            "NEW-one",
+            "h_1",
+            Some(70),
+            Some("x"),
+        );
+        check(
+            "SIP/2.0/UDP [2001:db8::1]:70;x=\"a,b\"",
+            "UDP",
+            "[2001:db8::1]",
+            Some(70),
+            None,
+        );
+    }
+
+    #[test]
+    fn knows_its_parameters() {
+        let via =
+            Via::parse("SIP/2.0/UDP a;rport;received=[2001:db8::1];maddr=224.0.0.1;ttl=16;alias;x")
+                .expect("good");
+        assert_eq!(
+            (via.rport, via.received, via.maddr),
+            (Some(None), Some("[2001:db8::1]"), Some("224.0.0.1"))
+        );
+        assert_eq!(
+            (via.ttl, via.alias, via.params.has("x")),
+            (Some(16), true, true)
+        );
+        let want = Some("2001:db8::1".parse().expect("address"));
+        assert_eq!(via.received_ip(), want);
+        let via =
+            Via::parse("SIP/2.0/UDP 192.0.2.1;received=2001:db8::1;rport=5061").expect("good");
+        assert_eq!((via.received_ip(), via.rport), (want, Some(Some(5061))));
+        assert_eq!(via.host_ip(), Some("192.0.2.1".parse().expect("address")));
+    }
+
+    #[test]
+    fn refuses() {
+        fn check(text: &str, want: HeaderError) {
+            assert_eq!(Via::parse(text), Err(want), "{text}");
+        }
+        check("", HeaderError::Protocol);
+        check("SIP/3.0/UDP a", HeaderError::Protocol);
+        check("HTTP/2.0/UDP a", HeaderError::Protocol);
+        check("SIP/2.0 UDP a", HeaderError::Protocol);
+        check("SIP/2.0/UDP", HeaderError::Protocol);
+        check("SIP/2.0/ a", HeaderError::Token);
+        check("SIP/2.0/UDP[2001:db8::1]", HeaderError::Protocol);
+        check("SIP/2.0/UDP ;branch=x", HeaderError::Host);
+        check("SIP/2.0/UDP [2001:db8:1]", HeaderError::Host);
+        check("SIP/2.0/UDP 2001:db8::1", HeaderError::Port);
+        check("SIP/2.0/UDP a:x", HeaderError::Port);
+        check("SIP/2.0/UDP a:65536", HeaderError::Port);
+        check("SIP/2.0/UDP a : x", HeaderError::Port);
+        check("SIP/2.0/UDP a b", HeaderError::Trailing);
+        check("SIP/2.0/UDP a;;branch=x", HeaderError::Parameter);
+        check("SIP/2.0/UDP a;branch", HeaderError::Parameter);
+        check("SIP/2.0/UDP a;branch=x;branch=y", HeaderError::Duplicate);
+        check("SIP/2.0/UDP a;rport;rport=1", HeaderError::Duplicate);
+        check("SIP/2.0/UDP a;rport=x", HeaderError::Port);
+        check("SIP/2.0/UDP a;ttl=256", HeaderError::Range);
+        check("SIP/2.0/UDP a;received=b", HeaderError::Host);
+        check("SIP/2.0/UDP a, SIP/2.0/UDP b", HeaderError::Trailing);
+    }
+}
