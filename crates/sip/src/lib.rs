@@ -7,6 +7,7 @@ pub mod digest;
 pub mod flow;
 pub mod message;
 pub mod registrar;
+pub mod session_timer;
 pub mod tokens;
 pub mod transaction;
 pub mod stream;
