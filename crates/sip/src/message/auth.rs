@@ -63,18 +63,7 @@ impl<'a> Credentials<'a> {
             "opaque",
         ];
         let found = read_digest(text, NAMES).map_err(|fault| fault.error)?;
-        let [
-            username,
-            realm,
-            nonce,
-            uri,
-            response,
-            algorithm,
-            cnonce,
-            nc,
-            qop,
-            opaque,
-        ] = found;
+        let [username, realm, nonce, uri, response, algorithm, cnonce, nc, qop, opaque] = found;
         let must = |value: Option<&'a str>| value.ok_or(HeaderError::Missing);
         Ok(Credentials {
             username: must(username)?,
@@ -117,10 +106,7 @@ fn read_digest<'a, const N: usize>(
     let mut scanner = Scanner::new(text);
     scanner.skip_lws();
     if !scanner.token()?.eq_ignore_ascii_case("Digest") {
-        return Err(Fault {
-            error: HeaderError::Scheme,
-            at: 0,
-        });
+        return Err(Fault { error: HeaderError::Scheme, at: 0 });
     }
     let mut found = [None; N];
     loop {
@@ -133,16 +119,12 @@ fn read_digest<'a, const N: usize>(
         let Some(value) = next_value(&mut scanner)? else {
             return scanner.fault(HeaderError::Parameter);
         };
-        let known = names
-            .iter()
-            .position(|n| n.len() == name.len() && n.eq_ignore_ascii_case(name));
+        let known =
+            names.iter().position(|n| n.len() == name.len() && n.eq_ignore_ascii_case(name));
         if let Some(known) = known
             && found[known].replace(value).is_some()
         {
-            return Err(Fault {
-                error: HeaderError::Duplicate,
-                at,
-            });
+            return Err(Fault { error: HeaderError::Duplicate, at });
         }
         scanner.skip_lws();
         if !scanner.eat(b',') {
@@ -202,21 +184,9 @@ mod tests {
             "digest realm=\"a, b\", nonce=\"n\", qop=\"auth,auth-int\", stale=TRUE, algorithm=MD5",
         );
         let got = got.expect("well-formed");
-        assert_eq!(
-            (got.realm, got.nonce, got.qop),
-            ("a, b", "n", Some("auth,auth-int"))
-        );
-        assert_eq!(
-            (got.stale, got.algorithm, got.opaque),
-            (true, Some("MD5"), None)
-        );
-        assert_eq!(
-            Challenge::parse("Digest realm=\"a\""),
-            Err(HeaderError::Missing)
-        );
-        assert_eq!(
-            Challenge::parse("Bearer realm=\"a\""),
-            Err(HeaderError::Scheme)
-        );
+        assert_eq!((got.realm, got.nonce, got.qop), ("a, b", "n", Some("auth,auth-int")));
+        assert_eq!((got.stale, got.algorithm, got.opaque), (true, Some("MD5"), None));
+        assert_eq!(Challenge::parse("Digest realm=\"a\""), Err(HeaderError::Missing));
+        assert_eq!(Challenge::parse("Bearer realm=\"a\""), Err(HeaderError::Scheme));
     }
 }

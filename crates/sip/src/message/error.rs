@@ -204,12 +204,7 @@ pub struct ParseError {
 
 impl ParseError {
     pub(crate) fn new(kind: ParseErrorKind, line: usize, at: usize, rest: &[u8]) -> ParseError {
-        ParseError {
-            kind,
-            line,
-            at,
-            found: excerpt(rest),
-        }
+        ParseError { kind, line, at, found: excerpt(rest) }
     }
 
     /// What was found at the place: the next word, printable, cut; empty at the end of a line.

@@ -144,10 +144,7 @@ const fn by_name() -> [u8; SLOTS] {
     let mut table = [NONE; SLOTS];
     let mut row = 0;
     while row < ROWS.len() {
-        assert!(
-            ROWS[row].name as usize == row,
-            "rows stand in the order of the variants"
-        );
+        assert!(ROWS[row].name as usize == row, "rows stand in the order of the variants");
         let mut slot = slot_of(ROWS[row].long.as_bytes());
         while table[slot] != NONE {
             slot = (slot + 1) % SLOTS;
@@ -214,9 +211,7 @@ impl Name {
     pub fn compact(self) -> Option<char> {
         match self {
             Name::Other => None,
-            name => Some(ROWS[name as usize].compact)
-                .filter(|&c| c != b' ')
-                .map(char::from),
+            name => Some(ROWS[name as usize].compact).filter(|&c| c != b' ').map(char::from),
         }
     }
 
@@ -256,29 +251,16 @@ mod tests {
             }
             if let Some(letter) = name.compact() {
                 assert_eq!(Name::find(letter.to_string().as_bytes()), name);
-                assert_eq!(
-                    Name::find(letter.to_ascii_uppercase().to_string().as_bytes()),
-                    name
-                );
+                assert_eq!(Name::find(letter.to_ascii_uppercase().to_string().as_bytes()), name);
             }
         }
     }
 
     #[test]
     fn near_misses_are_other() {
-        for text in [
-            "",
-            "q",
-            "Vi",
-            "Viaa",
-            "Froms",
-            "X-Via",
-            "!",
-            "[",
-            "Call_ID",
-            "Content-Lengtg",
-            "5",
-        ] {
+        for text in
+            ["", "q", "Vi", "Viaa", "Froms", "X-Via", "!", "[", "Call_ID", "Content-Lengtg", "5"]
+        {
             assert_eq!(Name::find(text.as_bytes()), Name::Other, "{text}");
         }
     }

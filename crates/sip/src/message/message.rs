@@ -23,7 +23,6 @@ pub(super) struct Slot {
     pub name_at: u16,
     pub value_at: u16,
     pub value_len: u16,
-    pub line: u16,
 }
 
 impl Slot {
@@ -35,11 +34,7 @@ impl Slot {
     fn header<'a>(&self, head: &'a str) -> Header<'a> {
         let at = usize::from(self.name_at);
         let raw_name = &head[at..at + usize::from(self.name_len)];
-        Header {
-            name: self.name,
-            raw_name,
-            value: self.value(head),
-        }
+        Header { name: self.name, raw_name, value: self.value(head) }
     }
 }
 
@@ -154,9 +149,7 @@ impl<'a> Message<'a> {
     /// The value of each line with this name.
     pub fn headers(&self, name: Name) -> impl Iterator<Item = &'a str> + use<'_, 'a> {
         let first = usize::from(self.first[name as usize]).min(self.slots.len());
-        let lines = self.slots[first..]
-            .iter()
-            .filter(move |slot| slot.name == name);
+        let lines = self.slots[first..].iter().filter(move |slot| slot.name == name);
         lines.map(|slot| slot.value(self.head))
     }
 
@@ -178,9 +171,7 @@ impl<'a> Message<'a> {
 
     /// The value of each line with this name, whatever it is; case does not count.
     pub fn named<'n>(&'n self, raw_name: &'n str) -> impl Iterator<Item = &'a str> + use<'n, 'a> {
-        let lines = self
-            .lines()
-            .filter(|line| line.raw_name.eq_ignore_ascii_case(raw_name));
+        let lines = self.lines().filter(|line| line.raw_name.eq_ignore_ascii_case(raw_name));
         lines.map(|line| line.value)
     }
 
@@ -191,11 +182,7 @@ impl<'a> Message<'a> {
         while let Some(value) = values.next() {
             if value == "*" {
                 let is_alone = list.is_empty() && values.next().is_none();
-                return if is_alone {
-                    Ok(Contacts::Star)
-                } else {
-                    Err(HeaderError::Star)
-                };
+                return if is_alone { Ok(Contacts::Star) } else { Err(HeaderError::Star) };
             }
             let contact = NameAddr::parse(value)?;
             list.try_push(contact).map_err(|_| HeaderError::TooMany)?;
@@ -229,8 +216,7 @@ impl<'a> Message<'a> {
 
     /// Is the option tag among the values (Supported, Require, …)? Case does not count.
     pub fn has_option(&self, name: Name, tag: &str) -> bool {
-        self.values(name)
-            .any(|value| value.eq_ignore_ascii_case(tag))
+        self.values(name).any(|value| value.eq_ignore_ascii_case(tag))
     }
 
     /// Expires in seconds. A value that is no number is as none (RFC 3261 §20.19); one too large is the largest.
@@ -262,13 +248,7 @@ impl<'a> Message<'a> {
     /// RSeq; never zero (RFC 3262 §7.1).
     pub fn rseq(&self) -> Option<Result<u32, HeaderError>> {
         let number = self.read(Name::RSeq, |scanner| read_number(scanner, u32::MAX))?;
-        Some(number.and_then(|n| {
-            if n == 0 {
-                Err(HeaderError::Range)
-            } else {
-                Ok(n)
-            }
-        }))
+        Some(number.and_then(|n| if n == 0 { Err(HeaderError::Range) } else { Ok(n) }))
     }
 
     fn read<T>(
@@ -283,12 +263,7 @@ impl<'a> Message<'a> {
 
 impl std::fmt::Debug for Message<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "Message({:?}, {} bytes of body)",
-            self.head,
-            self.body.len()
-        )
+        write!(f, "Message({:?}, {} bytes of body)", self.head, self.body.len())
     }
 }
 

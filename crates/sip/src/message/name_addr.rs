@@ -70,12 +70,7 @@ pub(crate) fn read_name_addr<'a>(scanner: &mut Scanner<'a>) -> Result<NameAddr<'
         Ok(())
     })?;
     scanner.end()?;
-    Ok(NameAddr {
-        display,
-        uri,
-        params,
-        tag,
-    })
+    Ok(NameAddr { display, uri, params, tag })
 }
 
 /// `"display" <uri>`, `display <uri>`, `<uri>` or `uri`
@@ -106,10 +101,7 @@ fn read_address<'a>(scanner: &mut Scanner<'a>) -> Result<(Option<&'a str>, &'a s
     if !scanner.eat(b'>') {
         return scanner.fault(HeaderError::Bracket);
     }
-    split_scheme(uri).map_err(|error| Fault {
-        error: HeaderError::Uri(error),
-        at,
-    })?;
+    split_scheme(uri).map_err(|error| Fault { error: HeaderError::Uri(error), at })?;
     Ok((Some(display).filter(|display| !display.is_empty()), uri))
 }
 
@@ -124,14 +116,8 @@ fn read_bare<'a>(scanner: &mut Scanner<'a>) -> Result<&'a str, Fault> {
         .unwrap_or(rest.len());
     let (uri, after) = rest.split_at(end);
     split_scheme(uri).map_err(|error| match after.trim_start().starts_with([',', '<']) {
-        true => Fault {
-            error: HeaderError::DisplayName,
-            at,
-        },
-        false => Fault {
-            error: HeaderError::Uri(error),
-            at,
-        },
+        true => Fault { error: HeaderError::DisplayName, at },
+        false => Fault { error: HeaderError::Uri(error), at },
     })?;
     scanner.skip_to(after);
     match scanner.peek() {
@@ -155,50 +141,14 @@ mod tests {
         }
         check("sip:a@b", None, "sip:a@b", None, "");
         check("sip:a@b;tag=x", None, "sip:a@b", Some("x"), ";tag=x");
-        check(
-            "sip:a@b ;  tag =\tx ",
-            None,
-            "sip:a@b",
-            Some("x"),
-            ";  tag =\tx",
-        );
-        check(
-            "<sip:a;p=q@b;lr?x=y>;Tag=x",
-            None,
-            "sip:a;p=q@b;lr?x=y",
-            Some("x"),
-            ";Tag=x",
-        );
-        check(
-            "\"A \\\" <b>, c\" <sip:a@b>",
-            Some("A \\\" <b>, c"),
-            "sip:a@b",
-            None,
-            "",
-        );
-        check(
-            "A.B caller<sip:a@b>",
-            Some("A.B caller"),
-            "sip:a@b",
-            None,
-            "",
-        );
+        check("sip:a@b ;  tag =\tx ", None, "sip:a@b", Some("x"), ";  tag =\tx");
+        check("<sip:a;p=q@b;lr?x=y>;Tag=x", None, "sip:a;p=q@b;lr?x=y", Some("x"), ";Tag=x");
+        check("\"A \\\" <b>, c\" <sip:a@b>", Some("A \\\" <b>, c"), "sip:a@b", None, "");
+        check("A.B caller<sip:a@b>", Some("A.B caller"), "sip:a@b", None, "");
         check("Jürgen <sip:a@b>", Some("Jürgen"), "sip:a@b", None, "");
         check("\"\" <sip:a@b>", None, "sip:a@b", None, "");
-        check(
-            "Office (home) <tel:+44123>",
-            Some("Office (home)"),
-            "tel:+44123",
-            None,
-            "",
-        );
-        check(
-            "<sip:a@b>;q=0.5;x=\"y\"",
-            None,
-            "sip:a@b",
-            None,
-            ";q=0.5;x=\"y\"",
-        );
+        check("Office (home) <tel:+44123>", Some("Office (home)"), "tel:+44123", None, "");
+        check("<sip:a@b>;q=0.5;x=\"y\"", None, "sip:a@b", None, ";q=0.5;x=\"y\"");
         check("isbn:2983792873", None, "isbn:2983792873", None, "");
     }
 

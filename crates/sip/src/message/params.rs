@@ -53,9 +53,7 @@ impl<'a> Params<'a> {
 
     /// The first with this name: `None` when there is none, `Some(None)` when it has no value.
     pub fn find(&self, name: &str) -> Option<Option<&'a str>> {
-        self.iter()
-            .find(|param| param.name.eq_ignore_ascii_case(name))
-            .map(|param| param.value)
+        self.iter().find(|param| param.name.eq_ignore_ascii_case(name)).map(|param| param.value)
     }
 
     /// The value of the first with this name, if it has one.
@@ -97,11 +95,7 @@ pub(crate) fn next_value<'a>(scanner: &mut Scanner<'a>) -> Result<Option<&'a str
         return scanner.quoted().map(Some);
     }
     let value = scanner.run(VALUE);
-    if value.is_empty() {
-        scanner.fault(HeaderError::Parameter)
-    } else {
-        Ok(Some(value))
-    }
+    if value.is_empty() { scanner.fault(HeaderError::Parameter) } else { Ok(Some(value)) }
 }
 
 /// All parameters up to the end or a character that is none of theirs; each is shown to `see` on the way.
@@ -138,17 +132,11 @@ fn walk<'a>(rest: &mut &'a str) -> Option<Param<'a>> {
             let end = value.find([';', ' ', '\t']).unwrap_or(value.len());
             let (value, after) = value.split_at(end);
             *rest = after.trim_start();
-            return Some(Param {
-                name,
-                value: Some(value),
-            });
+            return Some(Param { name, value: Some(value) });
         }
     };
     *rest = scanner.rest().trim_start();
-    Some(Param {
-        name,
-        value: Some(value),
-    })
+    Some(Param { name, value: Some(value) })
 }
 
 #[cfg(test)]
@@ -164,10 +152,7 @@ mod tests {
         })
         .and_then(|params| scanner.end().map(|()| params))
         .map_err(|fault| fault.error)?;
-        assert_eq!(
-            params.iter().map(|p| (p.name, p.value)).collect::<Vec<_>>(),
-            seen
-        );
+        assert_eq!(params.iter().map(|p| (p.name, p.value)).collect::<Vec<_>>(), seen);
         Ok(seen)
     }
 
@@ -178,19 +163,10 @@ mod tests {
         }
         check("", &[]);
         check(";lr", &[("lr", None)]);
-        check(
-            ";a=b;C = d ; e",
-            &[("a", Some("b")), ("C", Some("d")), ("e", None)],
-        );
-        check(
-            " ;\ta\t=\t\"x;\\\"y\"\t;b ",
-            &[("a", Some("x;\\\"y")), ("b", None)],
-        );
+        check(";a=b;C = d ; e", &[("a", Some("b")), ("C", Some("d")), ("e", None)]);
+        check(" ;\ta\t=\t\"x;\\\"y\"\t;b ", &[("a", Some("x;\\\"y")), ("b", None)]);
         check(";a=\"\"", &[("a", Some(""))]);
-        check(
-            ";received=[2001:db8::1]",
-            &[("received", Some("[2001:db8::1]"))],
-        );
+        check(";received=[2001:db8::1]", &[("received", Some("[2001:db8::1]"))]);
         check(";t=a=b==", &[("t", Some("a=b=="))]);
     }
 

@@ -10,7 +10,7 @@ use super::headers::{Kind, NAMES, Name};
 use super::message::{Message, Slot};
 use super::method::Method;
 use super::name_addr::read_name_addr;
-use super::scan::{self, Scanner, TOKEN};
+use super::scan::{self, Scanner, TOKEN, split_byte};
 use super::uri::{Scheme, Uri};
 use super::values::{CSeq, check_call_id, read_cseq, read_number};
 use super::via::{Via, read_via};
@@ -27,7 +27,11 @@ struct Lines {
     start_line: usize,
     /// First byte of the body.
     body: usize,
+    /// Number of the empty line.
+    end_line: usize,
     slots: ArrayVec<Slot, MAX_HEADERS>,
+    /// Number of each header line, for faults.
+    numbers: ArrayVec<u16, MAX_HEADERS>,
     /// First slot by name.
     first: [u8; NAMES],
 }
@@ -51,12 +55,8 @@ pub(super) fn parse(bytes: &mut [u8], origin: Origin) -> Result<Message<'_>, Par
 
 /// The line of an offset, for a fault.
 fn line_of(lines: &Lines, at: usize) -> usize {
-    let before = lines
-        .slots
-        .iter()
-        .rev()
-        .find(|slot| usize::from(slot.name_at) <= at);
-    before.map_or(lines.start_line, |slot| slot.line.into())
+    let before = lines.slots.iter().rposition(|slot| usize::from(slot.name_at) <= at);
+    before.map_or(lines.start_line, |index| lines.numbers[index].into())
 }
 
 /// Splits the header section into lines; folded lines become one (RFC 3261 §7.3.1).
@@ -82,7 +82,9 @@ fn find_lines(bytes: &mut [u8]) -> Result<Lines, Place> {
         start: (0, 0),
         start_line,
         body: 0,
+        end_line: 0,
         slots: ArrayVec::new(),
+        numbers: ArrayVec::new(),
         first: [u8::MAX; NAMES],
     };
     let (mut line, mut line_here) = (start_line, start_line);
@@ -106,7 +108,7 @@ fn find_lines(bytes: &mut [u8]) -> Result<Lines, Place> {
         let next = at + 2;
         line_here += 1;
         if at == from {
-            lines.body = next;
+            (lines.body, lines.end_line) = (next, line);
             return Ok(lines);
         }
         let is_start = lines.start.1 == 0;
@@ -172,12 +174,11 @@ fn add_header(
         name_at: from as u16,
         value_at: value_at as u16,
         value_len: (value_end - value_at) as u16,
-        line: line as u16,
     };
-    lines
-        .slots
-        .try_push(slot)
-        .map_err(|_| Place(ParseErrorKind::TooManyHeaders, from, line))
+    let too_many = |_| Place(ParseErrorKind::TooManyHeaders, from, line);
+    lines.numbers.try_push(line as u16).map_err(too_many)?;
+    lines.slots.push(slot);
+    Ok(())
 }
 
 /// Reads start line and mandatory headers, then cuts the body.
@@ -190,27 +191,18 @@ fn read<'a>(
     let (from, to) = lines.start;
     let (start, target) = read_start_line(&head[from..to])
         .map_err(|(kind, at)| Place(kind, from + at, lines.start_line))?;
-    let reader = Reader {
-        head,
-        lines: &lines,
-    };
+    let reader = Reader { head, lines: &lines };
     let via = reader.vias()?;
     let from = reader.must(Name::From, read_name_addr)?;
     let to = reader.must(Name::To, read_name_addr)?;
-    let call_id = reader.must(Name::CallId, |scanner| {
-        check_call_id(scanner.rest()).map(|()| scanner.rest())
-    })?;
+    let call_id = reader
+        .must(Name::CallId, |scanner| check_call_id(scanner.rest()).map(|()| scanner.rest()))?;
     let cseq: CSeq<'a> = reader.must(Name::CSeq, read_cseq)?;
     let max_forwards = reader.may(Name::MaxForwards, |scanner| read_number(scanner, 255))?;
     if let StartLine::Request { method, .. } = start
         && method != cseq.method
     {
-        let slot = &lines.slots[usize::from(lines.first[Name::CSeq as usize])];
-        return Err(Place(
-            ParseErrorKind::MethodMismatch,
-            slot.value_at.into(),
-            slot.line.into(),
-        ));
+        return Err(reader.fault(Name::CSeq, 0, ParseErrorKind::MethodMismatch));
     }
     let body = reader.body(rest, origin)?;
     Ok(Message {
@@ -237,9 +229,7 @@ struct Reader<'a, 'l> {
 
 impl<'a> Reader<'a, '_> {
     fn slot(&self, name: Name) -> Option<&Slot> {
-        self.lines
-            .slots
-            .get(usize::from(self.lines.first[name as usize]))
+        self.lines.slots.get(usize::from(self.lines.first[name as usize]))
     }
 
     fn read<T>(
@@ -248,8 +238,8 @@ impl<'a> Reader<'a, '_> {
         read: impl FnOnce(&mut Scanner<'a>) -> Result<T, Fault>,
     ) -> Result<T, Place> {
         read(&mut Scanner::new(slot.value(self.head))).map_err(|Fault { error, at }| {
-            let kind = ParseErrorKind::Header(slot.name, error);
-            Place(kind, usize::from(slot.value_at) + at, slot.line.into())
+            let at = usize::from(slot.value_at) + at;
+            Place(ParseErrorKind::Header(slot.name, error), at, line_of(self.lines, at))
         })
     }
 
@@ -258,9 +248,7 @@ impl<'a> Reader<'a, '_> {
         name: Name,
         read: impl FnOnce(&mut Scanner<'a>) -> Result<T, Fault>,
     ) -> Result<Option<T>, Place> {
-        self.slot(name)
-            .map(|slot| self.read(slot, read))
-            .transpose()
+        self.slot(name).map(|slot| self.read(slot, read)).transpose()
     }
 
     fn must<T>(
@@ -268,33 +256,26 @@ impl<'a> Reader<'a, '_> {
         name: Name,
         read: impl FnOnce(&mut Scanner<'a>) -> Result<T, Fault>,
     ) -> Result<T, Place> {
-        self.may(name, read)?.ok_or(self.missing(name))
+        self.may(name, read)?.ok_or_else(|| self.missing(name))
     }
 
+    /// A fault at byte `at` of the first value of `name`, which is there.
+    fn fault(&self, name: Name, at: usize, kind: ParseErrorKind) -> Place {
+        let at = at + self.slot(name).map_or(0, |slot| usize::from(slot.value_at));
+        Place(kind, at, line_of(self.lines, at))
+    }
+
+    /// The empty line is the place of what should have come before it.
     fn missing(&self, name: Name) -> Place {
-        let last = self
-            .lines
-            .slots
-            .last()
-            .map_or(self.lines.start_line, |slot| slot.line.into());
-        Place(
-            ParseErrorKind::Missing(name),
-            self.lines.body.saturating_sub(2),
-            last + 1,
-        )
+        let end = self.lines.body.saturating_sub(2);
+        Place(ParseErrorKind::Missing(name), end, self.lines.end_line)
     }
 
     /// All Via values are read, so that none further down is malformed; the topmost is kept.
     fn vias(&self) -> Result<Via<'a>, Place> {
         let mut top = None;
         let first = usize::from(self.lines.first[Name::Via as usize]);
-        for slot in self
-            .lines
-            .slots
-            .iter()
-            .skip(first)
-            .filter(|slot| slot.name == Name::Via)
-        {
+        for slot in self.lines.slots.iter().skip(first).filter(|slot| slot.name == Name::Via) {
             self.read(slot, |scanner| {
                 loop {
                     let via = read_via(scanner)?;
@@ -305,25 +286,16 @@ impl<'a> Reader<'a, '_> {
                 }
             })?;
         }
-        top.ok_or(self.missing(Name::Via))
+        top.ok_or_else(|| self.missing(Name::Via))
     }
 
     /// The body: as long as Content-Length says; without one, all that came in a datagram, or nothing of a stream.
     fn body(&self, rest: &'a [u8], origin: Origin) -> Result<&'a [u8], Place> {
-        let len = self.may(Name::ContentLength, |scanner| {
-            read_number(scanner, u32::MAX)
-        })?;
+        let len = self.may(Name::ContentLength, |scanner| read_number(scanner, u32::MAX))?;
         match (len, origin) {
-            (Some(len), _) => rest.get(..len as usize).ok_or_else(|| {
-                let slot = self
-                    .slot(Name::ContentLength)
-                    .expect("its value was just read");
-                Place(
-                    ParseErrorKind::BodyTooShort,
-                    slot.value_at.into(),
-                    slot.line.into(),
-                )
-            }),
+            (Some(len), _) => rest
+                .get(..len as usize)
+                .ok_or_else(|| self.fault(Name::ContentLength, 0, ParseErrorKind::BodyTooShort)),
             (None, Origin::Datagram) => Ok(rest),
             // RFC 3261 §18.3: on a stream it must be there.
             (None, Origin::Stream) => Err(self.missing(Name::ContentLength)),
@@ -342,42 +314,31 @@ fn read_start_line(line: &str) -> Result<StartParts<'_>, (ParseErrorKind, usize)
 
 /// `SIP/2.0 SP status SP reason`; the last space may be missing where there is no reason.
 fn read_status_line(line: &str) -> Result<StartParts<'_>, (ParseErrorKind, usize)> {
-    let (version, rest) = line.split_once(' ').ok_or((ParseErrorKind::StartLine, 0))?;
+    let (version, rest) = split_byte(line, b' ').ok_or((ParseErrorKind::StartLine, 0))?;
     check_version(version).map_err(|kind| (kind, 0))?;
     let at = version.len() + 1;
-    let (digits, reason) = rest.split_once(' ').unwrap_or((rest, ""));
+    let (digits, reason) = split_byte(rest, b' ').unwrap_or((rest, ""));
     let is_status = digits.len() == 3 && digits.bytes().all(|b| b.is_ascii_digit());
-    let status = digits
-        .parse()
-        .ok()
-        .filter(|status| is_status && (100..700).contains(status));
+    let status = digits.parse().ok().filter(|status| is_status && (100..700).contains(status));
     let status = status.ok_or((ParseErrorKind::Status, at))?;
     Ok((StartLine::Response { status, reason }, None))
 }
 
 /// `method SP uri SP SIP/2.0`
 fn read_request_line(line: &str) -> Result<StartParts<'_>, (ParseErrorKind, usize)> {
-    let (method, rest) = line.split_once(' ').ok_or((ParseErrorKind::StartLine, 0))?;
+    let (method, rest) = split_byte(line, b' ').ok_or((ParseErrorKind::StartLine, 0))?;
     if method.is_empty() || !method.bytes().all(|b| scan::is(TOKEN, b)) {
         return Err((ParseErrorKind::Method, 0));
     }
     let uri_at = method.len() + 1;
-    let (uri, version) = rest
-        .split_once(' ')
-        .ok_or((ParseErrorKind::StartLine, uri_at))?;
+    let (uri, version) = rest.split_once(' ').ok_or((ParseErrorKind::StartLine, uri_at))?;
     check_version(version).map_err(|kind| (kind, uri_at + uri.len() + 1))?;
     let target = Uri::parse(uri).map_err(|error| (ParseErrorKind::RequestUri(error), uri_at))?;
     // RFC 3261 §19.1.1, table 1: no headers in a Request-URI.
     if matches!(target.scheme, Scheme::Sip | Scheme::Sips) && target.headers.is_some() {
         return Err((ParseErrorKind::RequestUri(super::UriError::Headers), uri_at));
     }
-    Ok((
-        StartLine::Request {
-            method: Method::find(method),
-            uri,
-        },
-        Some(target),
-    ))
+    Ok((StartLine::Request { method: Method::find(method), uri }, Some(target)))
 }
 
 /// `SIP/2.0`, or another version, or none at all.
@@ -385,22 +346,11 @@ fn check_version(text: &str) -> Result<(), ParseErrorKind> {
     if text == "SIP/2.0" || text.eq_ignore_ascii_case("SIP/2.0") {
         return Ok(());
     }
-    let number = text
-        .get(..4)
-        .filter(|sip| sip.eq_ignore_ascii_case("SIP/"))
-        .map(|_| &text[4..]);
-    let is_version = number
-        .and_then(|number| number.split_once('.'))
-        .is_some_and(|(a, b)| {
-            [a, b]
-                .iter()
-                .all(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
-        });
-    Err(if is_version {
-        ParseErrorKind::Version
-    } else {
-        ParseErrorKind::StartLine
-    })
+    let number = text.get(..4).filter(|sip| sip.eq_ignore_ascii_case("SIP/")).map(|_| &text[4..]);
+    let is_version = number.and_then(|number| number.split_once('.')).is_some_and(|(a, b)| {
+        [a, b].iter().all(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+    });
+    Err(if is_version { ParseErrorKind::Version } else { ParseErrorKind::StartLine })
 }
 
 #[cfg(test)]

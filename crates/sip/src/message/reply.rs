@@ -92,20 +92,8 @@ impl ReplyHead {
 
 /// How much a head may need.
 fn reserve_for(request: &Message<'_>) -> usize {
-    let values = [
-        Name::Via,
-        Name::From,
-        Name::To,
-        Name::CallId,
-        Name::CSeq,
-        Name::RecordRoute,
-    ];
-    let len = |name| {
-        request
-            .headers(name)
-            .map(|value| value.len() + 16)
-            .sum::<usize>()
-    };
+    let values = [Name::Via, Name::From, Name::To, Name::CallId, Name::CSeq, Name::RecordRoute];
+    let len = |name| request.headers(name).map(|value| value.len() + 16).sum::<usize>();
     values.into_iter().map(len).sum::<usize>() + 64
 }
 
@@ -149,11 +137,7 @@ enum Vias<'p, 'a> {
 
 impl<'p, 'a> Parts<'p, 'a> {
     fn of(request: &'p Message<'a>) -> Parts<'p, 'a> {
-        let must = |name| {
-            request
-                .header(name)
-                .expect("every message has it: the parser saw to it")
-        };
+        let must = |name| request.header(name).expect("every message has it: the parser saw to it");
         Parts {
             top: *request.via(),
             vias: Vias::Of(request),
@@ -170,19 +154,11 @@ impl<'p, 'a> Parts<'p, 'a> {
 fn write_head(out: &mut Vec<u8>, parts: &Parts<'_, '_>, flow: &Flow, to_tag: &str) -> usize {
     write_top_via(out, &parts.top, flow);
     match parts.vias {
-        Vias::Of(request) => request
-            .vias()
-            .skip(1)
-            .for_each(|via| line(out, "Via: ", via)),
+        Vias::Of(request) => request.vias().skip(1).for_each(|via| line(out, "Via: ", via)),
         Vias::Salvaged(lines) => {
             for (i, list) in lines.iter().enumerate() {
-                let rest = if i == 0 {
-                    split_list(list).1
-                } else {
-                    Some(*list)
-                };
-                rest.into_iter()
-                    .for_each(|rest| line(out, "Via: ", trim(rest)));
+                let rest = if i == 0 { split_list(list).1 } else { Some(*list) };
+                rest.into_iter().for_each(|rest| line(out, "Via: ", trim(rest)));
             }
         }
     }
@@ -301,10 +277,7 @@ pub fn salvage(bytes: &[u8]) -> Option<Salvaged<'_>> {
         if line.is_empty() {
             break;
         }
-        let name_end = line
-            .iter()
-            .position(|&b| !scan::is(TOKEN, b))
-            .unwrap_or(line.len());
+        let name_end = line.iter().position(|&b| !scan::is(TOKEN, b)).unwrap_or(line.len());
         if matches!(line[0], b' ' | b'\t') {
             // Still folded: the line before it was not all of its value.
             return None;
@@ -325,15 +298,7 @@ pub fn salvage(bytes: &[u8]) -> Option<Salvaged<'_>> {
         }
     }
     let via = Via::parse(split_list(vias.first()?).0).ok()?;
-    Some(Salvaged {
-        method,
-        via,
-        vias,
-        from: from?,
-        to: to?,
-        call_id: call_id?,
-        cseq: cseq?,
-    })
+    Some(Salvaged { method, via, vias, from: from?, to: to?, call_id: call_id?, cseq: cseq? })
 }
 
 /// Up to the next CR LF, or to the end if there is none.
@@ -341,10 +306,7 @@ fn next_line<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     if rest.is_empty() {
         return None;
     }
-    let end = rest
-        .windows(2)
-        .position(|two| two == b"\r\n")
-        .unwrap_or(rest.len());
+    let end = rest.windows(2).position(|two| two == b"\r\n").unwrap_or(rest.len());
     let line = &rest[..end];
     *rest = rest.get(end + 2..).unwrap_or_default();
     Some(line)
@@ -354,9 +316,7 @@ fn next_line<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
 fn value_of(after_name: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(after_name).ok()?;
     let value = trim(trim(text).strip_prefix(':')?);
-    let is_clean = value
-        .bytes()
-        .all(|b| b == b'\t' || (b >= 0x20 && b != 0x7f));
+    let is_clean = value.bytes().all(|b| b == b'\t' || (b >= 0x20 && b != 0x7f));
     (is_clean && !value.is_empty()).then_some(value)
 }
 
@@ -366,10 +326,7 @@ mod tests {
     use super::*;
 
     fn flow(peer: &str) -> Flow {
-        Flow::udp(
-            "192.0.2.1:5060".parse().expect("address"),
-            peer.parse().expect("address"),
-        )
+        Flow::udp("192.0.2.1:5060".parse().expect("address"), peer.parse().expect("address"))
     }
 
     fn request(via: &str, to: &str) -> String {
@@ -400,23 +357,12 @@ mod tests {
     fn the_topmost_via_says_where_it_came_from() {
         fn check(via: &str, peer: &str, want: &str) {
             let got = answer(&request(via, "<sip:a@b>"), peer, 200);
-            let vias: Vec<&str> = got
-                .lines()
-                .filter(|line| line.starts_with("Via:"))
-                .collect();
+            let vias: Vec<&str> = got.lines().filter(|line| line.starts_with("Via:")).collect();
             assert_eq!(vias[0].strip_prefix("Via: SIP/2.0/"), Some(want), "{via}");
             assert_eq!(vias.last(), Some(&"Via: SIP/2.0/TCP z;branch=3"));
         }
-        check(
-            "SIP/2.0/UDP 192.0.2.9;branch=1",
-            "192.0.2.9:5060",
-            "UDP 192.0.2.9;branch=1",
-        );
-        check(
-            "SIP / 2.0 / UDP 192.0.2.9 ;branch=1",
-            "192.0.2.9:1",
-            "UDP 192.0.2.9;branch=1",
-        );
+        check("SIP/2.0/UDP 192.0.2.9;branch=1", "192.0.2.9:5060", "UDP 192.0.2.9;branch=1");
+        check("SIP / 2.0 / UDP 192.0.2.9 ;branch=1", "192.0.2.9:1", "UDP 192.0.2.9;branch=1");
         check(
             "SIP/2.0/UDP h:5070;branch=1",
             "192.0.2.9:9",
@@ -442,16 +388,8 @@ mod tests {
             "[2001:db8::1]:9",
             "UDP [2001:DB8::1];branch=1",
         );
-        check(
-            "SIP/2.0/UDP h",
-            "[2001:db8::1]:9",
-            "UDP h;received=2001:db8::1",
-        );
-        check(
-            "SIP/2.0/UDP 192.0.2.9",
-            "[::ffff:192.0.2.9]:9",
-            "UDP 192.0.2.9",
-        );
+        check("SIP/2.0/UDP h", "[2001:db8::1]:9", "UDP h;received=2001:db8::1");
+        check("SIP/2.0/UDP 192.0.2.9", "[::ffff:192.0.2.9]:9", "UDP 192.0.2.9");
         check(
             "SIP/2.0/UDP 192.0.2.9;branch=1, SIP/2.0/UDP k",
             "192.0.2.9:5060",
@@ -461,19 +399,13 @@ mod tests {
 
     #[test]
     fn the_rest_is_as_it_came() {
-        let got = answer(
-            &request("SIP/2.0/UDP 192.0.2.9", "\"B\" <sip:a@b>"),
-            "192.0.2.9:5060",
-            200,
-        );
+        let got =
+            answer(&request("SIP/2.0/UDP 192.0.2.9", "\"B\" <sip:a@b>"), "192.0.2.9:5060", 200);
         let want = "SIP/2.0 200 Any\r\nVia: SIP/2.0/UDP 192.0.2.9\r\nVia: SIP/2.0/TCP z;branch=3\r\nFrom: <sip:c@d>;tag=1\r\n\
                     To: \"B\" <sip:a@b>;tag=t\r\nCall-ID: x@y\r\nCSeq: 7  OPTIONS\r\n";
         assert_eq!(got, want);
-        let got = answer(
-            &request("SIP/2.0/UDP 192.0.2.9", "<sip:a@b>;tag=own"),
-            "192.0.2.9:5060",
-            100,
-        );
+        let got =
+            answer(&request("SIP/2.0/UDP 192.0.2.9", "<sip:a@b>;tag=own"), "192.0.2.9:5060", 100);
         assert!(
             got.contains("\r\nTo: <sip:a@b>;tag=own\r\n") && got.ends_with("\r\nTimestamp: 54\r\n"),
             "{got}"
@@ -498,35 +430,21 @@ mod tests {
             if let Some(salvaged) = salvage(&bytes) {
                 salvaged.reply(&mut out, &flow("192.0.2.9:9"), 400, "t", |_| ());
             }
-            let got = out
-                .iter()
-                .next()
-                .map(|(_, bytes)| String::from_utf8_lossy(bytes).into_owned());
+            let got =
+                out.iter().next().map(|(_, bytes)| String::from_utf8_lossy(bytes).into_owned());
             assert_eq!(got.as_deref(), want, "{text}");
         }
         let good = "\r\nVia: SIP/2.0/UDP h, SIP/2.0/UDP k\r\nTo: <sip:a@b>\r\nFrom: <sip:a@b>\r\ni: 1\r\nCSeq: 99999999999 BYE\r\n";
         let want = "SIP/2.0 400 Bad Request\r\nVia: SIP/2.0/UDP h;received=192.0.2.9\r\nVia: SIP/2.0/UDP k\r\nFrom: <sip:a@b>\r\n\
                     To: <sip:a@b>;tag=t\r\nCall-ID: 1\r\nCSeq: 99999999999 BYE\r\nContent-Length: 0\r\n\r\n";
         check(&format!("BYE sip:a SIP/2.0{good}\r\n"), Some(want));
-        check(
-            &format!("BYE sip:a b SIP/2.0{good}Subject: \0\r\nnonsense\r\n\r\n"),
-            Some(want),
-        );
+        check(&format!("BYE sip:a b SIP/2.0{good}Subject: \0\r\nnonsense\r\n\r\n"), Some(want));
         check(&format!("ACK sip:a SIP/2.0{good}\r\n"), None);
         check(&format!("SIP/2.0 200 OK{good}\r\n"), None);
-        check(
-            &format!("BYE sip:a SIP/2.0{good}Subject: \0\r\n folded\r\n\r\n"),
-            None,
-        );
+        check(&format!("BYE sip:a SIP/2.0{good}Subject: \0\r\n folded\r\n\r\n"), None);
         check("BYE sip:a SIP/2.0\r\nVia: SIP/2.0/UDP h\r\n\r\n", None);
-        check(
-            &format!("BYE sip:a SIP/2.0{}\r\n", good.replace("UDP h", "UDP \0")),
-            None,
-        );
-        check(
-            &format!("BYE sip:a SIP/2.0{}\r\n", good.replace("UDP h", "UDP ;;")),
-            None,
-        );
+        check(&format!("BYE sip:a SIP/2.0{}\r\n", good.replace("UDP h", "UDP \0")), None);
+        check(&format!("BYE sip:a SIP/2.0{}\r\n", good.replace("UDP h", "UDP ;;")), None);
         check("", None);
         check("hello", None);
     }

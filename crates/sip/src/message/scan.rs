@@ -49,11 +49,7 @@ const fn classes() -> [u8; 256] {
     table = with(table, HOST, b"-._");
     table = with(table, URI_PARAM, b"-_.!~*'()[]/:&+$");
     table = with(table, URI_HEADER, b"-_.!~*'()[]/?:+$&=");
-    let not_in = [
-        (VALUE, b";,\"<>\\" as &[u8]),
-        (URI, b"\"<>\\^`{|}"),
-        (DISPLAY, b"\"<>;,\\"),
-    ];
+    let not_in = [(VALUE, b";,\"<>\\" as &[u8]), (URI, b"\"<>\\^`{|}"), (DISPLAY, b"\"<>;,\\")];
     let mut row = 0;
     while row < not_in.len() {
         let (class, members) = not_in[row];
@@ -100,7 +96,29 @@ pub(crate) fn find_control(bytes: &[u8], from: usize) -> usize {
 /// Text without spaces and tabs at both ends.
 #[inline]
 pub(crate) fn trim(text: &str) -> &str {
-    text.trim_matches([' ', '\t'])
+    let bytes = text.as_bytes();
+    let is_blank = |at: usize| matches!(bytes[at], b' ' | b'\t');
+    let (mut from, mut to) = (0, bytes.len());
+    while from < to && is_blank(from) {
+        from += 1;
+    }
+    while from < to && is_blank(to - 1) {
+        to -= 1;
+    }
+    &text[from..to]
+}
+
+/// Where the first `byte` is. For short text, where setting up a search costs more than the search.
+#[inline]
+pub(crate) fn find_byte(text: &str, byte: u8) -> Option<usize> {
+    text.bytes().position(|b| b == byte)
+}
+
+/// What is before the first `byte` (ASCII) and after it.
+#[inline]
+pub(crate) fn split_byte(text: &str, byte: u8) -> Option<(&str, &str)> {
+    let at = find_byte(text, byte)?;
+    Some((&text[..at], &text[at + 1..]))
 }
 
 /// A cursor over a header value.
@@ -180,11 +198,7 @@ impl<'a> Scanner<'a> {
 
     pub fn token(&mut self) -> Result<&'a str, Fault> {
         let token = self.run(TOKEN);
-        if token.is_empty() {
-            self.fault(HeaderError::Token)
-        } else {
-            Ok(token)
-        }
+        if token.is_empty() { self.fault(HeaderError::Token) } else { Ok(token) }
     }
 
     /// A quoted string; the cursor stands on its first quote. Returns the inside, escapes as they are.
@@ -211,35 +225,22 @@ impl<'a> Scanner<'a> {
         let start = self.at;
         let mut value: u32 = 0;
         while let Some(digit @ b'0'..=b'9') = self.peek() {
-            let next = value
-                .checked_mul(10)
-                .and_then(|v| v.checked_add(u32::from(digit - b'0')));
+            let next = value.checked_mul(10).and_then(|v| v.checked_add(u32::from(digit - b'0')));
             match next {
                 Some(next) if next <= max => value = next,
                 _ => {
-                    return Err(Fault {
-                        error: HeaderError::Range,
-                        at: start,
-                    });
+                    return Err(Fault { error: HeaderError::Range, at: start });
                 }
             }
             self.at += 1;
         }
-        if self.at == start {
-            self.fault(HeaderError::Number)
-        } else {
-            Ok(value)
-        }
+        if self.at == start { self.fault(HeaderError::Number) } else { Ok(value) }
     }
 
     /// Nothing but white space may follow.
     pub fn end(&mut self) -> Result<(), Fault> {
         self.skip_lws();
-        if self.at == self.text.len() {
-            Ok(())
-        } else {
-            self.fault(HeaderError::Trailing)
-        }
+        if self.at == self.text.len() { Ok(()) } else { self.fault(HeaderError::Trailing) }
     }
 }
 

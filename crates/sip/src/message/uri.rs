@@ -8,7 +8,7 @@ use arrayvec::ArrayString;
 
 use super::error::UriError;
 use super::params::{Param, Params};
-use super::scan::{self, HOST, URI, URI_HEADER, URI_PARAM, USER};
+use super::scan::{self, HOST, URI, URI_HEADER, URI_PARAM, USER, find_byte, split_byte};
 
 /// Most parameters of one URI: more are refused.
 const MAX_PARAMS: usize = 64;
@@ -110,15 +110,10 @@ impl<'a> Uri<'a> {
 
 /// Scheme and what follows its colon.
 pub(crate) fn split_scheme(text: &str) -> Result<(Scheme, &str), UriError> {
-    let colon = text
-        .bytes()
-        .position(|b| b == b':')
-        .ok_or(UriError::Scheme)?;
+    let colon = text.bytes().position(|b| b == b':').ok_or(UriError::Scheme)?;
     let (name, rest) = (&text[..colon], &text[colon + 1..]);
     let is_scheme = name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
     let scheme = match name.len() {
         _ if !is_scheme => return Err(UriError::Scheme),
         3 if name.eq_ignore_ascii_case("sip") => Scheme::Sip,
@@ -141,8 +136,8 @@ pub(crate) fn check_characters(text: &str) -> Result<bool, UriError> {
 fn sip<'a>(rest: &'a str, mut uri: Uri<'a>) -> Result<Uri<'a>, UriError> {
     let mut rest = rest;
     // `@` stands nowhere else unescaped, so the first one ends the user part.
-    if let Some(at) = rest.bytes().position(|b| b == b'@') {
-        let (user, password) = match rest[..at].split_once(':') {
+    if let Some(at) = find_byte(rest, b'@') {
+        let (user, password) = match split_byte(&rest[..at], b':') {
             Some((user, password)) => (user, Some(password)),
             None => (&rest[..at], None),
         };
@@ -156,7 +151,7 @@ fn sip<'a>(rest: &'a str, mut uri: Uri<'a>) -> Result<Uri<'a>, UriError> {
     }
     let (host, port, mut rest) = split_host(rest)?;
     (uri.host, uri.port) = (host, port);
-    if let Some((before, headers)) = rest.split_once('?') {
+    if let Some((before, headers)) = split_byte(rest, b'?') {
         if headers.is_empty() {
             return Err(UriError::Headers);
         }
@@ -170,7 +165,7 @@ fn sip<'a>(rest: &'a str, mut uri: Uri<'a>) -> Result<Uri<'a>, UriError> {
 
 /// `number[;params]`
 fn tel<'a>(rest: &'a str, mut uri: Uri<'a>) -> Result<Uri<'a>, UriError> {
-    let end = rest.bytes().position(|b| b == b';').unwrap_or(rest.len());
+    let end = find_byte(rest, b';').unwrap_or(rest.len());
     let number = &rest[..end];
     let digits = number.strip_prefix('+').unwrap_or(number);
     let is_global = digits.len() < number.len();
@@ -179,9 +174,7 @@ fn tel<'a>(rest: &'a str, mut uri: Uri<'a>) -> Result<Uri<'a>, UriError> {
         b'a'..=b'f' | b'A'..=b'F' | b'*' | b'#' => !is_global,
         _ => false,
     });
-    let has_digit = digits
-        .bytes()
-        .any(|b| b.is_ascii_hexdigit() || matches!(b, b'*' | b'#'));
+    let has_digit = digits.bytes().any(|b| b.is_ascii_hexdigit() || matches!(b, b'*' | b'#'));
     if !is_number || !has_digit {
         return Err(UriError::Number);
     }
@@ -195,17 +188,11 @@ pub(crate) fn split_host(text: &str) -> Result<(&str, Option<u16>, &str), UriErr
     let bytes = text.as_bytes();
     let end = match bytes.first() {
         Some(b'[') => {
-            let close = bytes
-                .iter()
-                .position(|&b| b == b']')
-                .ok_or(UriError::Host)?;
+            let close = bytes.iter().position(|&b| b == b']').ok_or(UriError::Host)?;
             ipv6(&text[1..close]).ok_or(UriError::Host)?;
             close + 1
         }
-        _ => bytes
-            .iter()
-            .position(|&b| !scan::is(HOST, b))
-            .unwrap_or(bytes.len()),
+        _ => bytes.iter().position(|&b| !scan::is(HOST, b)).unwrap_or(bytes.len()),
     };
     let (host, rest) = text.split_at(end);
     if host.is_empty() {
@@ -230,7 +217,7 @@ fn params(text: &str) -> Result<Params<'_>, UriError> {
     };
     let mut seen = [false; ONCE.len()];
     for (count, param) in list.split(';').enumerate() {
-        let (name, value) = match param.split_once('=') {
+        let (name, value) = match split_byte(param, b'=') {
             Some((name, value)) => (name, Some(value)),
             None => (param, None),
         };
@@ -342,9 +329,7 @@ fn same_params(a: Params<'_>, b: Params<'_>) -> bool {
     let covers = |a: Params<'_>, b: Params<'_>| {
         a.iter().all(|Param { name, value }| match b.find(name) {
             Some(other) => same_text_any_case(value.unwrap_or(""), other.unwrap_or("")),
-            None => !BOTH_OR_NONE
-                .iter()
-                .any(|must| must.eq_ignore_ascii_case(name)),
+            None => !BOTH_OR_NONE.iter().any(|must| must.eq_ignore_ascii_case(name)),
         })
     };
     covers(a, b) && covers(b, a)
@@ -353,11 +338,9 @@ fn same_params(a: Params<'_>, b: Params<'_>) -> bool {
 /// The same headers in any order.
 fn same_headers(a: Option<&str>, b: Option<&str>) -> bool {
     let covers = |a: &str, b: &str| {
-        a.split('&').take(MAX_PARAMS).all(|header| {
-            b.split('&')
-                .take(MAX_PARAMS)
-                .any(|other| same_header(header, other))
-        })
+        a.split('&')
+            .take(MAX_PARAMS)
+            .all(|header| b.split('&').take(MAX_PARAMS).any(|other| same_header(header, other)))
     };
     match (a, b) {
         (Some(a), Some(b)) => {
@@ -381,9 +364,7 @@ fn same_header(a: &str, b: &str) -> bool {
 fn same_tel(a: &Uri<'_>, b: &Uri<'_>) -> bool {
     fn digits<'t>(text: &'t str) -> impl Iterator<Item = u8> + 't {
         let is_digit = |b: &u8| !matches!(b, b'-' | b'.' | b'(' | b')');
-        text.bytes()
-            .filter(is_digit)
-            .map(|b| b.to_ascii_lowercase())
+        text.bytes().filter(is_digit).map(|b| b.to_ascii_lowercase())
     }
     let covers = |a: Params<'_>, b: Params<'_>| {
         a.iter().all(|Param { name, value }| {

@@ -78,11 +78,7 @@ fn read_media_type<'a>(scanner: &mut Scanner<'a>) -> Result<MediaType<'a>, Fault
     let subtype = scanner.token()?;
     let params = read_params(scanner, |_| Ok(()))?;
     scanner.end()?;
-    Ok(MediaType {
-        kind,
-        subtype,
-        params,
-    })
+    Ok(MediaType { kind, subtype, params })
 }
 
 fn number_and_method<'a>(scanner: &mut Scanner<'a>, max: u32) -> Result<CSeq<'a>, Fault> {
@@ -148,19 +144,10 @@ pub(crate) fn read_session_expires(scanner: &mut Scanner<'_>) -> Result<SessionE
 /// Call-ID: words of printable characters, RFC 3261 `word [ "@" word ]`; what must be escaped elsewhere is allowed.
 pub(crate) fn check_call_id(value: &str) -> Result<(), Fault> {
     if value.is_empty() {
-        return Err(Fault {
-            error: HeaderError::Empty,
-            at: 0,
-        });
+        return Err(Fault { error: HeaderError::Empty, at: 0 });
     }
-    match value
-        .bytes()
-        .position(|b| !(0x21..0x7f).contains(&b) || matches!(b, b',' | b';'))
-    {
-        Some(at) => Err(Fault {
-            error: HeaderError::Token,
-            at,
-        }),
+    match value.bytes().position(|b| !(0x21..0x7f).contains(&b) || matches!(b, b',' | b';')) {
+        Some(at) => Err(Fault { error: HeaderError::Token, at }),
         None => Ok(()),
     }
 }
@@ -173,9 +160,7 @@ mod tests {
     fn cseq() {
         fn check(text: &str, want: Result<(u32, &str), HeaderError>) {
             let got = read_cseq(&mut Scanner::new(text));
-            let got = got
-                .map(|c| (c.number, c.method.as_str()))
-                .map_err(|fault| fault.error);
+            let got = got.map(|c| (c.number, c.method.as_str())).map_err(|fault| fault.error);
             assert_eq!(got, want, "{text}");
         }
         check("1 INVITE", Ok((1, "INVITE")));
@@ -196,10 +181,7 @@ mod tests {
     #[test]
     fn rack() {
         let got = read_rack(&mut Scanner::new("776656 1 INVITE")).expect("well-formed");
-        assert_eq!(
-            (got.rseq, got.cseq.number, got.cseq.method),
-            (776_656, 1, Method::Invite)
-        );
+        assert_eq!((got.rseq, got.cseq.number, got.cseq.method), (776_656, 1, Method::Invite));
         assert!(read_rack(&mut Scanner::new("1 INVITE")).is_err());
         assert!(read_rack(&mut Scanner::new("4294967296 1 INVITE")).is_err());
     }
@@ -208,32 +190,20 @@ mod tests {
     fn session_expires() {
         fn check(text: &str, want: Result<(u32, Option<Refresher>), HeaderError>) {
             let got = read_session_expires(&mut Scanner::new(text));
-            assert_eq!(
-                got.map(|s| (s.seconds, s.refresher)).map_err(|f| f.error),
-                want,
-                "{text}"
-            );
+            assert_eq!(got.map(|s| (s.seconds, s.refresher)).map_err(|f| f.error), want, "{text}");
         }
         check("1800", Ok((1800, None)));
         check("90 ; refresher = UAS;x=y", Ok((90, Some(Refresher::Uas))));
         check("90;refresher=uac", Ok((90, Some(Refresher::Uac))));
         check("90;refresher=me", Err(HeaderError::Parameter));
-        check(
-            "90;refresher=uac;refresher=uas",
-            Err(HeaderError::Duplicate),
-        );
+        check("90;refresher=uac;refresher=uas", Err(HeaderError::Duplicate));
         check("4294967296", Err(HeaderError::Range));
         check("x", Err(HeaderError::Number));
     }
 
     #[test]
     fn call_id() {
-        for good in [
-            "a",
-            "a@b",
-            "wsinv.ndaksdj@192.0.2.1",
-            "<{x}>\"\\?/[]:()%~`'*+",
-        ] {
+        for good in ["a", "a@b", "wsinv.ndaksdj@192.0.2.1", "<{x}>\"\\?/[]:()%~`'*+"] {
             assert_eq!(check_call_id(good), Ok(()), "{good}");
         }
         for bad in ["", "a b", "a,b", "é"] {

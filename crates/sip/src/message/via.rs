@@ -83,9 +83,7 @@ pub(crate) fn read_via<'a>(scanner: &mut Scanner<'a>) -> Result<Via<'a>, Fault> 
         match param.name.len() {
             6 if param.name.eq_ignore_ascii_case("branch") => once(&mut via.branch, param.value),
             5 if param.name.eq_ignore_ascii_case("rport") => {
-                let port = param
-                    .value
-                    .map(|value| value.parse().map_err(|_| HeaderError::Port));
+                let port = param.value.map(|value| value.parse().map_err(|_| HeaderError::Port));
                 match via.rport.replace(port.transpose()?) {
                     Some(_) => Err(HeaderError::Duplicate),
                     None => Ok(()),
@@ -93,10 +91,7 @@ pub(crate) fn read_via<'a>(scanner: &mut Scanner<'a>) -> Result<Via<'a>, Fault> 
             }
             8 if param.name.eq_ignore_ascii_case("received") => {
                 once(&mut via.received, param.value)?;
-                via.received
-                    .and_then(host_ip)
-                    .map(|_| ())
-                    .ok_or(HeaderError::Host)
+                via.received.and_then(host_ip).map(|_| ()).ok_or(HeaderError::Host)
             }
             5 if param.name.eq_ignore_ascii_case("maddr") => once(&mut via.maddr, param.value),
             3 if param.name.eq_ignore_ascii_case("ttl") => {
@@ -124,10 +119,7 @@ fn protocol(scanner: &mut Scanner<'_>) -> Result<(), Fault> {
     for word in ["SIP", "2.0"] {
         let at = scanner.at();
         if !scanner.run(TOKEN).eq_ignore_ascii_case(word) {
-            return Err(Fault {
-                error: HeaderError::Protocol,
-                at,
-            });
+            return Err(Fault { error: HeaderError::Protocol, at });
         }
         scanner.skip_lws();
         if !scanner.eat(b'/') {
@@ -142,14 +134,8 @@ fn protocol(scanner: &mut Scanner<'_>) -> Result<(), Fault> {
 fn sent_by<'a>(scanner: &mut Scanner<'a>) -> Result<(&'a str, Option<u16>), Fault> {
     let at = scanner.at();
     let (host, port, rest) = split_host(scanner.rest()).map_err(|error| match error {
-        UriError::Port => Fault {
-            error: HeaderError::Port,
-            at,
-        },
-        _ => Fault {
-            error: HeaderError::Host,
-            at,
-        },
+        UriError::Port => Fault { error: HeaderError::Port, at },
+        _ => Fault { error: HeaderError::Host, at },
     })?;
     scanner.skip_to(rest);
     if port.is_some() {
@@ -163,10 +149,8 @@ fn sent_by<'a>(scanner: &mut Scanner<'a>) -> Result<(&'a str, Option<u16>), Faul
     }
     scanner.skip_lws();
     let at = scanner.at();
-    let port = scanner.number(u16::MAX.into()).map_err(|_| Fault {
-        error: HeaderError::Port,
-        at,
-    })?;
+    let port =
+        scanner.number(u16::MAX.into()).map_err(|_| Fault { error: HeaderError::Port, at })?;
     Ok((host, Some(port as u16)))
 }
 
@@ -200,13 +184,7 @@ mod tests {
             Some(5061),
             Some("z9hG4bKx"),
         );
-        check(
-            "sip/2.0/tcp\t[2001:db8::9:1];BRANCH = x",
-            "tcp",
-            "[2001:db8::9:1]",
-            None,
-            Some("x"),
-        );
+        check("sip/2.0/tcp\t[2001:db8::9:1];BRANCH = x", "tcp", "[2001:db8::9:1]", None, Some("x"));
         check(
             "SIP  / 2.0  / NEW-one  h_1  :  70  ; branch  =   x ",
             "NEW-one",
@@ -214,13 +192,7 @@ mod tests {
             Some(70),
             Some("x"),
         );
-        check(
-            "SIP/2.0/UDP [2001:db8::1]:70;x=\"a,b\"",
-            "UDP",
-            "[2001:db8::1]",
-            Some(70),
-            None,
-        );
+        check("SIP/2.0/UDP [2001:db8::1]:70;x=\"a,b\"", "UDP", "[2001:db8::1]", Some(70), None);
     }
 
     #[test]
@@ -232,10 +204,7 @@ mod tests {
             (via.rport, via.received, via.maddr),
             (Some(None), Some("[2001:db8::1]"), Some("224.0.0.1"))
         );
-        assert_eq!(
-            (via.ttl, via.alias, via.params.has("x")),
-            (Some(16), true, true)
-        );
+        assert_eq!((via.ttl, via.alias, via.params.has("x")), (Some(16), true, true));
         let want = Some("2001:db8::1".parse().expect("address"));
         assert_eq!(via.received_ip(), want);
         let via =
