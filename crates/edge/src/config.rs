@@ -31,11 +31,18 @@ pub struct Limits {
     pub transactions: usize,
     /// Bindings of one line.
     pub bindings_per_line: usize,
+    /// What digest offers and remembers.
+    pub digest: sip::digest::Limits,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { calls: 50_000, transactions: 400_000, bindings_per_line: 10 }
+        Limits {
+            calls: 50_000,
+            transactions: 400_000,
+            bindings_per_line: 10,
+            digest: sip::digest::Limits::default(),
+        }
     }
 }
 

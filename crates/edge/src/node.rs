@@ -102,7 +102,7 @@ impl Node {
             authenticator: Authenticator::new(
                 &config.realm,
                 config.secrets.nonce,
-                sip::digest::Limits::default(),
+                config.limits.digest,
             ),
             registrar: Registrar::new(hash, config.limits.bindings_per_line, &settings.listeners),
             calls: Calls::default(),

@@ -32,11 +32,14 @@ pub struct Limits {
     pub max_counted_nonces: usize,
     /// Is MD5 offered and taken besides SHA-256?
     pub md5: bool,
+    /// Is MD5 offered before SHA-256? For phones that look at the first challenge only and give up
+    /// when it is SHA-256, against the order of RFC 8760 §2.3.
+    pub md5_first: bool,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { nonce_life_ms: 60_000, max_counted_nonces: 200_000, md5: true }
+        Limits { nonce_life_ms: 60_000, max_counted_nonces: 200_000, md5: true, md5_first: false }
     }
 }
 
@@ -106,7 +109,7 @@ impl Authenticator {
         &self.realm
     }
 
-    /// Writes the challenge lines, SHA-256 first (RFC 8760 §2.3). `name` is WWW-Authenticate or
+    /// Writes the challenge lines, SHA-256 first (RFC 8760 §2.3) unless told otherwise. `name` is WWW-Authenticate or
     /// Proxy-Authenticate. Nothing is remembered.
     pub fn challenge(
         &mut self,
@@ -118,7 +121,10 @@ impl Authenticator {
     ) {
         debug_assert!(matches!(name, Name::WwwAuthenticate | Name::ProxyAuthenticate));
         let nonce = self.nonces.issue(now.wall, source);
-        let offered = [Algorithm::Sha256, Algorithm::Md5];
+        let mut offered = [Algorithm::Sha256, Algorithm::Md5];
+        if self.limits.md5_first {
+            offered.reverse();
+        }
         for algorithm in offered.into_iter().filter(|algorithm| self.accepts(*algorithm)) {
             let parts: [&[u8]; 9] = [
                 name.as_str().as_bytes(),
