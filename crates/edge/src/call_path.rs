@@ -5,6 +5,7 @@ use engine::{Attempt, Caller, Ended, Route, Target, Verdict};
 use sip::b2bua::{Call, CallEvent, CallKey, PeerKind, Purpose, Refused, Side, User};
 use sip::flow::Flow;
 use sip::message::{Message, Name, Scheme, Uri};
+use sip::session_timer::TimerError;
 use sip::transaction::ServerTx;
 use types::cdr::{HangupCause, HangupSide, LegRecord};
 use types::{DecisionId, Finding, Hold, LineId, Record, Tick, TrunkId};
@@ -64,10 +65,10 @@ impl Node {
         if request.header(Name::ContentEncoding).is_some() {
             return Some(415);
         }
-        if let Some(Ok(wanted)) = request.session_expires()
-            && wanted.seconds < self.settings.min_se_s
-        {
-            return Some(422);
+        match sip::session_timer::grant(&self.settings.session, request) {
+            Err(TimerError::TooSmall(_)) => return Some(422),
+            Err(TimerError::Header(_)) => return Some(400),
+            Ok(_) => {}
         }
         if self.calls.len() >= self.max_calls {
             return Some(503);

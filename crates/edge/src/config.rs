@@ -119,8 +119,10 @@ impl NodeConfig {
             realm: self.realm.clone(),
             product: concat!("Ringfence/", env!("CARGO_PKG_VERSION")).to_owned(),
             ring_ms: self.timers.ring_ms,
-            session_expires_s: self.timers.session_expires_s,
-            min_se_s: self.timers.min_se_s,
+            session: sip::session_timer::Policy {
+                session_expires_s: self.timers.session_expires_s,
+                min_se_s: self.timers.min_se_s,
+            },
             t1_ms: self.timers.sip.t1_ms,
             t2_ms: self.timers.sip.t2_ms,
         }

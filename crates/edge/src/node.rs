@@ -104,7 +104,15 @@ impl Node {
                 config.secrets.nonce,
                 config.limits.digest,
             ),
-            registrar: Registrar::new(hash, config.limits.bindings_per_line, &settings.listeners),
+            registrar: Registrar::new(
+                hash,
+                sip::registrar::Limits {
+                    bindings_per_line: config.limits.bindings_per_line,
+                    ..sip::registrar::Limits::default()
+                },
+                settings.listeners.iter().map(|listener| listener.advertised).collect(),
+                domains.clone(),
+            ),
             calls: Calls::default(),
             by_decision: Map::with_hasher(hash),
             adopted: Map::with_hasher(hash),
@@ -242,6 +250,9 @@ impl Node {
             self.link_response(found.user, response, flow);
             return;
         };
+        if matches!(user.purpose, Purpose::LegInvite(_)) {
+            self.leg_heard(user.call, flow);
+        }
         self.with_call(user.call, |live, wire, events| match user.purpose {
             Purpose::LegInvite(leg) => live.call.leg_response(wire, leg, response, flow, events),
             Purpose::Relay(to, id) => live.call.relay_response(wire, to, id, response, flow, events),

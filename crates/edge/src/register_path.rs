@@ -4,7 +4,7 @@
 use sip::digest::{Verified, canonical_user};
 use sip::flow::Flow;
 use sip::message::{Message, Name};
-use sip::registrar::Change;
+use sip::registrar::{Change, Registrar};
 use types::account::Ha1;
 use types::{Fact, LineId, LineStatus, Record};
 
@@ -110,6 +110,7 @@ impl Node {
         let start = out.begin();
         head.begin(&mut out.arena, 200, "OK", tag.as_str());
         self.registrar.write_contacts(line, self.now, &mut out.arena);
+        Registrar::write_path(request, &mut out.arena);
         sip::message::print::finish(&mut out.arena, None, b"");
         out.finish(start, *flow);
     }
@@ -129,9 +130,9 @@ impl Node {
                         };
                         records.push(Record::Fact(self.now.wall, fact));
                     }
-                    records.push(Record::Binding(Box::new(binding)));
+                    records.push(Record::Binding(binding));
                 }
-                Change::Persist(binding) => records.push(Record::Binding(Box::new(binding))),
+                Change::Persist(binding) => records.push(Record::Binding(binding)),
                 Change::Removed { contact } => records.push(Record::BindingGone(line, contact)),
             }
         }

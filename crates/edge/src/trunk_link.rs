@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use sip::b2bua::User;
+use sip::b2bua::{CallKey, PeerKind, User};
 use sip::flow::Flow;
 use sip::message::{Message, Method, Name, print};
 use types::{Fact, Millis, Record, Tick, TrunkId};
@@ -59,10 +59,23 @@ impl Node {
     }
 
     /// A carrier that was silent has answered.
-    pub(crate) fn trunk_heard(&mut self, trunk: TrunkId) {
+    fn trunk_heard(&mut self, trunk: TrunkId) {
         if self.links.resting.remove(&trunk).is_some() {
             let fact = Fact::TrunkReachable { trunk, reachable: true };
             self.must_store(vec![Record::Fact(self.now.wall, fact)]);
+        }
+    }
+
+    /// A leg's peer said something: if it is a carrier that was silent, it no longer is.
+    pub(crate) fn leg_heard(&mut self, call: CallKey, flow: &Flow) {
+        if self.links.resting.is_empty() {
+            return;
+        }
+        let Some(live) = self.calls.find(call) else { return };
+        let leg = live.call.legs().iter().find(|leg| leg.plan.flow.peer == flow.peer);
+        if let Some(leg) = leg.filter(|leg| matches!(leg.plan.peer, PeerKind::Trunk(_))) {
+            let trunk = TrunkId(leg.plan.mark);
+            self.trunk_heard(trunk);
         }
     }
 

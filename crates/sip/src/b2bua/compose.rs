@@ -4,6 +4,7 @@
 use crate::dialog::Dialog;
 use crate::flow::Flow;
 use crate::message::{Message, Method, Name, ReplyHead, print};
+use crate::session_timer::{self, Granted, LEAST_MIN_SE_S};
 
 use super::{Body, Leg, Settings};
 
@@ -59,8 +60,8 @@ pub struct Reply<'a> {
     pub min_expires: Option<u32>,
     /// The option that we do not know (420).
     pub unsupported: Option<&'a str>,
-    /// Session timer (seconds, refresher) that we grant.
-    pub session_expires: Option<(u32, &'static str)>,
+    /// Session timer that we grant.
+    pub session: Option<Granted>,
     /// Sequence number of a reliable provisional response.
     pub rseq: Option<u32>,
     /// Value of the Reason header.
@@ -83,7 +84,7 @@ impl<'a> Reply<'a> {
             unsupported: None,
             contact: None,
             for_session: false,
-            session_expires: None,
+            session: None,
             rseq: None,
             reason: None,
             retry_after_s: None,
@@ -114,14 +115,11 @@ impl<'a> Reply<'a> {
         if let Some(option) = self.unsupported {
             print::header(out, Name::Unsupported, option);
         }
-        if let Some((seconds, refresher)) = self.session_expires {
-            print::header(out, Name::SessionExpires, format_args!("{seconds};refresher={refresher}"));
-            if refresher == "uac" {
-                print::header(out, Name::Require, "timer");
-            }
+        if let Some(granted) = &self.session {
+            session_timer::write_granted(out, granted);
         }
         if self.status == 422 {
-            print::header(out, Name::MinSe, settings.min_se_s);
+            print::header(out, Name::MinSe, settings.session.min_se_s.max(LEAST_MIN_SE_S));
         }
         if let Some(rseq) = self.rseq {
             print::header(out, Name::Require, "100rel");
@@ -179,12 +177,7 @@ pub fn invite(out: &mut Vec<u8>, leg: &Leg, branch: &str, settings: &Settings, f
     print::header(out, Name::Allow, ALLOW);
     let supported = if fields.reliable_provisionals { "timer, 100rel" } else { "timer" };
     print::header(out, Name::Supported, supported);
-    print::header(
-        out,
-        Name::SessionExpires,
-        format_args!("{};refresher=uas", leg.session_expires_s),
-    );
-    print::header(out, Name::MinSe, settings.min_se_s);
+    session_timer::write_offered(out, &leg.session);
     if let Some(identity) = &plan.identity {
         print::header(out, Name::PAssertedIdentity, format_args!("<{identity}>"));
     }

@@ -3,11 +3,11 @@
 use types::cdr::{HangupCause, HangupSide};
 
 use crate::dialog::Dialog;
-use crate::message::{Message, Method, Name, print};
+use crate::message::{Message, Method, Name, Refresher, print};
+use crate::session_timer::{self, Wanted};
 use crate::transaction::ServerTx;
 
-use super::compose::{self, OwnedMethod, Reply};
-use super::session::SessionOrder;
+use super::compose::{self, Reply};
 use super::{
     Call, CallEvent, LegState, PeerKind, Phase, Purpose, Refused, Side, Unacked, User, Wire, invite,
 };
@@ -202,10 +202,11 @@ impl Call {
         }
         self.repeat_answers(wire, events);
         for side in [Side::Caller, Side::Callee] {
-            match self.sessions[super::index_of(side)].due(now) {
-                SessionOrder::Wait => {}
-                SessionOrder::Probe => self.probe(wire, side),
-                SessionOrder::Expired => {
+            let session = self.sessions[super::index_of(side)].as_mut();
+            match session.map_or(Wanted::Nothing, |session| session.timer.due(now)) {
+                Wanted::Nothing => {}
+                Wanted::Refresh => self.refresh_session(wire, side),
+                Wanted::Bye => {
                     self.hang_up(wire, HangupCause::SessionExpired, 408, None, events);
                 }
             }
@@ -251,19 +252,25 @@ impl Call {
         self.finish_if_tidy(events);
     }
 
-    /// Asks a side whether it is still there.
-    fn probe(&mut self, wire: &mut Wire<'_>, side: Side) {
+    /// Refreshes the session of a side with UPDATE, or asks one without timers whether it is there.
+    fn refresh_session(&mut self, wire: &mut Wire<'_>, side: Side) {
         let Some(winner) = self.winner else { return };
+        let peer_knows = self.sessions[super::index_of(side)].is_some_and(|s| s.peer_knows);
+        let method = if peer_knows { Method::Update } else { Method::Options };
         let user = User { call: self.key, purpose: Purpose::Relay(side, u8::MAX) }.pack();
         let Ok(tx) = wire.transactions.new_client(user) else { return };
         let branch = wire.transactions.branch(tx).to_string();
         let settings = wire.settings;
-        let method = OwnedMethod::Options.method();
         let dialog = self.dialog_mut(side, winner);
         let cseq = dialog.next_cseq();
         let dialog = &*dialog;
         wire.transactions.send(wire.now.tick, tx, dialog.flow, method, wire.out, |out| {
             compose::in_dialog(out, dialog, method, cseq, &branch, settings);
+            if peer_knows {
+                print::header(out, Name::Supported, "timer");
+                let offered = session_timer::offer(&settings.session, Some(Refresher::Uac));
+                session_timer::write_offered(out, &offered);
+            }
             compose::finish(out, None);
         });
     }

@@ -8,6 +8,7 @@ use crate::digest::uac;
 use crate::dialog::Dialog;
 use crate::flow::Flow;
 use crate::message::{Message, Method, Name, Refresher};
+use crate::session_timer::{self, SessionTimer};
 use crate::transaction::{Overloaded, ServerTx};
 
 use super::compose::{self, InviteFields, Reply};
@@ -26,7 +27,7 @@ impl Call {
     pub fn new(key: CallKey, invite: &Message<'_>, flow: &Flow, tx: ServerTx, wire: &mut Wire<'_>) -> Option<Call> {
         let tag = local_tag(wire.tokens, key, Side::Caller, 0);
         let dialog = Dialog::uas(invite, flow, &tag).ok()?;
-        let timer = invite.has_option(Name::Supported, "timer");
+        let session = session_timer::grant(&wire.settings.session, invite).ok()?;
         let reliable_provisionals = invite.has_option(Name::Supported, "100rel")
             || invite.has_option(Name::Require, "100rel");
         Some(Call {
@@ -38,7 +39,7 @@ impl Call {
                 offer: Body::of(invite),
                 max_forwards: invite.max_forwards().unwrap_or(70).saturating_sub(1),
                 reliable_provisionals,
-                timer,
+                session,
             },
             legs: Vec::with_capacity(1),
             forks: Vec::with_capacity(1),
@@ -46,7 +47,7 @@ impl Call {
             relays: Vec::new(),
             unacked: Vec::new(),
             last_acks: [LastAck::default(), LastAck::default()],
-            sessions: [Session::NONE, Session::NONE],
+            sessions: [None, None],
             ring_deadline: wire.tick().plus_ms(wire.settings.ring_ms),
             byes_open: 0,
             bye_caller_after_ack: false,
@@ -72,7 +73,7 @@ impl Call {
             cseq: 1,
             heard: false,
             silence_deadline: Tick::NEVER,
-            session_expires_s: wire.settings.session_expires_s,
+            session: session_timer::offer(&wire.settings.session, Some(Refresher::Uas)),
             challenges_answered: 0,
         });
         Ok(index)
@@ -243,7 +244,7 @@ impl Call {
         let reply = Reply {
             contact: Some(&dialog.flow),
             for_session: true,
-            session_expires: self.caller.timer.then_some((wire.settings.session_expires_s, "uac")),
+            session: self.caller.session.require.then_some(self.caller.session),
             body: (!response.body.is_empty()).then_some((content_type, response.body)),
             ..Reply::new(status, &dialog.local_tag)
         };
@@ -255,18 +256,19 @@ impl Call {
     }
 
     fn start_sessions(&mut self, wire: &Wire<'_>, response: &Message<'_>) {
-        let (now, seconds) = (wire.now.tick, wire.settings.session_expires_s);
-        self.sessions[0] = if self.caller.timer {
-            Session::kept_by_peer(now, seconds)
-        } else {
-            Session::probed(now, seconds)
-        };
-        self.sessions[1] = match response.session_expires() {
-            Some(Ok(granted)) if granted.refresher == Some(Refresher::Uas) => {
-                Session::kept_by_peer(now, granted.seconds.max(wire.settings.min_se_s))
+        let now = wire.now.tick;
+        let granted = self.caller.session;
+        let we_refresh = granted.refresher == Refresher::Uas;
+        let timer = SessionTimer::new(now, granted.seconds, we_refresh);
+        self.sessions[0] = Some(Session { timer, peer_knows: granted.require });
+        self.sessions[1] = Some(match session_timer::agreed(response) {
+            Some(Ok(agreed)) => {
+                let we_refresh = agreed.refresher == Some(Refresher::Uac);
+                let timer = SessionTimer::new(now, agreed.seconds, we_refresh);
+                Session { timer, peer_knows: true }
             }
-            _ => Session::probed(now, seconds),
-        };
+            _ => Session::asked_by_us(now, wire),
+        });
     }
 
     /// An answer that nobody waits for: acknowledge it and hang up at once.
@@ -328,15 +330,10 @@ impl Call {
 
     /// RFC 4028 §7.3: the callee wants a longer session timer.
     fn ask_longer_session(&mut self, wire: &mut Wire<'_>, index: u8, response: &Message<'_>) -> bool {
-        let wanted = response.header(Name::MinSe).and_then(|text| text.trim().parse::<u32>().ok());
         let leg = &mut self.legs[usize::from(index)];
-        match wanted {
-            Some(seconds) if seconds > leg.session_expires_s && seconds <= 86_400 => {
-                leg.session_expires_s = seconds;
-                self.send_invite_again(wire, index, None)
-            }
-            _ => false,
-        }
+        let Some(session) = session_timer::offer_again(&leg.session, response) else { return false };
+        leg.session = session;
+        self.send_invite_again(wire, index, None)
     }
 
     fn send_invite_again(&mut self, wire: &mut Wire<'_>, index: u8, credentials: Option<&[u8]>) -> bool {
@@ -491,7 +488,7 @@ impl Call {
             return;
         }
         self.phase = Phase::Ending;
-        self.sessions = [Session::NONE, Session::NONE];
+        self.sessions = [None, None];
         self.tidy_deadline = wire.now.tick.plus_ms((ACK_WAIT_FACTOR + 8) * wire.settings.t1_ms);
         events.push(CallEvent::Over { side, cause, status });
     }
@@ -507,6 +504,14 @@ impl Call {
             self.finished = true;
             events.push(CallEvent::Finished);
         }
+    }
+}
+
+impl Session {
+    /// The peer knows no session timer: we ask whether it is still there.
+    pub(super) fn asked_by_us(now: Tick, wire: &Wire<'_>) -> Session {
+        let seconds = wire.settings.session.session_expires_s;
+        Session { timer: SessionTimer::new(now, seconds, true), peer_knows: false }
     }
 }
 

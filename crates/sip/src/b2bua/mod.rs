@@ -19,7 +19,6 @@ mod hangup;
 mod invite;
 mod key;
 mod relay;
-mod session;
 mod settings;
 mod snapshot;
 
@@ -29,12 +28,12 @@ use types::cdr::{HangupCause, HangupSide};
 use crate::dialog::Dialog;
 use crate::flow::Flow;
 use crate::message::Message;
+use crate::session_timer::{Granted, Offered, SessionTimer};
 use crate::transaction::{ClientTx, ServerTx};
 
 pub use compose::{OwnedMethod, Reply};
 pub use invite::{credentials_for, refuse_answer};
 pub use key::{CallKey, Purpose, Side, User, local_tag, read_tag};
-pub use session::Session;
 pub use settings::{HostPort, Listener, Settings, Wire};
 pub use snapshot::{CallSnapshot, LegSnapshot};
 
@@ -152,7 +151,7 @@ pub struct Leg {
     cseq: u32,
     heard: bool,
     silence_deadline: Tick,
-    session_expires_s: u32,
+    session: Offered,
     challenges_answered: u8,
 }
 
@@ -172,7 +171,7 @@ struct Caller {
     offer: Option<Body>,
     max_forwards: u8,
     reliable_provisionals: bool,
-    timer: bool,
+    session: Granted,
 }
 
 /// A 2xx of ours to an INVITE, repeated until its ACK comes (RFC 3261 §13.3.1.4).
@@ -202,6 +201,14 @@ struct Relay {
     offered: bool,
     challenged: bool,
     body: Option<Body>,
+}
+
+/// What keeps one side's session alive.
+#[derive(Clone, Copy, Debug)]
+struct Session {
+    timer: SessionTimer,
+    /// Does the peer know session timers? Then we refresh with UPDATE, else we ask with OPTIONS.
+    peer_knows: bool,
 }
 
 /// The last ACK sent to a side, to be repeated with each repeated 2xx.
@@ -278,8 +285,6 @@ pub enum DialogCheck {
     OtherFlow,
     /// It is not.
     Unknown,
-    /// It is, but its CSeq is old.
-    OutOfOrder,
 }
 
 /// A call: one caller, legs towards the called side, at most one answer.
@@ -294,7 +299,7 @@ pub struct Call {
     relays: Vec<Relay>,
     unacked: Vec<Unacked>,
     last_acks: [LastAck; 2],
-    sessions: [Session; 2],
+    sessions: [Option<Session>; 2],
     ring_deadline: Tick,
     byes_open: u8,
     bye_caller_after_ack: bool,
@@ -363,7 +368,7 @@ impl Call {
             .filter(|leg| leg.state == LegState::Calling && !leg.heard)
             .map(|leg| leg.silence_deadline);
         let repeats = self.unacked.iter().map(|unacked| unacked.next.min(unacked.until));
-        let sessions = self.sessions.iter().map(Session::next_timeout);
+        let sessions = self.sessions.iter().flatten().map(|session| session.timer.next_timeout());
         let phase = match self.phase {
             Phase::Routing => self.ring_deadline,
             Phase::Answered => Tick::NEVER,

@@ -1,10 +1,12 @@
 //! Requests within a call's dialogs, passed from one side to the other. Lives here: re-INVITE,
 //! UPDATE, INFO, PRACK. Never here: BYE, REFER (refused before it comes here), the first INVITE.
 
+use types::Tick;
 use types::cdr::HangupCause;
 
 use crate::flow::Flow;
-use crate::message::{Message, Method, Name, print};
+use crate::message::{Message, Method, Name, Refresher, print};
+use crate::session_timer::{self, Granted};
 use crate::transaction::ServerTx;
 
 use super::compose::{self, OwnedMethod, Reply};
@@ -27,7 +29,7 @@ impl Call {
             return;
         };
         let now = wire.now.tick;
-        self.sessions[index_of(from)].refresh(now);
+        self.show_life(from, now);
         let dialog = self.dialog_mut(from, fork);
         if matches!(method, OwnedMethod::Invite | OwnedMethod::Update) {
             dialog.refresh_target(request);
@@ -115,11 +117,8 @@ impl Call {
             if matches!(relay.method, OwnedMethod::Invite | OwnedMethod::Update) {
                 print::header(out, Name::Allow, compose::ALLOW);
                 print::header(out, Name::Supported, "timer");
-                print::header(
-                    out,
-                    Name::SessionExpires,
-                    format_args!("{};refresher=uas", settings.session_expires_s),
-                );
+                let offered = session_timer::offer(&settings.session, Some(Refresher::Uas));
+                session_timer::write_offered(out, &offered);
             }
             if let Some(line) = credentials {
                 out.extend_from_slice(line);
@@ -140,7 +139,7 @@ impl Call {
     ) {
         let status = response.status().unwrap_or(0);
         if status >= 200 {
-            self.sessions[index_of(to)].refresh(wire.now.tick);
+            self.show_life(to, wire.now.tick);
         }
         if self.repeat_ack_if_invite(wire, to, response) {
             return;
@@ -199,8 +198,9 @@ impl Call {
         let reply = Reply {
             contact: sessions.then_some(&dialog.flow),
             for_session: sessions,
-            session_expires: (sessions && self.timer_of(asking))
-                .then_some((wire.settings.session_expires_s, "uac")),
+            session: self.sessions[index_of(asking)]
+                .filter(|session| sessions && session.peer_knows)
+                .map(|_| granted_again(wire)),
             body: (!response.body.is_empty()).then_some((content_type, response.body)),
             ..Reply::new(status, &dialog.local_tag)
         };
@@ -278,7 +278,7 @@ impl Call {
         let reply = Reply {
             contact: Some(&dialog.flow),
             for_session: true,
-            session_expires: timer.then_some((wire.settings.session_expires_s, "uac")),
+            session: timer.then(|| granted_again(wire)),
             ..Reply::new(if self.phase == Phase::Ending { 481 } else { 200 }, &dialog.local_tag)
         };
         let settings = wire.settings;
@@ -287,8 +287,11 @@ impl Call {
         });
     }
 
-    fn timer_of(&self, side: Side) -> bool {
-        side == Side::Callee || self.caller.timer
+    /// A side sent a request or answered one: its session goes on.
+    fn show_life(&mut self, side: Side, now: Tick) {
+        if let Some(session) = &mut self.sessions[index_of(side)] {
+            session.timer.refreshed(now);
+        }
     }
 
     fn refuse(&self, wire: &mut Wire<'_>, tx: ServerTx, status: u16) {
@@ -311,6 +314,15 @@ impl Call {
     /// A side proved itself on another flow: its dialog goes on there.
     pub fn move_flow(&mut self, side: Side, fork: u8, flow: &Flow) {
         self.dialog_mut(side, fork).flow = *flow;
+    }
+}
+
+/// The session timer of a refreshed session: the one who asked goes on refreshing.
+fn granted_again(wire: &Wire<'_>) -> Granted {
+    Granted {
+        seconds: wire.settings.session.session_expires_s,
+        refresher: Refresher::Uac,
+        require: true,
     }
 }
 

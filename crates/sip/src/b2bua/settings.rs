@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use types::{Millis, Now, Tick};
 
 use crate::flow::{Flow, Outbox, Transport};
+use crate::session_timer;
 use crate::tokens::Tokens;
 use crate::transaction::Transactions;
 
@@ -32,10 +33,8 @@ pub struct Settings {
     pub product: String,
     /// Longest time from INVITE to answer.
     pub ring_ms: Millis,
-    /// Session timer we ask for (RFC 4028), in seconds.
-    pub session_expires_s: u32,
-    /// Shortest session timer we accept, in seconds.
-    pub min_se_s: u32,
+    /// Session timers that we ask for and accept (RFC 4028).
+    pub session: session_timer::Policy,
     /// First interval of 2xx retransmission (RFC 3261 §13.3.1.4).
     pub t1_ms: Millis,
     /// Longest interval of 2xx retransmission.

@@ -6,7 +6,8 @@ use types::Tick;
 
 use crate::dialog::Dialog;
 use crate::flow::Flow;
-use crate::message::{Method, Name, print};
+use crate::message::{Method, Name, Refresher, print};
+use crate::session_timer::{self, Granted};
 use crate::transaction::Transactions;
 
 use super::{
@@ -92,7 +93,12 @@ impl Call {
         callee.local_cseq = callee.local_cseq.saturating_add(CSEQ_MARGIN);
         let invite = wire.transactions.new_client(super::User::FOREIGN).ok()?;
         wire.transactions.discard(invite);
-        let seconds = wire.settings.session_expires_s;
+        let policy = &wire.settings.session;
+        let session = Granted {
+            seconds: policy.session_expires_s,
+            refresher: Refresher::Uas,
+            require: false,
+        };
         let leg = Leg {
             plan: adopted_plan(&callee, peer, mark),
             state: LegState::Answered,
@@ -103,7 +109,7 @@ impl Call {
             cseq: callee.local_cseq,
             heard: true,
             silence_deadline: Tick::NEVER,
-            session_expires_s: seconds,
+            session: session_timer::offer(policy, None),
             challenges_answered: 0,
         };
         let now = wire.now.tick;
@@ -116,7 +122,7 @@ impl Call {
                 offer: None,
                 max_forwards: 70,
                 reliable_provisionals: false,
-                timer: false,
+                session,
             },
             legs: vec![leg],
             forks: vec![Fork { leg: 0, caller, callee }],
@@ -124,7 +130,7 @@ impl Call {
             relays: Vec::new(),
             unacked: Vec::new(),
             last_acks: [LastAck::default(), LastAck::default()],
-            sessions: [Session::probed(now, seconds), Session::probed(now, seconds)],
+            sessions: [Some(Session::asked_by_us(now, wire)), Some(Session::asked_by_us(now, wire))],
             ring_deadline: Tick::NEVER,
             byes_open: 0,
             bye_caller_after_ack: false,
