@@ -3,13 +3,15 @@
 
 use jiff::civil::Date;
 use rating::{DeckError, NumberingConfig, NumberingError};
-use types::{AccountId, DeckId, HashKey, Millis};
+use types::{AccountId, DeckId, DialPlan, HashKey, Millis};
 
 /// Settings of an engine.
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
     /// Short codes and hotspots.
     pub numbering: NumberingConfig,
+    /// How carriers write the numbers they call and show: their home country and prefixes.
+    pub trunk_plan: DialPlan,
     /// Which shard of the node this is: the low byte of its decision ids.
     pub shard: u8,
     /// Secret of the hash maps.
@@ -31,6 +33,7 @@ impl EngineConfig {
     pub fn new(hash: HashKey) -> EngineConfig {
         EngineConfig {
             numbering: NumberingConfig::default(),
+            trunk_plan: DialPlan::default(),
             shard: 0,
             hash,
             first_slice_ms: 30_000,
@@ -57,12 +60,7 @@ pub struct OffHours {
 
 impl Default for OffHours {
     fn default() -> OffHours {
-        OffHours {
-            weekday_from_h: 19,
-            weekday_to_h: 7,
-            weekends: true,
-            bank_holidays: Vec::new(),
-        }
+        OffHours { weekday_from_h: 19, weekday_to_h: 7, weekends: true, bank_holidays: Vec::new() }
     }
 }
 

@@ -1,101 +1,161 @@
-//! The engine. Signatures first; bodies follow.
-#![allow(unused_variables, clippy::todo, missing_docs)]
-use std::net::IpAddr;
+//! The engine: its parts and what can be looked up. Never here: decisions (admission), live calls
+//! (metering, ending), commands (control).
 
-use types::cdr::LegRecord;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ledger::{Book, Ledger};
+use rating::{Numbering, RateDeck};
 use types::{
-    AccountId, DecisionId, Hold, Line, LineId, Now, Record, Snapshot, Tick, Trunk, TrunkId,
+    AccountId, Controls, DecisionId, DeckId, DialPlan, Line, LineId, Map, Now, Record, Snapshot,
+    Trunk, TrunkId, UnixMicros,
 };
 
-use crate::*;
+use crate::config::{EngineConfig, EngineError};
+use crate::dial_cache::DialCache;
+use crate::directory::{AccountEntry, Directory};
+use crate::intern::Shared;
+use crate::live_call::Calls;
+use crate::rules::ip_lock;
 
-pub struct Engine {}
+/// Postings that the book knows again; the store knows all of them.
+const BOOK_MEMORY: usize = 4_096;
+
+/// The brain of a node: everybody, every price, all money at risk and every live call of its shard.
+pub struct Engine {
+    pub(crate) config: EngineConfig,
+    pub(crate) directory: Directory,
+    /// Controls of callers that belong to no account; they are refused whatever these say.
+    pub(crate) no_controls: Arc<Shared<Controls>>,
+    /// How carriers write numbers.
+    pub(crate) trunk_plan: Arc<Shared<DialPlan>>,
+    pub(crate) decks: Map<DeckId, RateDeck>,
+    pub(crate) dial_cache: DialCache,
+    pub(crate) ledger: Ledger,
+    pub(crate) book: Book,
+    pub(crate) calls: Calls,
+    pub(crate) last_decision: DecisionId,
+    pub(crate) store_up: bool,
+    /// Noticed, and not handed out yet.
+    pub(crate) facts: Vec<Record>,
+}
 
 impl Engine {
+    /// An engine that knows what the snapshot holds. Calls that were open are open again, with
+    /// their money held; spending windows are rebuilt.
     pub fn new(config: EngineConfig, snapshot: &Snapshot, now: Now) -> Result<Engine, EngineError> {
-        todo!()
+        check_config(&config)?;
+        let numbering = Numbering::new(&config.numbering)?;
+        let hash = config.hash;
+        let mut directory = Directory::new(hash, snapshot.accounts.len(), snapshot.lines.len());
+        let (no_controls, trunk_plan) =
+            directory.share(Controls::residential(), config.trunk_plan.clone());
+        let mut engine = Engine {
+            directory,
+            no_controls,
+            trunk_plan,
+            decks: Map::with_hasher(hash),
+            dial_cache: DialCache::new(numbering, hash),
+            ledger: Ledger::new(hash),
+            book: Book::new(hash, BOOK_MEMORY),
+            calls: Calls::new(hash),
+            last_decision: DecisionId(0),
+            store_up: true,
+            facts: Vec::new(),
+            config,
+        };
+        engine.restore(snapshot, now)?;
+        Ok(engine)
     }
-    /// The usable line of a user: not of a disabled line, nor of a closed account.
+
+    /// The usable line of a user name: not a disabled one, nor one of a closed account.
     pub fn line_by_user(&self, user: &str) -> Option<&Line> {
-        todo!()
+        self.directory.line_of_user(user).filter(|line| self.directory.is_usable(line))
     }
+
+    /// A line, whatever its status.
     pub fn line(&self, line: LineId) -> Option<&Line> {
-        todo!()
+        self.directory.line(line)
     }
+
+    /// An account.
     pub fn account(&self, account: AccountId) -> Option<&AccountEntry> {
-        todo!()
+        self.directory.account(account)
     }
+
+    /// A trunk.
     pub fn trunk(&self, trunk: TrunkId) -> Option<&Trunk> {
-        todo!()
+        self.directory.trunk(trunk)
     }
+
+    /// All trunks, by id.
     pub fn trunks(&self) -> impl Iterator<Item = &Trunk> {
-        std::iter::empty()
+        self.directory.trunks()
     }
+
+    /// The enabled trunk that an address belongs to: the narrowest network, then the lowest id.
     pub fn trunk_by_source(&self, peer: IpAddr) -> Option<TrunkId> {
-        todo!()
+        self.directory.trunk_by_source(peer)
     }
+
+    /// May the line be used from this address? Judged by the locks of its account and its own (I1).
     pub fn ip_allowed(&self, line: LineId, peer: IpAddr) -> bool {
-        todo!()
+        let Some(line) = self.directory.line(line) else {
+            return false;
+        };
+        let Some(account) = self.directory.account(line.account) else {
+            return false;
+        };
+        ip_lock::check(&account.controls.ip_lock, &line.ip_lock, peer).is_none()
     }
-    pub fn admit(&mut self, now: Now, attempt: Attempt<'_>) -> Verdict {
-        todo!()
-    }
-    pub fn use_trunk(&mut self, decision: DecisionId, trunk: TrunkId) {
-        todo!()
-    }
-    pub fn hold(&self, decision: DecisionId) -> Option<Hold> {
-        todo!()
-    }
-    pub fn answered(&mut self, now: Now, decision: DecisionId) -> Deadlines {
-        todo!()
-    }
-    pub fn deadlines(&self, decision: DecisionId) -> Option<Deadlines> {
-        todo!()
-    }
-    pub fn extend(&mut self, now: Now, decision: DecisionId) -> Extension {
-        todo!()
-    }
-    pub fn extension_stored(&mut self, now: Now, decision: DecisionId) -> Deadlines {
-        todo!()
-    }
-    pub fn extension_failed(&mut self, now: Now, decision: DecisionId) -> Deadlines {
-        todo!()
-    }
-    pub fn end(&mut self, now: Now, decision: DecisionId, ended: Ended) -> Vec<Record> {
-        todo!()
-    }
-    pub fn refused(
-        &mut self,
-        now: Now,
-        refusal: Refusal,
-        a_leg: LegRecord,
-        status: u16,
-    ) -> Vec<Record> {
-        todo!()
-    }
-    pub fn recovered(&self) -> Vec<DecisionId> {
-        todo!()
-    }
-    pub fn next_timeout(&self) -> Option<Tick> {
-        todo!()
-    }
-    pub fn handle_timeout(&mut self, now: Now) -> Vec<CallOrder> {
-        todo!()
-    }
+
+    /// Can money be held durably? While it cannot, calls that cost money are refused.
     pub fn store_health(&mut self, up: bool) {
-        todo!()
+        self.store_up = up;
     }
-    pub fn command(&mut self, now: Now, command: Command) -> Result<Done, CommandError> {
-        todo!()
-    }
-    /// Facts noticed since the last call (warning levels at extensions); what is not taken comes with the next `end`.
+
+    /// Facts noticed since the last time (warning levels crossed while people talk). What is not
+    /// taken comes with the records of the next call that ends.
     pub fn take_facts(&mut self) -> Vec<Record> {
-        todo!()
+        std::mem::take(&mut self.facts)
     }
-    pub fn usage(&self, now: Now, account: AccountId) -> Option<Usage> {
-        todo!()
+
+    /// Recomputes every kept sum of money: for simulations, tests and `doctor`.
+    pub fn audit(&self) -> Result<(), ledger::AuditError> {
+        self.ledger.audit()
     }
-    pub fn live(&self) -> impl Iterator<Item = LiveCall<'_>> {
-        std::iter::empty()
+
+    /// Counts of holds made and closed since the start, and the largest overrun of one call.
+    pub fn money_totals(&self) -> ledger::Totals {
+        self.ledger.totals()
     }
+
+    /// The settings.
+    pub fn config(&self) -> &EngineConfig {
+        &self.config
+    }
+
+    pub(crate) fn next_decision(&mut self, wall: UnixMicros) -> DecisionId {
+        self.last_decision = DecisionId::next(self.last_decision, wall, self.config.shard);
+        self.last_decision
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Engine({:?}, {:?})", self.ledger, self.book)
+    }
+}
+
+fn check_config(config: &EngineConfig) -> Result<(), EngineError> {
+    let (from, to) = (config.off_hours.weekday_from_h, config.off_hours.weekday_to_h);
+    if from > 24 || to > 24 {
+        return Err(EngineError::OffHours(from, to));
+    }
+    let lead_ms = config.extend_lead_ms;
+    let shortest = config.first_slice_ms.min(config.slice_ms);
+    if shortest < 1_000 || shortest <= lead_ms {
+        return Err(EngineError::Slices { lead_ms });
+    }
+    Ok(())
 }

@@ -4,18 +4,33 @@
 //! A call's way: [`Engine::admit`] → [`Engine::answered`] → [`Engine::extend`] … → [`Engine::end`].
 //! Everything the engine wants written it hands back as records; it reads nothing but its arguments.
 
+mod admission;
+mod caller_id;
+mod case;
 mod config;
 mod control;
+mod dial_cache;
+mod dial_string;
 mod directory;
+mod ending;
 mod engine;
+mod intern;
 mod live_call;
+mod metering;
+mod off_hours;
+mod recovery;
+mod routing;
+mod rules;
 mod usage;
 mod verdict;
+mod warning;
 
 pub use config::{EngineConfig, EngineError, OffHours};
 pub use control::{Command, CommandError, Done};
+pub use dial_string::dial_string;
 pub use directory::AccountEntry;
 pub use engine::Engine;
+pub use intern::Shared;
 pub use jiff::civil::Date;
 pub use live_call::{CallOrder, Deadlines, Extension};
 pub use rating::Called;

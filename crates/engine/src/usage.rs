@@ -2,9 +2,15 @@
 //! Never here: decisions.
 
 use std::sync::Arc;
+
 use types::{
-    AccountId, Controls, DecisionId, Direction, LineId, Millis, Money, TrunkId, UnixMicros,
+    AccountId, Controls, DecisionId, DestinationClass, Direction, LineId, Millis, Money, Now,
+    TrunkId, UnixMicros,
 };
+
+use crate::engine::Engine;
+use crate::intern::Shared;
+use crate::rules::stop_level;
 
 /// What an account has used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +42,7 @@ pub struct Usage {
     /// Any spending still possible now.
     pub headroom: Money,
     /// The levels and limits that hold.
-    pub levels: Arc<Controls>,
+    pub levels: Arc<Shared<Controls>>,
 }
 
 /// A call in progress.
@@ -48,12 +54,16 @@ pub struct LiveCall<'a> {
     pub account: AccountId,
     /// The line used.
     pub line: Option<LineId>,
+    /// For on-net calls: the account called.
+    pub to_account: Option<AccountId>,
     /// Which way.
     pub direction: Direction,
     /// Number or user shown as the caller.
     pub caller: &'a str,
     /// What was dialled.
     pub dialled: &'a str,
+    /// The class of where it leads.
+    pub class: DestinationClass,
     /// The trunk in use.
     pub trunk: Option<TrunkId>,
     /// When the request came.
@@ -68,4 +78,69 @@ pub struct LiveCall<'a> {
     pub costly: bool,
     /// Does the holder pay?
     pub chargeable: bool,
+    /// Was it live before this start of the program?
+    pub recovered: bool,
+}
+
+impl Engine {
+    /// What an account has used; `None` if there is no such account.
+    pub fn usage(&self, now: Now, account: AccountId) -> Option<Usage> {
+        let entry = self.directory.account(account)?;
+        let exposed = self.ledger.exposed(now.wall, account);
+        let off_hours = self.config.off_hours.is_off(&entry.zone, now.wall);
+        let levels = stop_level::levels(&entry.controls, off_hours);
+        let activity = self.calls.activity(account);
+        let held_costly = exposed.held_costly;
+        let headroom = left(Some(levels.all_day), exposed.spent.all_day, exposed.held_all);
+        let costly = [
+            left(levels.hour, exposed.spent.hour, held_costly),
+            left(Some(levels.day), exposed.spent.day, held_costly),
+            left(levels.off_hours, exposed.spent.day, held_costly),
+            left(levels.week, exposed.spent.week, held_costly),
+        ];
+        Some(Usage {
+            unbilled: exposed.unbilled,
+            running: self.running(now, account),
+            held: exposed.held_all,
+            held_costly,
+            spent_1h: exposed.spent.hour,
+            spent_24h: exposed.spent.day,
+            spent_7d: exposed.spent.week,
+            spent_all_24h: exposed.spent.all_day,
+            calls: activity.map_or(0, |activity| activity.calls),
+            costly_calls: activity.map_or(0, |activity| activity.costly),
+            off_hours,
+            headroom_costly: costly.into_iter().fold(headroom, Money::min),
+            headroom,
+            levels: Arc::clone(&entry.controls),
+        })
+    }
+
+    /// Every call in progress, oldest first.
+    pub fn live(&self) -> impl Iterator<Item = LiveCall<'_>> {
+        self.calls.all().map(|call| LiveCall {
+            decision: call.hold.decision,
+            account: call.hold.account,
+            line: call.hold.line,
+            to_account: call.hold.to_account,
+            direction: call.hold.direction,
+            caller: &call.hold.caller,
+            dialled: &call.hold.dialled,
+            class: call.hold.destination.class,
+            trunk: call.hold.trunk,
+            started: call.hold.started,
+            answered: call.answered_at(),
+            held: call.hold.amount,
+            covered_ms: call.stored_ms,
+            costly: call.costly,
+            chargeable: call.chargeable(),
+            recovered: call.recovered,
+        })
+    }
+}
+
+/// What a level leaves, never below nothing; a level that is not set leaves everything.
+fn left(level: Option<Money>, spent: Money, held: Money) -> Money {
+    let used = spent.saturating_add(held);
+    level.map_or(Money::MAX, |level| level.saturating_sub(used).max(Money::ZERO))
 }

@@ -1,0 +1,129 @@
+//! Can a field be as it is given? Lives here: checks that need nothing but the thing itself.
+
+use ipnet::IpNet;
+use types::record::Deck;
+use types::{Account, Controls, DialPlan, Line, Money, Trunk};
+
+use super::CommandError;
+
+/// Longest name of anything, in bytes.
+const LONGEST_NAME: usize = 200;
+/// Longest SIP user name.
+const LONGEST_USER: usize = 64;
+/// Most networks of a lock, most routes and sources of a trunk.
+const LONGEST_LIST: usize = 1_000;
+
+pub(super) fn account(account: &Account) -> Result<(), CommandError> {
+    id(account.id.0)?;
+    name(&account.name)?;
+    controls(&account.controls)?;
+    dial_plan(&account.dial_plan)
+}
+
+pub(super) fn line(line: &Line) -> Result<(), CommandError> {
+    id(line.id.0)?;
+    let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b);
+    let user = line.user.as_str();
+    if user.is_empty() || user.len() > LONGEST_USER || !user.bytes().all(good) {
+        let problem = format!("`{user}`: expected 1 to {LONGEST_USER} of a-z 0-9 . _ -");
+        return wrong("user", &problem);
+    }
+    networks("ip_lock", &line.ip_lock)
+}
+
+pub(super) fn trunk(trunk: &Trunk) -> Result<(), CommandError> {
+    id(trunk.id.0)?;
+    name(&trunk.name)?;
+    let host_byte = |b: u8| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b);
+    if trunk.host.is_empty() || trunk.host.len() > 255 || !trunk.host.bytes().all(host_byte) {
+        return wrong("host", "expected a host name or an address");
+    }
+    if trunk.address.port() == 0 {
+        return wrong("address", "port 0 cannot be called");
+    }
+    networks("sources", &trunk.sources)?;
+    if trunk.routes.len() > LONGEST_LIST {
+        return wrong("routes", &format!("more than {LONGEST_LIST}"));
+    }
+    for route in &trunk.routes {
+        digits("routes.prefix", &route.prefix, 15)?;
+    }
+    if let Some(auth) = &trunk.auth
+        && (auth.user.is_empty() || auth.realm.is_empty())
+    {
+        return wrong("auth", "user and realm are needed");
+    }
+    Ok(())
+}
+
+pub(super) fn deck(deck: &Deck) -> Result<(), CommandError> {
+    id(deck.id.0)?;
+    name(&deck.name)
+}
+
+fn id(id: u32) -> Result<(), CommandError> {
+    if id == 0 { wrong("id", "ids start at 1") } else { Ok(()) }
+}
+
+fn name(name: &str) -> Result<(), CommandError> {
+    if name.trim().is_empty() {
+        return wrong("name", "a name is needed");
+    }
+    if name.len() > LONGEST_NAME || name.chars().any(char::is_control) {
+        return wrong("name", &format!("at most {LONGEST_NAME} bytes, no control characters"));
+    }
+    Ok(())
+}
+
+fn controls(controls: &Controls) -> Result<(), CommandError> {
+    let amounts = [
+        ("price_cap_national", Some(controls.price_cap_national)),
+        ("price_cap_international", Some(controls.price_cap_international)),
+        ("connect_fee_cap", Some(controls.connect_fee_cap)),
+        ("warning_level", Some(controls.warning_level)),
+        ("stop_level_1h", controls.stop_level_1h),
+        ("stop_level_24h", Some(controls.stop_level_24h)),
+        ("stop_level_7d", controls.stop_level_7d),
+        ("stop_level_off_hours", controls.stop_level_off_hours),
+        ("stop_level_all_24h", Some(controls.stop_level_all_24h)),
+    ];
+    for (field, amount) in amounts {
+        if amount.is_some_and(Money::is_negative) {
+            return wrong(field, "cannot be negative");
+        }
+    }
+    networks("ip_lock", &controls.ip_lock)
+}
+
+fn dial_plan(plan: &DialPlan) -> Result<(), CommandError> {
+    digits("dial_plan.national_prefix", &plan.national_prefix, 4)?;
+    digits("dial_plan.international_prefix", &plan.international_prefix, 5)?;
+    digits("dial_plan.area_code", plan.area_code.as_deref().unwrap_or(""), 8)?;
+    if plan.outside_line.is_some_and(|digit| !digit.is_ascii_digit()) {
+        return wrong("dial_plan.outside_line", "expected a digit");
+    }
+    Ok(())
+}
+
+fn digits(field: &'static str, text: &str, longest: usize) -> Result<(), CommandError> {
+    if text.len() > longest || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return wrong(field, &format!("`{text}`: expected at most {longest} digits"));
+    }
+    Ok(())
+}
+
+/// Networks are compared with canonical addresses, so a v4-mapped one would never match.
+fn networks(field: &'static str, networks: &[IpNet]) -> Result<(), CommandError> {
+    if networks.len() > LONGEST_LIST {
+        return wrong(field, &format!("more than {LONGEST_LIST} networks"));
+    }
+    let mapped = |net: &&IpNet| net.prefix_len() >= 96 && net.addr().to_canonical() != net.addr();
+    match networks.iter().find(mapped) {
+        Some(net) => wrong(field, &format!("`{net}`: write the IPv4 network itself")),
+        None => Ok(()),
+    }
+}
+
+fn wrong(field: &'static str, problem: &str) -> Result<(), CommandError> {
+    Err(CommandError::Field { field, problem: problem.to_owned() })
+}

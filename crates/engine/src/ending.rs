@@ -1,0 +1,163 @@
+//! The end of calls and their records. Lives here: settle, release, expire, the CDR, the postings.
+//! Never here: hanging up, writing.
+
+use ledger::call_transfers;
+use types::cdr::{HangupCause, LegRecord};
+use types::decision::{Explanation, Outcome};
+use types::{Cdr, DecisionId, Direction, Fact, HangupSide, Hold, Money, Now, Record, TrunkId};
+
+use crate::engine::Engine;
+use crate::live_call::{Call, Phase};
+use crate::verdict::{Ended, Refusal};
+
+impl Engine {
+    /// Ends an admitted call, in exactly one of settle, release, expire. The records are one
+    /// transaction: the hold is closed, the CDR written, its price and cost posted, facts noted.
+    /// A call that has ended already gives no records.
+    pub fn end(&mut self, now: Now, decision: DecisionId, ended: Ended) -> Vec<Record> {
+        if let Some(trunk) = ended.trunk
+            && self.calls.find(decision).is_some_and(|call| call.hold.trunk != Some(trunk))
+        {
+            self.use_trunk(decision, trunk);
+        }
+        let Some(call) = self.calls.remove(decision) else {
+            return Vec::new();
+        };
+        let duration_ms = call.talk_us(now.tick) / 1_000;
+        let price = self.close_hold(now, &call, duration_ms, ended.cause);
+        let cost = carrier_cost(&call, duration_ms);
+        let (account, trunk) = (call.hold.account, call.hold.trunk);
+        let money_ended = ended.cause == HangupCause::MoneyEnded;
+        let cdr = ended_cdr(now, *call, ended, duration_ms, (price, cost));
+        let mut records = vec![Record::HoldClosed(decision), Record::Cdr(Box::new(cdr))];
+        records.extend(self.post(now, decision, account, price, trunk.map(|trunk| (trunk, cost))));
+        records.append(&mut self.facts);
+        if money_ended {
+            records.push(Record::Fact(now.wall, Fact::MoneyEnded { account, decision }));
+        }
+        records.extend(self.warning(now, account));
+        records
+    }
+
+    /// The CDR of a refused attempt: one for each decision.
+    pub fn refused(
+        &mut self,
+        now: Now,
+        refusal: Refusal,
+        a_leg: LegRecord,
+        status: u16,
+    ) -> Vec<Record> {
+        let explanation = Explanation {
+            outcome: Outcome::Refused,
+            findings: refusal.findings,
+            rate: refusal.rate,
+            rate_prefix: refusal.rate_prefix,
+        };
+        vec![Record::Cdr(Box::new(Cdr {
+            decision: refusal.decision,
+            account: refusal.account,
+            line: refusal.line,
+            to_account: refusal.to_account,
+            direction: refusal.direction,
+            caller: refusal.caller,
+            dialled: refusal.dialled,
+            destination: refusal.destination,
+            started: refusal.started,
+            answered: None,
+            ended: now.wall,
+            duration_ms: 0,
+            price: Money::ZERO,
+            cost: Money::ZERO,
+            cost_rate: None,
+            trunk: refusal.trunk,
+            a_leg,
+            b_leg: LegRecord::default(),
+            cause: HangupCause::Refused,
+            status,
+            side: HangupSide::Ringfence,
+            explanation,
+        }))]
+    }
+
+    /// Calls that were open at the start and have not ended since: to be adopted or hung up.
+    pub fn recovered(&self) -> Vec<DecisionId> {
+        let recovered = self.calls.all().filter(|call| call.recovered);
+        recovered.map(|call| call.hold.decision).collect()
+    }
+
+    /// Closes the money of a call; its price.
+    fn close_hold(&mut self, now: Now, call: &Call, duration_ms: u64, cause: HangupCause) -> Money {
+        let Some(rate) = call.hold.explanation.rate.filter(|_| call.chargeable()) else {
+            return Money::ZERO;
+        };
+        let decision = call.hold.decision;
+        let unseen = matches!(cause, HangupCause::SessionExpired | HangupCause::Fault);
+        // A price that cannot be computed is at least what was held.
+        let price = rating::cost(&rate, duration_ms).unwrap_or(call.hold.amount);
+        let closing = match call.phase {
+            Phase::Ringing => self.ledger.release(now.wall, decision),
+            Phase::Answered { .. } if unseen => self.ledger.expire(now.wall, decision, price),
+            Phase::Answered { .. } => self.ledger.settle(now.wall, decision, price),
+        };
+        closing.expect("a live call that costs money has a hold, and its price fits").price
+    }
+
+    /// Posts price and cost once.
+    fn post(
+        &mut self,
+        now: Now,
+        decision: DecisionId,
+        account: types::AccountId,
+        price: Money,
+        carried: Option<(TrunkId, Money)>,
+    ) -> Vec<Record> {
+        let transfers = call_transfers(decision, account, price, carried, now.wall);
+        transfers
+            .map(|transfer| {
+                self.book.post(&transfer).expect("a call ends once, so its transfers are new");
+                Record::Transfer(transfer)
+            })
+            .collect()
+    }
+}
+
+fn carrier_cost(call: &Call, duration_ms: u64) -> Money {
+    let carried = call.hold.direction == Direction::Outgoing && call.phase != Phase::Ringing;
+    let rate = call.hold.cost_rate.filter(|_| carried);
+    rate.and_then(|rate| rating::cost(&rate, duration_ms).ok()).unwrap_or(Money::ZERO)
+}
+
+fn ended_cdr(
+    now: Now,
+    call: Call,
+    ended: Ended,
+    duration_ms: u64,
+    (price, cost): (Money, Money),
+) -> Cdr {
+    let answered = call.answered_at();
+    let Hold { decision, account, line, to_account, direction, .. } = call.hold;
+    Cdr {
+        decision,
+        account,
+        line,
+        to_account,
+        direction,
+        caller: call.hold.caller,
+        dialled: call.hold.dialled,
+        destination: call.hold.destination,
+        started: call.hold.started,
+        answered,
+        ended: now.wall,
+        duration_ms,
+        price,
+        cost,
+        cost_rate: call.hold.cost_rate,
+        trunk: call.hold.trunk,
+        a_leg: ended.a_leg,
+        b_leg: ended.b_leg,
+        cause: ended.cause,
+        status: ended.status,
+        side: ended.side,
+        explanation: call.hold.explanation,
+    }
+}
