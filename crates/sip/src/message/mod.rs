@@ -5,6 +5,7 @@
 //! malformed is refused with its place, and nothing is ever read in two ways.
 
 mod auth;
+mod describe;
 mod error;
 mod headers;
 #[expect(clippy::module_inception, reason = "the type gives the room its name")]
@@ -21,6 +22,10 @@ mod values;
 mod via;
 
 pub use auth::{Challenge, Credentials};
+pub use describe::{
+    BodyDescription, Description, HeaderDescription, ParamDescription, Part, StartDescription,
+    UriDescription, describe,
+};
 pub use error::{HeaderError, ParseError, ParseErrorKind, UriError};
 pub use headers::{Kind, Name};
 pub use message::{Message, delta_seconds};
