@@ -40,7 +40,8 @@ impl Node {
         match self.engine.admit(self.now, attempt) {
             Verdict::Refuse(refusal) => {
                 let told = sip_reply::told(&refusal.findings, refusal.decision);
-                let records = self.engine.refused(self.now, refusal, a_leg(request, flow), told.status);
+                let records =
+                    self.engine.refused(self.now, refusal, a_leg(request, flow), told.status);
                 self.stats.refused += 1;
                 self.must_store(records);
                 self.refuse_call(tx, &told);
@@ -104,7 +105,9 @@ impl Node {
         let uri = Uri::parse(request.request_uri()?).ok()?;
         match uri.scheme {
             Scheme::Tel => Some(uri.user_decoded().into_owned()),
-            _ if self.is_our_host(&uri) => Some(uri.user_decoded().into_owned()).filter(|u| !u.is_empty()),
+            _ if self.is_our_host(&uri) => {
+                Some(uri.user_decoded().into_owned()).filter(|u| !u.is_empty())
+            }
             _ => None,
         }
     }
@@ -116,7 +119,11 @@ impl Node {
             let is_ours = |socket: std::net::SocketAddr| {
                 socket.port() == port && (socket.ip() == ip || socket.ip().is_unspecified())
             };
-            return self.settings.listeners.iter().any(|l| is_ours(l.local) || is_ours(l.advertised))
+            return self
+                .settings
+                .listeners
+                .iter()
+                .any(|l| is_ours(l.local) || is_ours(l.advertised))
                 || self.domains.iter().any(|domain| domain == uri.host);
         }
         self.domains.iter().any(|domain| domain.eq_ignore_ascii_case(uri.host))
@@ -131,9 +138,15 @@ impl Node {
             ..sip::b2bua::Reply::new(told.status, tag.as_str())
         };
         let settings = &self.settings;
-        self.transactions.respond(self.now.tick, tx, told.status, &mut self.out.sends, |head, out| {
-            reply.write(head, settings, out);
-        });
+        self.transactions.respond(
+            self.now.tick,
+            tx,
+            told.status,
+            &mut self.out.sends,
+            |head, out| {
+                reply.write(head, settings, out);
+            },
+        );
     }
 
     fn begin_call(
@@ -147,7 +160,8 @@ impl Node {
     ) {
         let key = self.calls.next_key();
         let decision = route.decision;
-        self.transactions.set_server_user(tx, User { call: key, purpose: Purpose::CallerInvite }.pack());
+        self.transactions
+            .set_server_user(tx, User { call: key, purpose: Purpose::CallerInvite }.pack());
         self.transactions.trying(self.now.tick, tx, &mut self.out.sends);
         let mut wire = self.wire();
         let Some(call) = Call::new(key, request, flow, tx, &mut wire) else {
@@ -164,7 +178,9 @@ impl Node {
         let live = Live {
             call,
             decision,
-            route,
+            account: route.account,
+            caller: route.caller,
+            target: route.target,
             gated,
             trunks_tried: 0,
             from_line,
@@ -185,7 +201,7 @@ impl Node {
     /// The next carrier, or all phones of the called lines.
     fn try_targets(&mut self, key: CallKey) {
         let Some(live) = self.calls.find(key) else { return };
-        let target = live.route.target.clone();
+        let target = live.target.clone();
         match target {
             Target::Trunks { trunks, .. } => self.try_trunk(key, &trunks),
             Target::Lines(lines) => self.try_lines(key, &lines),
@@ -197,12 +213,12 @@ impl Node {
         let Some(live) = self.calls.find(key) else { return };
         if live.trunks_tried == 0 && trunks.len() > 1 {
             // Carriers that said nothing lately come last, whatever their priority.
-            if let Target::Trunks { trunks, .. } = &mut live.route.target {
+            if let Target::Trunks { trunks, .. } = &mut live.target {
                 trunks.sort_by_key(|trunk| self.links.is_resting(*trunk, now));
             }
         }
         let live = self.calls.find(key).expect("found a line above");
-        let Target::Trunks { trunks, .. } = &live.route.target else { return };
+        let Target::Trunks { trunks, .. } = &live.target else { return };
         let Some(trunk) = trunks.get(live.trunks_tried).copied() else {
             let status = final_status(live.best_status);
             return self.reject(key, status, HangupSide::Callee, cause_of(status));
@@ -292,7 +308,8 @@ impl Node {
             return;
         }
         let failed = &live.call.legs()[usize::from(leg)];
-        let (is_trunk, silent) = (matches!(failed.plan.peer, PeerKind::Trunk(_)), !failed.was_heard());
+        let (is_trunk, silent) =
+            (matches!(failed.plan.peer, PeerKind::Trunk(_)), !failed.was_heard());
         let trunk = TrunkId(failed.plan.mark);
         if is_trunk && silent && status == 408 {
             self.trunk_silent(trunk);
@@ -407,7 +424,7 @@ fn wants_privacy(request: &Message<'_>) -> bool {
 /// Of several refusals the one that tells most (RFC 3261 §16.7 step 6, shortened).
 fn better_status(a: u16, b: u16) -> u16 {
     let rank = |status: u16| match status {
-        600..=699 => 0,
+        600..=602 | 604..=699 => 0,
         486 | 603 => 1,
         400..=499 if status != 408 => 2,
         500..=599 => 3,

@@ -105,7 +105,13 @@ impl Node {
     }
 
     /// F6 and I1: the dialog's own flow, or fresh credentials of its own line; and the IP lock, always.
-    fn may_speak(&mut self, place: Place, check: DialogCheck, request: &Message<'_>, flow: &Flow) -> bool {
+    fn may_speak(
+        &mut self,
+        place: Place,
+        check: DialogCheck,
+        request: &Message<'_>,
+        flow: &Flow,
+    ) -> bool {
         let party = match self.calls.find(place.key) {
             Some(live) => party(live, place.side),
             None => return false,
@@ -129,7 +135,13 @@ impl Node {
     }
 
     /// Fresh credentials of the dialog's own line move the dialog to the new flow.
-    fn proves_itself(&mut self, place: Place, line: Option<LineId>, request: &Message<'_>, flow: &Flow) -> bool {
+    fn proves_itself(
+        &mut self,
+        place: Place,
+        line: Option<LineId>,
+        request: &Message<'_>,
+        flow: &Flow,
+    ) -> bool {
         let LogIn::Line(proved) = self.log_in(request, flow, Name::ProxyAuthorization) else {
             return false;
         };
@@ -171,7 +183,9 @@ fn party(live: &Live, side: Side) -> Party {
         Side::Caller if live.from_trunk.is_some() => Party::Trunk,
         Side::Caller => Party::Line(live.from_line),
         Side::Callee => match live.call.winning_leg().or_else(|| live.call.legs().last()) {
-            Some(leg) if leg.plan.peer == PeerKind::Phone => Party::Line(Some(LineId(leg.plan.mark))),
+            Some(leg) if leg.plan.peer == PeerKind::Phone => {
+                Party::Line(Some(LineId(leg.plan.mark)))
+            }
             _ => Party::Trunk,
         },
     }

@@ -1,11 +1,11 @@
 //! The calls of a node in memory. Lives here: the slab with generations, what the node knows about a
 //! call besides its signalling. Never here: decisions, messages.
 
-use engine::Route;
+use engine::Target;
 use sip::b2bua::{Call, CallKey};
 use slab::Slab;
 use types::cdr::{HangupCause, HangupSide, LegRecord};
-use types::{DecisionId, LineId, Tick, TrunkId};
+use types::{AccountId, DecisionId, LineId, Tick, TrunkId};
 
 /// A call in memory.
 #[derive(Debug)]
@@ -14,8 +14,12 @@ pub struct Live {
     pub call: Call,
     /// Its decision.
     pub decision: DecisionId,
-    /// Where it may go; made from the admission.
-    pub route: Route,
+    /// Who pays, or who is called when nobody pays.
+    pub account: AccountId,
+    /// What is shown as the caller.
+    pub caller: String,
+    /// Where it may go; taken from the admission.
+    pub target: Target,
     /// Must its hold be durable before an INVITE leaves?
     pub gated: bool,
     /// How many trunks of the route were tried.
@@ -84,10 +88,5 @@ impl Calls {
         let slot = key.slot as usize;
         self.generations[slot] = self.generations[slot].wrapping_add(1);
         Some(*self.slab.remove(slot))
-    }
-
-    /// All calls, in order of their places.
-    pub fn iter(&self) -> impl Iterator<Item = &Live> {
-        self.slab.iter().map(|(_, live)| &**live)
     }
 }

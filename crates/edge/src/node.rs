@@ -85,7 +85,7 @@ impl Node {
         token_key[0] ^= 0x5a;
         let mut node = Node {
             now,
-            domains,
+            domains: domains.clone(),
             timers: config.timers,
             max_calls: config.limits.calls,
             engine,
@@ -111,7 +111,7 @@ impl Node {
                     ..sip::registrar::Limits::default()
                 },
                 settings.listeners.iter().map(|listener| listener.advertised).collect(),
-                domains.clone(),
+                domains,
             ),
             calls: Calls::default(),
             by_decision: Map::with_hasher(hash),
@@ -209,7 +209,8 @@ impl Node {
             Ok(message) => self.response(&message, &flow),
             Err(error) => {
                 self.stats.malformed += 1;
-                sip_reply::malformed(&mut self.out.sends, bytes, &error, &flow);
+                let tag = self.tokens.tag();
+                sip_reply::malformed(&mut self.out.sends, bytes, &error, &flow, tag.as_str());
             }
         }
     }
@@ -221,7 +222,9 @@ impl Node {
             Matched::DialogAck => self.dialog_ack(request, flow),
             Matched::Cancel { user, .. } => {
                 if let Some(User { call, purpose: Purpose::CallerInvite }) = User::unpack(user) {
-                    self.with_call(call, |live, wire, events| live.call.caller_cancelled(wire, events));
+                    self.with_call(call, |live, wire, events| {
+                        live.call.caller_cancelled(wire, events)
+                    });
                 }
             }
             Matched::CancelUnknown => self.refuse_stateless(request, flow, 481),
@@ -242,7 +245,9 @@ impl Node {
 
     fn response(&mut self, response: &Message<'_>, flow: &Flow) {
         let now = self.now.tick;
-        let Some(found) = self.transactions.match_response(now, response, flow, &mut self.out.sends) else {
+        let Some(found) =
+            self.transactions.match_response(now, response, flow, &mut self.out.sends)
+        else {
             self.stray_response(response, flow);
             return;
         };
@@ -255,7 +260,9 @@ impl Node {
         }
         self.with_call(user.call, |live, wire, events| match user.purpose {
             Purpose::LegInvite(leg) => live.call.leg_response(wire, leg, response, flow, events),
-            Purpose::Relay(to, id) => live.call.relay_response(wire, to, id, response, flow, events),
+            Purpose::Relay(to, id) => {
+                live.call.relay_response(wire, to, id, response, flow, events)
+            }
             Purpose::Bye(side) => live.call.bye_response(wire, side, Some(response), events),
             Purpose::CallerInvite | Purpose::Nothing => {}
         });
@@ -270,7 +277,8 @@ impl Node {
     fn options(&mut self, request: &Message<'_>, flow: &Flow) {
         let status = if self.unsupported_option(request).is_some() { 420 } else { 200 };
         let tag = self.tokens.tag();
-        let reply = sip::b2bua::Reply { allow: true, ..sip::b2bua::Reply::new(status, tag.as_str()) };
+        let reply =
+            sip::b2bua::Reply { allow: true, ..sip::b2bua::Reply::new(status, tag.as_str()) };
         sip_reply::stateless(&mut self.out.sends, &self.settings, request, flow, &reply);
     }
 
@@ -324,7 +332,8 @@ impl Node {
         let mut events = std::mem::take(&mut self.tx_events);
         for event in events.drain(..) {
             match event {
-                TxEvent::ClientTimeout { user, .. } | TxEvent::ClientTransportFailed { user, .. } => {
+                TxEvent::ClientTimeout { user, .. }
+                | TxEvent::ClientTransportFailed { user, .. } => {
                     self.client_failed(user);
                 }
                 TxEvent::ServerInviteNoAck { .. } => {}
@@ -351,7 +360,9 @@ impl Node {
         for order in self.engine.handle_timeout(self.now) {
             match order {
                 CallOrder::Extend(decision) => self.extend(decision),
-                CallOrder::Cut(decision, cause) => self.cut(decision, cause, "the money held has run out"),
+                CallOrder::Cut(decision, cause) => {
+                    self.cut(decision, cause, "the money held has run out")
+                }
             }
         }
     }
@@ -378,7 +389,7 @@ impl Node {
             live.call.hang_up(wire, cause, 403, Some(&reason), events);
         });
         if cause == HangupCause::MoneyEnded
-            && let Some(account) = self.calls.find(key).map(|live| live.route.account)
+            && let Some(account) = self.calls.find(key).map(|live| live.account)
         {
             let fact = Fact::MoneyEnded { account, decision };
             self.must_store(vec![Record::Fact(self.now.wall, fact)]);

@@ -7,7 +7,7 @@ use sip::message::{Message, Method};
 use types::cdr::{HangupCause, HangupSide, LegRecord};
 use types::{DecisionId, Direction, Fact, Hold, Millis, Record, Snapshot, Tick};
 
-use engine::{Ended, Route, Target};
+use engine::{Ended, Target};
 
 use crate::legs::Live;
 use crate::node::Node;
@@ -40,7 +40,9 @@ impl Node {
         for hold in snapshot.holds.iter().filter(|hold| recovered.contains(&hold.decision)) {
             let legs = postcard::from_bytes::<CallSnapshot>(&hold.legs).ok();
             let adopted = match legs {
-                Some(CallSnapshot::Answered { caller, callee }) => self.adopt(hold, *caller, *callee),
+                Some(CallSnapshot::Answered { caller, callee }) => {
+                    self.adopt(hold, *caller, *callee)
+                }
                 Some(CallSnapshot::Pending(legs)) => {
                     self.add_orphan(hold.decision, legs);
                     true
@@ -58,7 +60,12 @@ impl Node {
         self.orphans_timeout();
     }
 
-    fn adopt(&mut self, hold: &Hold, caller: sip::dialog::Dialog, callee: sip::dialog::Dialog) -> bool {
+    fn adopt(
+        &mut self,
+        hold: &Hold,
+        caller: sip::dialog::Dialog,
+        callee: sip::dialog::Dialog,
+    ) -> bool {
         let key = self.calls.next_key();
         let trunk = hold.trunk.and_then(|trunk| self.engine.trunk(trunk));
         let (peer, mark) = match (hold.direction, trunk) {
@@ -74,13 +81,17 @@ impl Node {
             user_agent: String::new(),
         };
         let mut wire = self.wire();
-        let Some(call) = Call::adopt(key, caller, callee, peer, mark, &mut wire) else { return false };
+        let Some(call) = Call::adopt(key, caller, callee, peer, mark, &mut wire) else {
+            return false;
+        };
         let tags = call.adopted_tags().map(str::to_owned);
         let outgoing = hold.direction == Direction::Outgoing || hold.direction == Direction::OnNet;
         let live = Live {
             call,
             decision: hold.decision,
-            route: Route::recovered(hold, Target::Lines(Vec::new())),
+            account: hold.account,
+            caller: hold.caller.clone(),
+            target: Target::Lines(Vec::new()),
             gated: false,
             trunks_tried: 0,
             from_line: hold.line.filter(|_| outgoing),

@@ -52,16 +52,15 @@ impl Node {
     pub(crate) fn log_in(&mut self, request: &Message<'_>, flow: &Flow, name: Name) -> LogIn {
         let engine = &self.engine;
         let lookup = |user: &str| -> Option<Ha1> {
-            let line = engine.line_by_user(user).filter(|line| line.status == LineStatus::Active)?;
+            let line =
+                engine.line_by_user(user).filter(|line| line.status == LineStatus::Active)?;
             Some(line.ha1.clone())
         };
         let stale = match self.authenticator.verify(self.now, request, flow, name, lookup) {
-            Verified::Ok { user } => {
-                match self.engine.line_by_user(&user).map(|line| line.id) {
-                    Some(line) => return LogIn::Line(line),
-                    None => false,
-                }
-            }
+            Verified::Ok { user } => match self.engine.line_by_user(&user).map(|line| line.id) {
+                Some(line) => return LogIn::Line(line),
+                None => false,
+            },
             Verified::Absent => false,
             Verified::Stale { .. } | Verified::Replay { .. } => true,
             Verified::Malformed { .. } => {
@@ -79,7 +78,13 @@ impl Node {
     }
 
     /// 401 or 407: nothing of the request stays behind.
-    pub(crate) fn challenge(&mut self, request: &Message<'_>, flow: &Flow, name: Name, stale: bool) {
+    pub(crate) fn challenge(
+        &mut self,
+        request: &Message<'_>,
+        flow: &Flow,
+        name: Name,
+        stale: bool,
+    ) {
         self.stats.challenged += 1;
         let (status, challenge) = match name {
             Name::Authorization => (401, Name::WwwAuthenticate),
@@ -100,7 +105,9 @@ impl Node {
     fn is_own_address(&self, request: &Message<'_>, line: LineId) -> bool {
         let Ok(uri) = request.to().parse_uri() else { return false };
         let user = uri.user.and_then(canonical_user);
-        self.engine.line(line).is_some_and(|line| user.is_some_and(|user| user == line.user.as_str()))
+        self.engine
+            .line(line)
+            .is_some_and(|line| user.is_some_and(|user| user.as_str() == line.user))
     }
 
     fn registered(&mut self, request: &Message<'_>, flow: &Flow, line: LineId) {

@@ -3,10 +3,10 @@
 
 use std::net::SocketAddr;
 
-use engine::Target;
+use engine::{Target, dial_string};
 use sip::b2bua::{CallKey, Credentials, HostPort, LegPlan, PeerKind};
 use sip::flow::{Flow, Transport};
-use types::{E164, LineId, Trunk, TrunkAuth, TrunkId, TrunkTransport};
+use types::{DialPlan, E164, LineId, Trunk, TrunkAuth, TrunkId, TrunkTransport};
 
 use crate::node::Node;
 
@@ -16,12 +16,14 @@ impl Node {
         let silence_ms = self.timers.trunk_silence_ms;
         let live = self.calls.find(key)?;
         let trunk = self.engine.trunk(trunk)?;
-        let Target::Trunks { number, .. } = &live.route.target else { return None };
+        let Target::Trunks { number, .. } = &live.target else { return None };
         let flow = trunk_flow(&self.settings.listeners, trunk)?;
-        let called = self.engine.dial_string(trunk, number, live.route.account)?;
+        let plan = self.engine.account(live.account).map(|account| &account.dial_plan);
+        let plan = plan.map_or_else(DialPlan::default, |plan| DialPlan::clone(plan));
+        let called = dial_string(trunk.number_format, number, &plan)?;
         let host = trunk_host(trunk);
         let realm = &self.settings.realm;
-        let number_shown = live.route.caller.parse::<E164>().ok();
+        let number_shown = live.caller.parse::<E164>().ok();
         let private = live.private || number_shown.is_none();
         let from_uri = match number_shown {
             Some(number) if !private => format!("sip:{number}@{realm}"),
@@ -46,14 +48,16 @@ impl Node {
     pub(crate) fn phone_plans(&mut self, key: CallKey, lines: &[LineId]) -> Vec<LegPlan> {
         let Some(live) = self.calls.find(key) else { return Vec::new() };
         let realm = &self.settings.realm;
-        let caller = uri_user(&live.route.caller);
+        let caller = uri_user(&live.caller);
         let from_uri = match caller.as_str() {
             "" | "anonymous" => "sip:anonymous@anonymous.invalid".to_owned(),
             user => format!("sip:{user}@{realm}"),
         };
         let mut plans = Vec::new();
         for line in lines {
-            let Some(user) = self.engine.line(*line).map(|line| line.user.clone()) else { continue };
+            let Some(user) = self.engine.line(*line).map(|line| line.user.clone()) else {
+                continue;
+            };
             for binding in self.registrar.contacts(*line) {
                 plans.push(LegPlan {
                     flow: binding.flow(),

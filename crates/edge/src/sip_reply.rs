@@ -61,7 +61,13 @@ fn capitalised(text: &str) -> String {
 }
 
 /// Answers a request outside of any transaction: nothing of it stays behind.
-pub fn stateless(out: &mut Outbox, settings: &Settings, request: &Message<'_>, flow: &Flow, reply: &Reply<'_>) {
+pub fn stateless(
+    out: &mut Outbox,
+    settings: &Settings,
+    request: &Message<'_>,
+    flow: &Flow,
+    reply: &Reply<'_>,
+) {
     let head = ReplyHead::new(request, flow);
     let start = out.begin();
     reply.write(&head, settings, &mut out.arena);
@@ -69,11 +75,16 @@ pub fn stateless(out: &mut Outbox, settings: &Settings, request: &Message<'_>, f
 }
 
 /// Answers a request that cannot be parsed, when enough of it can be read.
-pub fn malformed(out: &mut Outbox, bytes: &[u8], error: &ParseError, flow: &Flow) {
+pub fn malformed(out: &mut Outbox, bytes: &[u8], error: &ParseError, flow: &Flow, tag: &str) {
     if let Some(salvaged) = sip::message::salvage(bytes) {
-        let phrase: String = error.to_string().chars().filter(|c| !c.is_control()).take(100).collect();
-        salvaged.reply(out, flow, error.status(), |out| {
-            print::header(out, Name::Warning, format_args!("399 ringfence \"{}\"", quotable(&phrase)));
+        let phrase: String =
+            error.to_string().chars().filter(|c| !c.is_control()).take(100).collect();
+        salvaged.reply(out, flow, error.status(), tag, |out| {
+            print::header(
+                out,
+                Name::Warning,
+                format_args!("399 ringfence \"{}\"", quotable(&phrase)),
+            );
         });
     }
 }

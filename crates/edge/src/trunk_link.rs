@@ -135,24 +135,31 @@ impl Node {
         let registration = &*registration;
         let branch = self.transactions.branch(tx);
         let (settings, host) = (&self.settings, routing::trunk_host(&trunk));
-        self.transactions.send(self.now.tick, tx, flow, Method::Register, &mut self.out.sends, |out| {
-            print::request_line(out, &Method::Register, format_args!("sip:{host}"));
-            let sent_by = settings.sent_by(&flow);
-            print::header(out, Name::Via, format_args!("{sent_by};branch={branch};rport"));
-            print::header(out, Name::MaxForwards, 70);
-            let address = format_args!("<sip:{}@{host}>", auth.user).to_string();
-            print::header(out, Name::From, format_args!("{address};tag={}", registration.tag));
-            print::header(out, Name::To, &address);
-            print::header(out, Name::CallId, &registration.call_id);
-            print::header(out, Name::CSeq, format_args!("{} REGISTER", registration.cseq));
-            print::header(out, Name::Contact, settings.contact(&flow));
-            print::header(out, Name::Expires, EXPIRES_S);
-            if let Some(line) = &credentials {
-                out.extend_from_slice(line);
-            }
-            print::header(out, Name::UserAgent, &settings.product);
-            print::finish(out, None, b"");
-        });
+        self.transactions.send(
+            self.now.tick,
+            tx,
+            flow,
+            Method::Register,
+            &mut self.out.sends,
+            |out| {
+                print::request_line(out, &Method::Register, format_args!("sip:{host}"));
+                let sent_by = settings.sent_by(&flow);
+                print::header(out, Name::Via, format_args!("{sent_by};branch={branch};rport"));
+                print::header(out, Name::MaxForwards, 70);
+                let address = format_args!("<sip:{}@{host}>", auth.user).to_string();
+                print::header(out, Name::From, format_args!("{address};tag={}", registration.tag));
+                print::header(out, Name::To, &address);
+                print::header(out, Name::CallId, &registration.call_id);
+                print::header(out, Name::CSeq, format_args!("{} REGISTER", registration.cseq));
+                print::header(out, Name::Contact, settings.contact(&flow));
+                print::header(out, Name::Expires, EXPIRES_S);
+                if let Some(line) = &credentials {
+                    out.extend_from_slice(line);
+                }
+                print::header(out, Name::UserAgent, &settings.product);
+                print::finish(out, None, b"");
+            },
+        );
     }
 
     /// A carrier answered our REGISTER.
@@ -182,7 +189,12 @@ impl Node {
     }
 
     /// A5: only the trunk's own realm and address are answered.
-    fn link_credentials(&mut self, trunk: TrunkId, response: &Message<'_>, flow: &Flow) -> Option<Vec<u8>> {
+    fn link_credentials(
+        &mut self,
+        trunk: TrunkId,
+        response: &Message<'_>,
+        flow: &Flow,
+    ) -> Option<Vec<u8>> {
         let trunk = self.engine.trunk(trunk)?;
         if flow.peer != trunk.address {
             return None;

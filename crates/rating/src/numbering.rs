@@ -12,6 +12,7 @@ use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber};
 use types::decision::Destination;
 use types::{DestinationClass, DialPlan, E164, Region};
 
+pub use classes::country_code;
 use dialled::Dialled;
 
 /// What the operator says about numbers.

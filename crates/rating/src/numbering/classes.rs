@@ -67,7 +67,7 @@ pub(super) fn is_directory_code(number: E164) -> bool {
 }
 
 /// The digits of a region's country code.
-pub(super) fn country_code(region: Region) -> Option<String> {
+pub fn country_code(region: Region) -> Option<String> {
     let region = rlibphonenumber::Region::from_code(region.as_str()).ok()?;
     PHONE_NUMBER_UTIL
         .get_country_code_for_region(region)

@@ -151,7 +151,13 @@ pub struct InviteFields<'a> {
 }
 
 /// Writes the INVITE of a leg.
-pub fn invite(out: &mut Vec<u8>, leg: &Leg, branch: &str, settings: &Settings, fields: &InviteFields<'_>) {
+pub fn invite(
+    out: &mut Vec<u8>,
+    leg: &Leg,
+    branch: &str,
+    settings: &Settings,
+    fields: &InviteFields<'_>,
+) {
     let plan = &leg.plan;
     print::request_line(out, &Method::Invite, &plan.request_uri);
     let sent_by = settings.sent_by(&plan.flow);
@@ -167,7 +173,11 @@ pub fn invite(out: &mut Vec<u8>, leg: &Leg, branch: &str, settings: &Settings, f
             format_args!("\"{}\" <{}>;tag={}", quotable(display), plan.from_uri, leg.local_tag),
         ),
         None => {
-            print::header(out, Name::From, format_args!("<{}>;tag={}", plan.from_uri, leg.local_tag));
+            print::header(
+                out,
+                Name::From,
+                format_args!("<{}>;tag={}", plan.from_uri, leg.local_tag),
+            );
         }
     }
     print::header(out, Name::To, format_args!("<{}>", plan.to_uri));
@@ -217,10 +227,8 @@ pub fn in_dialog(
 
 /// The User-Agent or Server of a peer, cut at 128 bytes.
 pub fn user_agent(message: &Message<'_>) -> String {
-    let value = message
-        .header(Name::UserAgent)
-        .or_else(|| message.header(Name::Server))
-        .unwrap_or("");
+    let value =
+        message.header(Name::UserAgent).or_else(|| message.header(Name::Server)).unwrap_or("");
     value.chars().filter(|c| !c.is_control()).take(128).collect()
 }
 

@@ -77,7 +77,9 @@ impl Call {
             self.bye_caller_after_ack = true;
             return;
         }
-        if side == Side::Callee && let Some(owed) = self.owed_ack() {
+        if side == Side::Callee
+            && let Some(owed) = self.owed_ack()
+        {
             self.send_ack(wire, Side::Callee, winner, owed, None);
         }
         let mut dialog = self.dialog(side, winner).clone();
@@ -87,12 +89,19 @@ impl Call {
 
     /// The callee's 2xx that has had no ACK yet because the caller owes the answer.
     fn owed_ack(&mut self) -> Option<u32> {
-        let unacked = self.unacked.iter_mut().find(|u| u.to == Side::Caller && u.ack_owed.is_some())?;
+        let unacked =
+            self.unacked.iter_mut().find(|u| u.to == Side::Caller && u.ack_owed.is_some())?;
         unacked.ack_owed.take()
     }
 
     /// BYE on a dialog.
-    pub(super) fn send_bye_on(&mut self, wire: &mut Wire<'_>, dialog: &mut Dialog, side: Side, reason: Option<&str>) {
+    pub(super) fn send_bye_on(
+        &mut self,
+        wire: &mut Wire<'_>,
+        dialog: &mut Dialog,
+        side: Side,
+        reason: Option<&str>,
+    ) {
         self.send_bye_with(wire, dialog, side, reason, None);
     }
 
@@ -168,7 +177,8 @@ impl Call {
         events: &mut Vec<CallEvent>,
     ) {
         let cseq = ack.cseq().number;
-        let Some(position) = self.unacked.iter().position(|u| u.to == from && u.cseq == cseq) else {
+        let Some(position) = self.unacked.iter().position(|u| u.to == from && u.cseq == cseq)
+        else {
             return;
         };
         let unacked = self.unacked.swap_remove(position);

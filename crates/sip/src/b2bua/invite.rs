@@ -4,8 +4,8 @@
 use types::cdr::{HangupCause, HangupSide};
 use types::{Millis, Tick};
 
-use crate::digest::uac;
 use crate::dialog::Dialog;
+use crate::digest::uac;
 use crate::flow::Flow;
 use crate::message::{Message, Method, Name, Refresher};
 use crate::session_timer::{self, SessionTimer};
@@ -24,7 +24,13 @@ const MAX_CHALLENGES: u8 = 2;
 
 impl Call {
     /// A call from an INVITE that was let in. The caller has a server transaction; no leg exists yet.
-    pub fn new(key: CallKey, invite: &Message<'_>, flow: &Flow, tx: ServerTx, wire: &mut Wire<'_>) -> Option<Call> {
+    pub fn new(
+        key: CallKey,
+        invite: &Message<'_>,
+        flow: &Flow,
+        tx: ServerTx,
+        wire: &mut Wire<'_>,
+    ) -> Option<Call> {
         let tag = local_tag(wire.tokens, key, Side::Caller, 0);
         let dialog = Dialog::uas(invite, flow, &tag).ok()?;
         let session = session_timer::grant(&wire.settings.session, invite).ok()?;
@@ -145,7 +151,9 @@ impl Call {
 
     fn provisional(&mut self, wire: &mut Wire<'_>, index: u8, response: &Message<'_>, flow: &Flow) {
         let leg = &mut self.legs[usize::from(index)];
-        if !matches!(leg.state, LegState::Calling | LegState::Ringing) || self.phase != Phase::Routing {
+        if !matches!(leg.state, LegState::Calling | LegState::Ringing)
+            || self.phase != Phase::Routing
+        {
             return;
         }
         leg.state = LegState::Ringing;
@@ -154,7 +162,8 @@ impl Call {
             Some(_) => self.fork_for(wire, index, response, flow),
             None => None,
         };
-        let reliable = response.has_option(Name::Require, "100rel") && self.caller.reliable_provisionals;
+        let reliable =
+            response.has_option(Name::Require, "100rel") && self.caller.reliable_provisionals;
         let rseq = if reliable { response.rseq().and_then(Result::ok) } else { None };
         let dialog = fork.map_or(&self.caller.dialog, |fork| &self.forks[usize::from(fork)].caller);
         let status = response.status().unwrap_or(180);
@@ -173,12 +182,16 @@ impl Call {
     }
 
     /// The fork of a leg's dialog, made when its To tag is new; `None` when there are too many.
-    fn fork_for(&mut self, wire: &mut Wire<'_>, leg: u8, response: &Message<'_>, flow: &Flow) -> Option<u8> {
+    fn fork_for(
+        &mut self,
+        wire: &mut Wire<'_>,
+        leg: u8,
+        response: &Message<'_>,
+        flow: &Flow,
+    ) -> Option<u8> {
         let remote = response.to().tag().unwrap_or("");
-        let known = self
-            .forks
-            .iter()
-            .position(|fork| fork.leg == leg && fork.callee.remote_tag == remote);
+        let known =
+            self.forks.iter().position(|fork| fork.leg == leg && fork.callee.remote_tag == remote);
         if let Some(index) = known {
             return u8::try_from(index).ok();
         }
@@ -314,7 +327,13 @@ impl Call {
     }
 
     /// Sends the INVITE again with credentials, if the challenge is our own trunk's (A5).
-    fn answer_challenge(&mut self, wire: &mut Wire<'_>, index: u8, response: &Message<'_>, flow: &Flow) -> bool {
+    fn answer_challenge(
+        &mut self,
+        wire: &mut Wire<'_>,
+        index: u8,
+        response: &Message<'_>,
+        flow: &Flow,
+    ) -> bool {
         let leg = &mut self.legs[usize::from(index)];
         let PeerKind::Trunk(Some(credentials)) = &leg.plan.peer else { return false };
         if leg.challenges_answered >= MAX_CHALLENGES || flow.peer != leg.plan.flow.peer {
@@ -329,14 +348,26 @@ impl Call {
     }
 
     /// RFC 4028 §7.3: the callee wants a longer session timer.
-    fn ask_longer_session(&mut self, wire: &mut Wire<'_>, index: u8, response: &Message<'_>) -> bool {
+    fn ask_longer_session(
+        &mut self,
+        wire: &mut Wire<'_>,
+        index: u8,
+        response: &Message<'_>,
+    ) -> bool {
         let leg = &mut self.legs[usize::from(index)];
-        let Some(session) = session_timer::offer_again(&leg.session, response) else { return false };
+        let Some(session) = session_timer::offer_again(&leg.session, response) else {
+            return false;
+        };
         leg.session = session;
         self.send_invite_again(wire, index, None)
     }
 
-    fn send_invite_again(&mut self, wire: &mut Wire<'_>, index: u8, credentials: Option<&[u8]>) -> bool {
+    fn send_invite_again(
+        &mut self,
+        wire: &mut Wire<'_>,
+        index: u8,
+        credentials: Option<&[u8]>,
+    ) -> bool {
         let user = self.user(Purpose::LegInvite(index));
         let Ok(invite) = wire.transactions.new_client(user) else { return false };
         let leg = &mut self.legs[usize::from(index)];
@@ -347,7 +378,13 @@ impl Call {
     }
 
     /// A leg got its last response.
-    fn leg_over(&mut self, wire: &mut Wire<'_>, index: u8, status: u16, events: &mut Vec<CallEvent>) {
+    fn leg_over(
+        &mut self,
+        wire: &mut Wire<'_>,
+        index: u8,
+        status: u16,
+        events: &mut Vec<CallEvent>,
+    ) {
         let leg = &mut self.legs[usize::from(index)];
         let was = leg.state;
         leg.state = LegState::Over;
@@ -398,7 +435,12 @@ impl Call {
     /// The caller's CANCEL: 487 to his INVITE, CANCEL to all legs. The transaction layer has
     /// answered the CANCEL itself.
     pub fn caller_cancelled(&mut self, wire: &mut Wire<'_>, events: &mut Vec<CallEvent>) {
-        self.reject(wire, &Refused::plain(487), (HangupSide::Caller, HangupCause::Cancelled), events);
+        self.reject(
+            wire,
+            &Refused::plain(487),
+            (HangupSide::Caller, HangupCause::Cancelled),
+            events,
+        );
     }
 
     /// CANCELs every leg but one.
@@ -422,7 +464,12 @@ impl Call {
     }
 
     /// Gives up one leg that stays silent, so that the next can be tried.
-    pub(super) fn give_up_leg(&mut self, wire: &mut Wire<'_>, index: u8, events: &mut Vec<CallEvent>) {
+    pub(super) fn give_up_leg(
+        &mut self,
+        wire: &mut Wire<'_>,
+        index: u8,
+        events: &mut Vec<CallEvent>,
+    ) {
         let leg = &mut self.legs[usize::from(index)];
         leg.state = LegState::Cancelling;
         wire.transactions.cancel(wire.now.tick, leg.invite, wire.out);
@@ -439,7 +486,14 @@ impl Call {
     }
 
     /// Sends the ACK for a 2xx and keeps it, to repeat it when the 2xx is repeated.
-    pub(super) fn send_ack(&mut self, wire: &mut Wire<'_>, to: Side, fork: u8, cseq: u32, body: Option<&Body>) {
+    pub(super) fn send_ack(
+        &mut self,
+        wire: &mut Wire<'_>,
+        to: Side,
+        fork: u8,
+        cseq: u32,
+        body: Option<&Body>,
+    ) {
         let branch = wire.tokens.branch();
         let dialog = match to {
             Side::Caller => &self.forks[usize::from(fork)].caller,
@@ -447,7 +501,14 @@ impl Call {
         };
         let flow = dialog.flow;
         let start = wire.out.begin();
-        compose::in_dialog(&mut wire.out.arena, dialog, Method::Ack, cseq, branch.as_str(), wire.settings);
+        compose::in_dialog(
+            &mut wire.out.arena,
+            dialog,
+            Method::Ack,
+            cseq,
+            branch.as_str(),
+            wire.settings,
+        );
         compose::finish(&mut wire.out.arena, body);
         let bytes = wire.out.finish(start, flow);
         let kept = &mut self.last_acks[super::index_of(to)];
@@ -458,11 +519,18 @@ impl Call {
     }
 
     /// Repeats the ACK for a repeated 2xx; false when the 2xx is new, or its ACK still owed.
-    pub(super) fn repeat_ack(&mut self, wire: &mut Wire<'_>, to: Side, response: &Message<'_>) -> bool {
+    pub(super) fn repeat_ack(
+        &mut self,
+        wire: &mut Wire<'_>,
+        to: Side,
+        response: &Message<'_>,
+    ) -> bool {
         let cseq = response.cseq().number;
         let Some(winner) = self.winner else { return false };
         let dialog = self.dialog(to, winner);
-        if response.to().tag() != Some(dialog.remote_tag.as_str()) || dialog.call_id != response.call_id() {
+        if response.to().tag() != Some(dialog.remote_tag.as_str())
+            || dialog.call_id != response.call_id()
+        {
             return false;
         }
         let kept = &self.last_acks[super::index_of(to)];

@@ -151,7 +151,8 @@ mod tests {
     #[test]
     fn reads_tags() {
         fn check(tag: &str, want: Option<(u32, u16, Side, u8)>) {
-            let got = read_tag(tag).map(|(key, side, index)| (key.slot, key.generation, side, index));
+            let got =
+                read_tag(tag).map(|(key, side, index)| (key.slot, key.generation, side, index));
             assert_eq!(got, want, "{tag}");
         }
         check("1f.2.a0.x", Some((31, 2, Side::Caller, 0)));

@@ -378,8 +378,15 @@ impl Call {
     }
 
     /// Does a request with our tag belong to a dialog of this call?
-    pub fn check_dialog(&self, side: Side, index: u8, request: &Message<'_>, flow: &Flow) -> DialogCheck {
-        let Some(dialog) = self.find_fork(side, index, request).map(|fork| self.dialog(side, fork)) else {
+    pub fn check_dialog(
+        &self,
+        side: Side,
+        index: u8,
+        request: &Message<'_>,
+        flow: &Flow,
+    ) -> DialogCheck {
+        let Some(dialog) = self.find_fork(side, index, request).map(|fork| self.dialog(side, fork))
+        else {
             return DialogCheck::Unknown;
         };
         let is_ours = dialog.call_id == request.call_id()

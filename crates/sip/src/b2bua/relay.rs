@@ -11,7 +11,8 @@ use crate::transaction::ServerTx;
 
 use super::compose::{self, OwnedMethod, Reply};
 use super::{
-    Body, Call, CallEvent, MAX_RELAYS, PeerKind, Phase, Purpose, Relay, Side, Wire, index_of, invite,
+    Body, Call, CallEvent, MAX_RELAYS, PeerKind, Phase, Purpose, Relay, Side, Wire, index_of,
+    invite,
 };
 
 impl Call {
@@ -72,7 +73,8 @@ impl Call {
         server: ServerTx,
     ) {
         let to = from.other();
-        let free = (0..u8::MAX - 1).find(|id| !self.relays.iter().any(|r| r.id == *id && r.to == to));
+        let free =
+            (0..u8::MAX - 1).find(|id| !self.relays.iter().any(|r| r.id == *id && r.to == to));
         let id = free.expect("fewer than 8 relays are open");
         let Ok(client) = wire.transactions.new_client(self.user(Purpose::Relay(to, id))) else {
             self.refuse(wire, server, 503);
@@ -106,7 +108,8 @@ impl Call {
         let branch = wire.transactions.branch(relay.client).to_string();
         let dialog = self.dialog(relay.to, relay.fork);
         let (settings, method) = (wire.settings, relay.method.method());
-        let invite_cseq = self.legs.get(usize::from(self.forks[usize::from(relay.fork)].leg)).map(|leg| leg.cseq);
+        let invite_cseq =
+            self.legs.get(usize::from(self.forks[usize::from(relay.fork)].leg)).map(|leg| leg.cseq);
         wire.transactions.send(wire.now.tick, relay.client, dialog.flow, method, wire.out, |out| {
             compose::in_dialog(out, dialog, method, relay.cseq, &branch, settings);
             if let (OwnedMethod::Prack, Some(rack)) = (relay.method, rack) {
@@ -150,7 +153,9 @@ impl Call {
             }
             return;
         }
-        let Some(position) = self.relays.iter().position(|r| r.id == id && r.to == to) else { return };
+        let Some(position) = self.relays.iter().position(|r| r.id == id && r.to == to) else {
+            return;
+        };
         match status {
             0..=100 => {}
             101..=199 => self.relay_provisional(wire, position, response),
@@ -159,9 +164,16 @@ impl Call {
         }
     }
 
-    fn repeat_ack_if_invite(&mut self, wire: &mut Wire<'_>, to: Side, response: &Message<'_>) -> bool {
+    fn repeat_ack_if_invite(
+        &mut self,
+        wire: &mut Wire<'_>,
+        to: Side,
+        response: &Message<'_>,
+    ) -> bool {
         let is_success = response.status().is_some_and(|status| (200..300).contains(&status));
-        response.cseq().method == Method::Invite && is_success && self.repeat_ack(wire, to, response)
+        response.cseq().method == Method::Invite
+            && is_success
+            && self.repeat_ack(wire, to, response)
     }
 
     fn relay_provisional(&mut self, wire: &mut Wire<'_>, position: usize, response: &Message<'_>) {
@@ -208,7 +220,14 @@ impl Call {
             let flow = dialog.flow;
             let bytes = invite::respond_and_keep(wire, relay.server, &reply);
             let ack_owed = (!relay.offered).then_some(relay.cseq);
-            self.unacked.push(invite::unacked(wire, asking, relay.asked_cseq, flow, bytes, ack_owed));
+            self.unacked.push(invite::unacked(
+                wire,
+                asking,
+                relay.asked_cseq,
+                flow,
+                bytes,
+                ack_owed,
+            ));
             if relay.offered {
                 self.send_ack(wire, relay.to, relay.fork, relay.cseq, None);
             }
@@ -222,19 +241,33 @@ impl Call {
     }
 
     /// RFC 5057 §5: 481 says that the other side's dialog is gone.
-    fn end_if_gone(&mut self, wire: &mut Wire<'_>, method: OwnedMethod, status: u16, events: &mut Vec<CallEvent>) {
+    fn end_if_gone(
+        &mut self,
+        wire: &mut Wire<'_>,
+        method: OwnedMethod,
+        status: u16,
+        events: &mut Vec<CallEvent>,
+    ) {
         if status == 481 && method != OwnedMethod::Prack {
             self.hang_up(wire, HangupCause::SessionExpired, 408, None, events);
         }
     }
 
     /// Nothing came back for a relayed request or a probe.
-    pub fn relay_timeout(&mut self, wire: &mut Wire<'_>, to: Side, id: u8, events: &mut Vec<CallEvent>) {
+    pub fn relay_timeout(
+        &mut self,
+        wire: &mut Wire<'_>,
+        to: Side,
+        id: u8,
+        events: &mut Vec<CallEvent>,
+    ) {
         if id == u8::MAX {
             self.hang_up(wire, HangupCause::SessionExpired, 408, None, events);
             return;
         }
-        let Some(position) = self.relays.iter().position(|r| r.id == id && r.to == to) else { return };
+        let Some(position) = self.relays.iter().position(|r| r.id == id && r.to == to) else {
+            return;
+        };
         let relay = self.relays.swap_remove(position);
         self.refuse(wire, relay.server, 408);
         if relay.method != OwnedMethod::Prack {
@@ -272,9 +305,17 @@ impl Call {
         true
     }
 
-    fn answer_locally(&mut self, wire: &mut Wire<'_>, from: Side, fork: u8, request: &Message<'_>, tx: ServerTx) {
+    fn answer_locally(
+        &mut self,
+        wire: &mut Wire<'_>,
+        from: Side,
+        fork: u8,
+        request: &Message<'_>,
+        tx: ServerTx,
+    ) {
         let dialog = self.dialog(from, fork);
-        let timer = request.has_option(Name::Supported, "timer") && request.session_expires().is_some();
+        let timer =
+            request.has_option(Name::Supported, "timer") && request.session_expires().is_some();
         let reply = Reply {
             contact: Some(&dialog.flow),
             for_session: true,

@@ -130,7 +130,10 @@ impl Call {
             relays: Vec::new(),
             unacked: Vec::new(),
             last_acks: [LastAck::default(), LastAck::default()],
-            sessions: [Some(Session::asked_by_us(now, wire)), Some(Session::asked_by_us(now, wire))],
+            sessions: [
+                Some(Session::asked_by_us(now, wire)),
+                Some(Session::asked_by_us(now, wire)),
+            ],
             ring_deadline: Tick::NEVER,
             byes_open: 0,
             bye_caller_after_ack: false,
