@@ -1,1 +1,477 @@
-//! t
+//! Digest seen from outside: a phone that does everything right, and each way to do it wrong.
+
+use types::UnixMicros;
+
+use super::uac::{AnswerError, Attempt, answer_response};
+use super::*;
+use crate::message::{Method, Origin};
+
+const REALM: &str = "ringfence.example";
+const SECRET: &str = "lusab-babad-gutih-tugad";
+const START: i64 = 1_800_000_000_000_000;
+
+fn now(ms: i64) -> Now {
+    Now { tick: types::Tick(0), wall: UnixMicros(START + ms * 1_000) }
+}
+
+fn udp(peer: &str) -> Flow {
+    Flow::udp("192.0.2.1:5060".parse().unwrap(), peer.parse().unwrap())
+}
+
+fn home() -> Flow {
+    udp("198.51.100.7:5060")
+}
+
+fn with<T>(text: &str, check: impl FnOnce(&Message<'_>) -> T) -> T {
+    let mut bytes = text.as_bytes().to_vec();
+    check(&Message::parse(&mut bytes, Origin::Datagram).expect(text))
+}
+
+fn authenticator(limits: Limits) -> Authenticator {
+    let mut authenticator = Authenticator::new(REALM, [9; 32], limits);
+    // The instant of the start.
+    authenticator.challenge(&mut Vec::new(), Name::WwwAuthenticate, now(0), &home(), false);
+    authenticator
+}
+
+/// What a phone says, field by field.
+#[derive(Clone)]
+struct Phone {
+    request_method: &'static str,
+    request_uri: &'static str,
+    hashed_method: &'static str,
+    uri: &'static str,
+    user: &'static str,
+    hashed_user: &'static str,
+    realm: &'static str,
+    secret: &'static str,
+    algorithm: Option<&'static str>,
+    hashed_algorithm: Algorithm,
+    nonce: Option<String>,
+    nc: &'static str,
+    cnonce: &'static str,
+    qop: Option<&'static str>,
+    source: Flow,
+    at_ms: i64,
+    cut: usize,
+}
+
+impl Default for Phone {
+    fn default() -> Phone {
+        Phone {
+            request_method: "REGISTER",
+            request_uri: "sip:ringfence.example",
+            hashed_method: "REGISTER",
+            uri: "sip:ringfence.example",
+            user: "alice",
+            hashed_user: "alice",
+            realm: REALM,
+            secret: SECRET,
+            algorithm: Some("SHA-256"),
+            hashed_algorithm: Algorithm::Sha256,
+            nonce: None,
+            nc: "00000001",
+            cnonce: "c0ffee",
+            qop: Some("auth"),
+            source: home(),
+            at_ms: 10,
+            cut: 0,
+        }
+    }
+}
+
+impl Phone {
+    fn credentials(&self, nonce: &str) -> String {
+        let ha1 = hash::ha1_with(self.hashed_algorithm, self.hashed_user, self.realm, self.secret);
+        let asked = Asked {
+            method: Method::find(self.hashed_method),
+            uri: self.uri,
+            nonce,
+            counted: self.qop.map(|_| (self.nc, self.cnonce)),
+        };
+        let response = hash::response(self.hashed_algorithm, &ha1, &asked).to_hex();
+        let response = std::str::from_utf8(response.as_bytes()).unwrap();
+        let mut text = format!(
+            "Digest username=\"{}\",realm=\"{}\",nonce=\"{nonce}\",uri=\"{}\",response=\"{}\",nc={},cnonce=\"{}\"",
+            self.user,
+            self.realm,
+            self.uri,
+            &response[self.cut..],
+            self.nc,
+            self.cnonce
+        );
+        if let Some(algorithm) = self.algorithm {
+            text += &format!(",algorithm={algorithm}");
+        }
+        if let Some(qop) = self.qop {
+            text += &format!(",qop={qop}");
+        }
+        text
+    }
+
+    fn request(&self, lines: &str) -> String {
+        format!(
+            "{} {} SIP/2.0\r\nVia: SIP/2.0/UDP 198.51.100.7;branch=z9hG4bK1\r\n\
+             From: <sip:alice@ringfence.example>;tag=1\r\nTo: <sip:alice@ringfence.example>\r\n\
+             Call-ID: c\r\nCSeq: 1 {}\r\nMax-Forwards: 70\r\n{lines}Content-Length: 0\r\n\r\n",
+            self.request_method, self.request_uri, self.request_method
+        )
+    }
+}
+
+/// The nonce of a new challenge.
+fn challenged(authenticator: &mut Authenticator, ms: i64, source: &Flow) -> String {
+    let mut lines = Vec::new();
+    authenticator.challenge(&mut lines, Name::WwwAuthenticate, now(ms), source, false);
+    let text = String::from_utf8(lines).unwrap();
+    let from = text.find("nonce=\"").unwrap() + 7;
+    text[from..from + nonce::NONCE_LENGTH].to_owned()
+}
+
+/// The only user there is.
+fn lookup(user: &str) -> Option<Ha1> {
+    (user == "alice").then(|| ha1("alice", REALM, SECRET))
+}
+
+fn verify(authenticator: &mut Authenticator, phone: &Phone, text: &str) -> Verified {
+    with(text, |request| {
+        authenticator.verify(now(phone.at_ms), request, &phone.source, Name::Authorization, lookup)
+    })
+}
+
+fn tries(authenticator: &mut Authenticator, phone: &Phone) -> Verified {
+    let nonce = match &phone.nonce {
+        Some(nonce) => nonce.clone(),
+        None => challenged(authenticator, 0, &home()),
+    };
+    let line = format!("Authorization: {}\r\n", phone.credentials(&nonce));
+    verify(authenticator, phone, &phone.request(&line))
+}
+
+fn name(verified: Verified) -> &'static str {
+    match verified {
+        Verified::Absent => "absent",
+        Verified::Malformed { why } => why,
+        Verified::Stale { .. } => "stale",
+        Verified::UnknownUser { .. } => "unknown",
+        Verified::WrongSecret { .. } => "wrong",
+        Verified::Replay { .. } => "replay",
+        Verified::Ok { .. } => "ok",
+    }
+}
+
+#[test]
+fn each_field_counts() {
+    fn check(change: impl FnOnce(&mut Phone), want: &str) {
+        let mut phone = Phone::default();
+        change(&mut phone);
+        assert_eq!(name(tries(&mut authenticator(Limits::default()), &phone)), want);
+    }
+    let md5 = |phone: &mut Phone| {
+        (phone.algorithm, phone.hashed_algorithm) = (Some("MD5"), Algorithm::Md5);
+    };
+    check(|_| {}, "ok");
+    check(md5, "ok");
+    check(|p| (p.algorithm, p.hashed_algorithm) = (None, Algorithm::Md5), "ok");
+    check(|p| p.algorithm = Some("sha-256"), "ok");
+    // Secret and user.
+    check(|p| p.secret = "wrong", "wrong");
+    check(|p| (p.user, p.hashed_user) = ("mallory", "mallory"), "unknown");
+    check(|p| p.user = "mallory", "unknown");
+    check(|p| p.hashed_user = "mallory", "wrong");
+    check(|p| (p.user, p.hashed_user) = ("al ice", "al ice"), "user name has no canonical form");
+    check(|p| (p.user, p.hashed_user) = ("", ""), "user name has no canonical form");
+    // Realm (A2): that of somebody else is no credential.
+    check(|p| p.realm = "asterisk", "absent");
+    check(|p| p.realm = "Ringfence.example", "absent");
+    // Method and uri.
+    check(|p| p.hashed_method = "INVITE", "wrong");
+    check(|p| p.request_method = "INVITE", "wrong");
+    check(|p| p.uri = "sip:other.example", "uri is not the Request-URI");
+    check(|p| p.uri = "sip:bob@ringfence.example", "uri is not the Request-URI");
+    check(|p| p.uri = "sips:ringfence.example", "uri is not the Request-URI");
+    check(|p| p.uri = "sip:ringfence.example:5061", "uri is not the Request-URI");
+    check(|p| p.uri = "tel:+4420", "uri is not the Request-URI");
+    check(|p| p.uri = "", "uri is not the Request-URI");
+    check(|p| p.uri = "sip:RINGFENCE.example:5060;transport=udp", "ok");
+    check(|p| p.request_uri = "sip:ringfence.example;transport=udp", "ok");
+    // Algorithm.
+    check(|p| p.algorithm = Some("MD5"), "response does not fit the algorithm");
+    check(|p| (p.algorithm, p.hashed_algorithm) = (Some("SHA-256"), Algorithm::Md5), "response does not fit the algorithm");
+    check(|p| p.algorithm = Some("SHA-256-sess"), "algorithm was not offered");
+    check(|p| p.cut = 1, "response does not fit the algorithm");
+    // Count and protection.
+    check(|p| p.qop = None, "qop is not auth");
+    check(|p| p.qop = Some("auth-int"), "qop is not auth");
+    check(|p| p.nc = "1", "nc is not eight hexadecimal digits, or zero");
+    check(|p| p.nc = "00000000", "nc is not eight hexadecimal digits, or zero");
+    check(|p| p.nc = "+0000001", "nc is not eight hexadecimal digits, or zero");
+    check(|p| p.cnonce = "", "cnonce is missing");
+    // Nonce (A3): time and source.
+    check(|p| p.at_ms = 60_000, "ok");
+    check(|p| p.at_ms = 60_001, "stale");
+    check(|p| p.source = udp("198.51.100.7:33333"), "ok");
+    check(|p| p.source = udp("198.51.100.8:5060"), "stale");
+    check(|p| p.source = Flow::tcp(home().local, home().peer, 1), "stale");
+    check(|p| p.nonce = Some("dcd98b7102dd2f0e8b11d0f600bfb0c093".into()), "stale");
+    check(|p| p.nonce = Some(String::new()), "stale");
+    // An old nonce is no oracle: the answer does not depend on the secret.
+    check(|p| (p.at_ms, p.secret) = (60_001, "wrong"), "stale");
+}
+
+#[test]
+fn each_count_of_a_nonce_is_good_once() {
+    let mut authenticator = authenticator(Limits::default());
+    let nonce = challenged(&mut authenticator, 0, &home());
+    let mut check = |nc: &'static str, want: &str| {
+        let phone = Phone { nonce: Some(nonce.clone()), nc, ..Phone::default() };
+        assert_eq!(name(tries(&mut authenticator, &phone)), want, "{nc}");
+    };
+    check("00000001", "ok");
+    check("00000001", "replay");
+    check("00000003", "ok");
+    check("00000002", "ok"); // Datagrams overtake each other.
+    check("00000002", "replay");
+    check("000000ff", "ok");
+    check("000000FF", "replay");
+    check("00000004", "replay"); // Too far behind to tell.
+}
+
+#[test]
+fn a_wrong_secret_uses_nothing_up() {
+    let mut authenticator = authenticator(Limits::default());
+    let nonce = challenged(&mut authenticator, 0, &home());
+    let wrong = Phone { nonce: Some(nonce.clone()), secret: "wrong", ..Phone::default() };
+    let right = Phone { nonce: Some(nonce), ..Phone::default() };
+    assert_eq!(name(tries(&mut authenticator, &wrong)), "wrong");
+    assert_eq!(authenticator.nonces.counted_len(), 0, "D2: only who has a secret is remembered");
+    assert_eq!(name(tries(&mut authenticator, &right)), "ok");
+}
+
+#[test]
+fn after_a_restart_what_was_used_stays_used() {
+    let mut before = authenticator(Limits::default());
+    let nonce = challenged(&mut before, 0, &home());
+    let phone = Phone { nonce: Some(nonce), ..Phone::default() };
+    assert_eq!(name(tries(&mut before, &phone)), "ok");
+    let mut after = Authenticator::new(REALM, [9; 32], Limits::default());
+    assert_eq!(name(tries(&mut after, &phone)), "stale");
+}
+
+#[test]
+fn one_of_several_credentials_is_judged() {
+    let mut authenticator = authenticator(Limits::default());
+    let mut check = |phones: &[Phone], extra: &str, want: &str| {
+        let nonce = challenged(&mut authenticator, 0, &home());
+        let lines = phones.iter().map(|phone| format!("Authorization: {}\r\n", phone.credentials(&nonce)));
+        let text = Phone::default().request(&(extra.to_owned() + &lines.collect::<String>()));
+        assert_eq!(name(verify(&mut authenticator, &Phone::default(), &text)), want, "{text}");
+    };
+    let good = Phone::default();
+    let foreign = Phone { realm: "asterisk", ..Phone::default() };
+    let md5 = Phone { algorithm: None, hashed_algorithm: Algorithm::Md5, ..Phone::default() };
+    let bad_md5 = Phone { secret: "wrong", ..md5.clone() };
+    let bad = Phone { secret: "wrong", ..Phone::default() };
+    let unknown = Phone { algorithm: Some("SHA-512-256"), ..Phone::default() };
+    check(&[], "", "absent");
+    check(std::slice::from_ref(&foreign), "", "absent");
+    check(&[foreign, good.clone()], "", "ok");
+    check(&[bad_md5.clone(), good.clone()], "", "ok");
+    check(&[good.clone(), bad_md5], "", "ok");
+    check(&[md5, bad], "", "wrong");
+    check(std::slice::from_ref(&unknown), "", "algorithm was not offered");
+    check(&[unknown, good.clone()], "", "ok");
+    check(&[], "Authorization: Basic YTpi\r\n", "absent");
+    check(&[], "Authorization: Digest username=\"alice\"\r\n", "credentials cannot be read");
+    check(std::slice::from_ref(&good), "Authorization: Digest username=\"alice\"\r\n", "ok");
+    check(&[], &format!("Proxy-Authorization: {}\r\n", good.credentials("x")), "absent");
+}
+
+#[test]
+fn without_md5_it_is_neither_offered_nor_taken() {
+    let mut strict = authenticator(Limits { md5: false, ..Limits::default() });
+    let md5 = Phone { algorithm: None, hashed_algorithm: Algorithm::Md5, ..Phone::default() };
+    assert_eq!(name(tries(&mut strict, &md5)), "algorithm was not offered");
+    assert_eq!(name(tries(&mut strict, &Phone::default())), "ok");
+    let mut out = Vec::new();
+    strict.challenge(&mut out, Name::WwwAuthenticate, now(0), &home(), false);
+    let text = String::from_utf8(out).unwrap();
+    assert_eq!(text.matches("WWW-Authenticate").count(), 1, "{text}");
+    assert!(!text.contains("MD5"), "{text}");
+}
+
+#[test]
+fn a_challenge_offers_sha_256_first() {
+    for stale in [false, true] {
+        let mut out = Vec::new();
+        let mut authenticator = authenticator(Limits::default());
+        authenticator.challenge(&mut out, Name::ProxyAuthenticate, now(0), &home(), stale);
+        let lines = String::from_utf8(out).unwrap();
+        let text = format!(
+            "SIP/2.0 407 X\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@h>;tag=1\r\n\
+             To: <sip:a@h>;tag=2\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n{lines}Content-Length: 0\r\n\r\n"
+        );
+        with(&text, |response| {
+            let all: Vec<_> = response.challenges(Name::ProxyAuthenticate).map(Result::unwrap).collect();
+            let algorithms: Vec<_> = all.iter().map(|challenge| challenge.algorithm).collect();
+            assert_eq!(algorithms, [Some("SHA-256"), Some("MD5")]);
+            for challenge in all {
+                assert_eq!((challenge.realm, challenge.qop), (REALM, Some("auth")));
+                assert_eq!(challenge.stale, stale);
+            }
+        });
+    }
+}
+
+#[test]
+fn one_account_has_one_name() {
+    fn check(text: &str, want: Option<&str>) {
+        assert_eq!(canonical_user(text).as_deref(), want, "{text}");
+    }
+    check("alice", Some("alice"));
+    check("ALICE", Some("alice"));
+    check("%61lice", Some("alice"));
+    check("%41lice", Some("alice"));
+    check("alice;phone-context=x", Some("alice"));
+    check("line%31", Some("line1"));
+    check("a.b_c-d+e9", Some("a.b_c-d+e9"));
+    check("", None);
+    check(";x", None);
+    check("al ice", None);
+    check("alice@ringfence.example", None);
+    check("alice%40x", None);
+    check("alice%00", None);
+    check("%2561lice", None); // Undone once.
+    check("alice%", None);
+    check("alice%6", None);
+    check("alice%6g", None);
+    check("al\\ice", None);
+    check("älice", None);
+    check(&"a".repeat(64), Some(&"a".repeat(64)));
+    check(&"a".repeat(65), None);
+}
+
+#[test]
+fn aliases_are_looked_up_by_the_one_name() {
+    for user in ["ALICE", "%61lice", "Alice;x=y"] {
+        let mut authenticator = authenticator(Limits::default());
+        // A guesser may hash what he likes; what counts is whom it is charged to.
+        let guess = Phone { user, secret: "wrong", ..Phone::default() };
+        let got = tries(&mut authenticator, &guess);
+        assert_eq!(got, Verified::WrongSecret { user: canonical_user("alice").unwrap() }, "{user}");
+        let got = tries(&mut authenticator, &Phone { user, ..Phone::default() });
+        assert_eq!(got, Verified::Ok { user: canonical_user("alice").unwrap() }, "{user}");
+    }
+}
+
+#[test]
+fn an_unknown_user_never_gets_in() {
+    // Not even with the verifiers that stand in for his.
+    let mut authenticator = authenticator(Limits::default());
+    let nonce = challenged(&mut authenticator, 0, &home());
+    let asked = Asked {
+        method: Method::Register,
+        uri: "sip:ringfence.example",
+        nonce: &nonce,
+        counted: Some(("00000001", "c")),
+    };
+    let stand_in = Hash::of_ha1(&authenticator.dummy, Algorithm::Sha256);
+    let response = hash::response(Algorithm::Sha256, &stand_in, &asked).to_hex();
+    let line = format!(
+        "Authorization: Digest username=\"nobody\",realm=\"{REALM}\",nonce=\"{nonce}\",\
+         uri=\"sip:ringfence.example\",response=\"{}\",nc=00000001,cnonce=\"c\",qop=auth,algorithm=SHA-256\r\n",
+        std::str::from_utf8(response.as_bytes()).unwrap()
+    );
+    let phone = Phone::default();
+    let got = verify(&mut authenticator, &phone, &phone.request(&line));
+    assert_eq!(name(got), "unknown");
+}
+
+#[test]
+fn realms_are_made_harmless() {
+    let mut authenticator = Authenticator::new("a\"b\\c\r\nd", [0; 32], Limits::default());
+    assert_eq!(authenticator.realm(), "abcd");
+    let mut out = Vec::new();
+    authenticator.challenge(&mut out, Name::WwwAuthenticate, now(0), &home(), false);
+    assert_eq!(String::from_utf8(out).unwrap().lines().count(), 2);
+}
+
+#[test]
+fn carriers_are_answered_for_the_pinned_realm_only() {
+    let attempt = Attempt {
+        method: Method::Invite,
+        uri: "sip:+4420@carrier.example",
+        user: "us",
+        secret: "s3",
+        realm: "carrier.example",
+        cnonce: "cc",
+        nc: 1,
+    };
+    fn answered(status: u16, lines: &str, attempt: &Attempt<'_>) -> Result<String, AnswerError> {
+        let text = format!(
+            "SIP/2.0 {status} X\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@h>;tag=1\r\n\
+             To: <sip:a@h>;tag=2\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n{lines}Content-Length: 0\r\n\r\n"
+        );
+        let mut out = Vec::new();
+        with(&text, |response| answer_response(&mut out, response, attempt))?;
+        Ok(String::from_utf8(out).unwrap())
+    }
+    let check = |status: u16, lines: &str, want: Result<&str, AnswerError>| {
+        let got = answered(status, lines, &attempt);
+        match want {
+            Ok(part) => assert!(got.as_ref().is_ok_and(|line| line.contains(part)), "{lines} {got:?}"),
+            Err(error) => assert_eq!(got, Err(error), "{lines}"),
+        }
+    };
+    let ours = "Digest realm=\"carrier.example\", nonce=\"n\", qop=\"auth\"";
+    let www = |rest: &str| format!("WWW-Authenticate: {rest}\r\n");
+    check(401, &www(ours), Ok("Authorization: Digest username=\"us\","));
+    check(407, &format!("Proxy-Authenticate: {ours}\r\n"), Ok("Proxy-Authorization: Digest "));
+    check(401, &www(ours), Ok("algorithm=MD5,qop=auth,nc=00000001\r\n"));
+    check(401, &www(&format!("{ours},algorithm=SHA-256")), Ok("algorithm=SHA-256"));
+    check(401, &www(&format!("{ours},opaque=\"o\\\"p\"")), Ok(",opaque=\"o\\\"p\""));
+    check(401, &www("Digest realm=\"carrier.example\", nonce=\"n\""), Ok("algorithm=MD5\r\n"));
+    check(401, &www("Digest realm=\"carrier.example\", nonce=\"n\", qop=\"auth-int, auth\""), Ok("qop=auth,"));
+    // The favourite of the server stands first.
+    let both = www(&format!("{ours},algorithm=SHA-256")) + &www(ours);
+    check(401, &both, Ok("algorithm=SHA-256"));
+    let unknown_first = www(&format!("{ours},algorithm=SHA-512-256")) + &www(ours);
+    check(401, &unknown_first, Ok("algorithm=MD5"));
+    check(401, "", Err(AnswerError::NoChallenge));
+    check(403, &www(ours), Err(AnswerError::NoChallenge));
+    check(401, &format!("Proxy-Authenticate: {ours}\r\n"), Err(AnswerError::NoChallenge));
+    check(401, &www("Digest realm=\"ringfence.example\", nonce=\"n\""), Err(AnswerError::ForeignRealm));
+    check(401, &www("Digest realm=\"carrier.example\", nonce=\"n\", qop=\"auth-int\""), Err(AnswerError::Unsupported));
+    check(401, &www(&format!("{ours},algorithm=AKAv1-MD5")), Err(AnswerError::Unsupported));
+}
+
+#[test]
+fn our_answers_satisfy_our_challenges() {
+    for (md5, limits) in [(true, Limits::default()), (false, Limits { md5: false, ..Limits::default() })] {
+        let mut authenticator = authenticator(limits);
+        let mut lines = Vec::new();
+        authenticator.challenge(&mut lines, Name::WwwAuthenticate, now(0), &home(), false);
+        let lines = String::from_utf8(lines).unwrap();
+        // With MD5 offered, answer that one, as an old carrier would.
+        let picked = lines.lines().last().unwrap();
+        assert_eq!(picked.contains("MD5"), md5);
+        let response = format!(
+            "SIP/2.0 401 X\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@h>;tag=1\r\n\
+             To: <sip:a@h>;tag=2\r\nCall-ID: c\r\nCSeq: 1 REGISTER\r\n{picked}\r\nContent-Length: 0\r\n\r\n"
+        );
+        let attempt = Attempt {
+            method: Method::Register,
+            uri: "sip:ringfence.example",
+            user: "alice",
+            secret: SECRET,
+            realm: REALM,
+            cnonce: "cc",
+            nc: 1,
+        };
+        let mut answer = Vec::new();
+        with(&response, |response| answer_response(&mut answer, response, &attempt)).unwrap();
+        let phone = Phone::default();
+        let text = phone.request(std::str::from_utf8(&answer).unwrap());
+        assert_eq!(name(verify(&mut authenticator, &phone, &text)), "ok");
+    }
+}
