@@ -88,12 +88,15 @@ fn find_lines(bytes: &mut [u8]) -> Result<Lines, Place> {
         first: [u8::MAX; NAMES],
     };
     let (mut line, mut line_here) = (start_line, start_line);
+    // Has the line a control character after a backslash?
+    let mut has_escaped = false;
     let mut at = from;
     loop {
         at = scan::find_control(&bytes[..limit], at);
         if at >= limit {
             return Err(Place(end_missing, limit, line_here));
         }
+        let is_start = lines.start.1 == 0;
         match (bytes[at], bytes[..limit].get(at + 1)) {
             (b'\t', _) => {
                 at += 1;
@@ -103,6 +106,11 @@ fn find_lines(bytes: &mut [u8]) -> Result<Lines, Place> {
             (b'\r', None) => return Err(Place(end_missing, limit, line_here)),
             (b'\r', _) => return Err(Place(ParseErrorKind::BareCarriageReturn, at, line_here)),
             (b'\n', _) => return Err(Place(ParseErrorKind::BareLineFeed, at, line_here)),
+            // RFC 3261 §25.1 quoted-pair: in a quoted string any character but CR and LF may be escaped.
+            _ if at > from && bytes[at - 1] == b'\\' && !is_start => {
+                (has_escaped, at) = (true, at + 1);
+                continue;
+            }
             _ => return Err(Place(ParseErrorKind::Control, at, line_here)),
         }
         let next = at + 2;
@@ -111,7 +119,6 @@ fn find_lines(bytes: &mut [u8]) -> Result<Lines, Place> {
             (lines.body, lines.end_line) = (next, line);
             return Ok(lines);
         }
-        let is_start = lines.start.1 == 0;
         if let Some(b' ' | b'\t') = bytes[..limit].get(next) {
             // RFC 3261 §25.1 HCOLON: a line may be folded after the colon, not before.
             let name_end = at.min(from + MAX_NAME + 1);
@@ -122,12 +129,34 @@ fn find_lines(bytes: &mut [u8]) -> Result<Lines, Place> {
             at = next + 1;
             continue;
         }
+        if std::mem::take(&mut has_escaped)
+            && let Some(bare) = find_bare_control(&bytes[from..at])
+        {
+            return Err(Place(ParseErrorKind::Control, from + bare, line));
+        }
         match is_start {
             true => lines.start = (from, at),
             false => add_header(&mut lines, bytes, from, at, line)?,
         }
         (from, line, at) = (next, line_here, next);
     }
+}
+
+/// The first control character that is not escaped in a quoted string.
+fn find_bare_control(line: &[u8]) -> Option<usize> {
+    let mut in_quotes = false;
+    let mut at = 0;
+    while let Some(&byte) = line.get(at) {
+        match byte {
+            b'"' => in_quotes = !in_quotes,
+            b'\\' if in_quotes => at += 1,
+            b'\t' => {}
+            0..0x20 | 0x7f => return Some(at),
+            _ => {}
+        }
+        at += 1;
+    }
+    None
 }
 
 /// Remembers the header in `bytes[from..to]`.

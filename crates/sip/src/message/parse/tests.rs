@@ -158,6 +158,21 @@ fn lines() {
 }
 
 #[test]
+fn control_characters_only_escaped_in_quotes() {
+    with(&options("m: \"a\\\0\\\x7f\\\x07\" <sip:a>\r\n"), |message| {
+        let contact = message.name_addrs(Name::Contact).next().expect("there").expect("good");
+        assert_eq!(contact.display, Some("a\\\0\\\x7f\\\x07"));
+    });
+    for bad in ["\"a\0\"", "\"a\\\\\0\"", "a\\\0", "\"a\"\\\0\"\"", "\"\\\0\" \\\0", "\\\0\"\\\0\""]
+    {
+        check(&options(&format!("m: {bad} <sip:a>\r\n")), ParseErrorKind::Control, 7);
+    }
+    check(&options("m: \"a\\\r\" <sip:a>\r\n"), ParseErrorKind::BareCarriageReturn, 7);
+    check(&options("m: \"a\\\n\" <sip:a>\r\n"), ParseErrorKind::BareLineFeed, 7);
+    check("OPTIONS sip:\\\0 SIP/2.0\r\n\r\n", ParseErrorKind::Control, 1);
+}
+
+#[test]
 fn text() {
     let mut bytes = options("A: ?\r\n").into_bytes();
     let at = bytes.iter().rposition(|&b| b == b'?').expect("there");
