@@ -143,11 +143,7 @@ pub enum CommitError {
 impl CommitError {
     /// A certain failure of this cause.
     pub fn certain(error: StoreError) -> CommitError {
-        if error.is_full() {
-            CommitError::Full(error)
-        } else {
-            CommitError::Failed(error)
-        }
+        if error.is_full() { CommitError::Full(error) } else { CommitError::Failed(error) }
     }
 
     /// The fault below.

@@ -66,13 +66,7 @@ impl Journal {
         }
         let contents = contents(&mut file, &path)?;
         let (whole, frames) = (contents.whole, contents.frames.len() as u64);
-        let mut journal = Journal {
-            path,
-            file,
-            whole,
-            frames,
-            torn: contents.torn > 0,
-        };
+        let mut journal = Journal { path, file, whole, frames, torn: contents.torn > 0 };
         journal.cut_tail()?;
         Ok(journal)
     }
@@ -122,10 +116,7 @@ impl Journal {
         for frames in contents.frames.chunks(256) {
             let batches: Vec<Batch> = frames
                 .iter()
-                .map(|records| Batch {
-                    ticket: 0,
-                    records: records.clone(),
-                })
+                .map(|records| Batch { ticket: 0, records: records.clone() })
                 .collect();
             commit_surely(store, &batches)?;
             told += frames.iter().map(Vec::len).sum::<usize>();
@@ -166,9 +157,7 @@ pub fn replay_file(path: impl AsRef<Path>, store: &mut dyn Backend) -> Result<us
         return Ok(0);
     }
     let told = Journal::open(path)?.replay(store)?;
-    fs::remove_file(path)
-        .and_then(|()| sync_directory(path))
-        .map_err(fault(path, "remove it"))?;
+    fs::remove_file(path).and_then(|()| sync_directory(path)).map_err(fault(path, "remove it"))?;
     Ok(told)
 }
 
@@ -272,11 +261,7 @@ const fn crc_table() -> [u32; 256] {
         let mut value = index as u32;
         let mut bit = 0;
         while bit < 8 {
-            value = if value & 1 == 1 {
-                value >> 1 ^ 0xEDB8_8320
-            } else {
-                value >> 1
-            };
+            value = if value & 1 == 1 { value >> 1 ^ 0xEDB8_8320 } else { value >> 1 };
             bit += 1;
         }
         table[index] = value;

@@ -63,13 +63,7 @@ pub struct FactFilter {
 
 impl Default for FactFilter {
     fn default() -> FactFilter {
-        FactFilter {
-            account: None,
-            since: None,
-            until: None,
-            kind: None,
-            limit: 100,
-        }
+        FactFilter { account: None, since: None, until: None, kind: None, limit: 100 }
     }
 }
 
@@ -163,35 +157,19 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Problem::Damaged(what) => write!(f, "the database file is damaged: {what}"),
-            Problem::Unbilled {
-                account,
-                kept,
-                cdrs,
-            } => write!(
+            Problem::Unbilled { account, kept, cdrs } => write!(
                 f,
                 "account {account}: un-billed usage is kept as {kept}, its calls sum up to {cdrs}"
             ),
-            Problem::Charges {
-                account,
-                charges,
-                cdrs,
-            } => write!(
-                f,
-                "account {account}: {charges} was charged, its calls sum up to {cdrs}"
-            ),
-            Problem::Spending {
-                account,
-                spending,
-                cdrs,
-            } => write!(
+            Problem::Charges { account, charges, cdrs } => {
+                write!(f, "account {account}: {charges} was charged, its calls sum up to {cdrs}")
+            }
+            Problem::Spending { account, spending, cdrs } => write!(
                 f,
                 "account {account}: spending by time sums up to {spending}, its calls to {cdrs}"
             ),
             Problem::Costs { costs, cdrs } => {
-                write!(
-                    f,
-                    "carriers' costs were posted as {costs}, the calls sum up to {cdrs}"
-                )
+                write!(f, "carriers' costs were posted as {costs}, the calls sum up to {cdrs}")
             }
             Problem::HeldAndEnded(decision) => {
                 write!(f, "call {decision} has ended and still holds money")

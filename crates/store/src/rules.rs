@@ -21,40 +21,31 @@ pub fn stretch(at: UnixMicros) -> UnixMicros {
 /// Why a record is refused, if it is: what no backend can keep.
 pub fn refusal(record: &Record) -> Option<String> {
     let too_long = |what: &str, ms: u64| {
-        i64::try_from(ms)
-            .is_err()
-            .then(|| format!("{what} of {ms} ms is too long"))
+        i64::try_from(ms).is_err().then(|| format!("{what} of {ms} ms is too long"))
     };
     let bad_id = |id: DecisionId| {
-        i64::try_from(id.0)
-            .is_err()
-            .then(|| format!("decision {id} is beyond any clock"))
+        i64::try_from(id.0).is_err().then(|| format!("decision {id} is beyond any clock"))
     };
     match record {
-        Record::Hold(hold) => bad_id(hold.decision)
-            .or_else(|| too_long("hold", hold.covered_ms))
-            .or_else(|| {
+        Record::Hold(hold) => {
+            bad_id(hold.decision).or_else(|| too_long("hold", hold.covered_ms)).or_else(|| {
                 hold.amount
                     .is_negative()
                     .then(|| format!("call {}: hold of {}", hold.decision, hold.amount))
-            }),
-        Record::Cdr(cdr) => bad_id(cdr.decision)
-            .or_else(|| too_long("call", cdr.duration_ms))
-            .or_else(|| {
-                (cdr.price.is_negative() || cdr.cost.is_negative()).then(|| {
-                    format!(
-                        "call {}: price {}, cost {}",
-                        cdr.decision, cdr.price, cdr.cost
-                    )
-                })
-            }),
-        Record::Transfer(transfer) => bad_id(transfer.decision).or_else(|| {
-            transfer.amount.is_negative().then(|| {
-                format!(
-                    "call {}: transfer of {}",
-                    transfer.decision, transfer.amount
-                )
             })
+        }
+        Record::Cdr(cdr) => {
+            bad_id(cdr.decision).or_else(|| too_long("call", cdr.duration_ms)).or_else(|| {
+                (cdr.price.is_negative() || cdr.cost.is_negative()).then(|| {
+                    format!("call {}: price {}, cost {}", cdr.decision, cdr.price, cdr.cost)
+                })
+            })
+        }
+        Record::Transfer(transfer) => bad_id(transfer.decision).or_else(|| {
+            transfer
+                .amount
+                .is_negative()
+                .then(|| format!("call {}: transfer of {}", transfer.decision, transfer.amount))
         }),
         Record::HoldClosed(id) => bad_id(*id),
         Record::Binding(_)
@@ -91,10 +82,7 @@ pub fn country_called(cdr: &Cdr) -> Option<(AccountId, Region)> {
     let abroad = cdr.destination.class == DestinationClass::International
         && cdr.direction == Direction::Outgoing
         && cdr.answered.is_some();
-    cdr.destination
-        .region
-        .filter(|_| abroad)
-        .map(|region| (cdr.account, region))
+    cdr.destination.region.filter(|_| abroad).map(|region| (cdr.account, region))
 }
 
 /// The newest decision and time that a record tells of.
@@ -129,34 +117,20 @@ pub fn account_of(fact: &Fact) -> Option<AccountId> {
 
 /// The `fact` tag of a fact written as JSON.
 pub fn kind_of(body: &str) -> &str {
-    body.strip_prefix(r#"{"fact":""#)
-        .and_then(|rest| rest.split('"').next())
-        .unwrap_or("")
+    body.strip_prefix(r#"{"fact":""#).and_then(|rest| rest.split('"').next()).unwrap_or("")
 }
 
 /// What does not come out for an account: sums of its CDRs, charges, un-billed total, spending.
 pub fn compare(account: AccountId, [cdrs, charges, kept, spending]: [Money; 4]) -> Vec<Problem> {
     let mut problems = Vec::new();
     if kept != cdrs {
-        problems.push(Problem::Unbilled {
-            account,
-            kept,
-            cdrs,
-        });
+        problems.push(Problem::Unbilled { account, kept, cdrs });
     }
     if charges != cdrs {
-        problems.push(Problem::Charges {
-            account,
-            charges,
-            cdrs,
-        });
+        problems.push(Problem::Charges { account, charges, cdrs });
     }
     if spending != cdrs {
-        problems.push(Problem::Spending {
-            account,
-            spending,
-            cdrs,
-        });
+        problems.push(Problem::Spending { account, spending, cdrs });
     }
     problems
 }

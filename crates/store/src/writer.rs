@@ -30,11 +30,7 @@ pub struct WriterOptions {
 
 impl Default for WriterOptions {
     fn default() -> WriterOptions {
-        WriterOptions {
-            queue: 8_192,
-            group: 1_024,
-            ask_again: Duration::from_millis(200),
-        }
+        WriterOptions { queue: 8_192, group: 1_024, ask_again: Duration::from_millis(200) }
     }
 }
 
@@ -127,26 +123,11 @@ impl<B: Backend + 'static> Writer<B> {
     ) -> std::io::Result<Writer<B>> {
         let queue = Mutex::new(Queue::default());
         let limit = options.queue;
-        let shared = Arc::new(Shared {
-            queue,
-            arrived: Condvar::new(),
-            limit,
-        });
-        let worker = Worker {
-            backend,
-            options,
-            shared: shared.clone(),
-            deliver,
-            wake,
-            open: None,
-        };
-        let thread = std::thread::Builder::new()
-            .name("store".to_owned())
-            .spawn(move || worker.run())?;
-        Ok(Writer {
-            shared,
-            thread: Some(thread),
-        })
+        let shared = Arc::new(Shared { queue, arrived: Condvar::new(), limit });
+        let worker = Worker { backend, options, shared: shared.clone(), deliver, wake, open: None };
+        let thread =
+            std::thread::Builder::new().name("store".to_owned()).spawn(move || worker.run())?;
+        Ok(Writer { shared, thread: Some(thread) })
     }
 }
 
@@ -174,10 +155,7 @@ impl<B> Writer<B> {
     /// How it does at the moment.
     pub fn health(&self) -> Health {
         let queue = self.shared.lock();
-        Health {
-            queued: queue.batches.len(),
-            ..queue.health.clone()
-        }
+        Health { queued: queue.batches.len(), ..queue.health.clone() }
     }
 
     /// Writes what is queued, delivers it, ends the thread and gives the store back. `None` if the
@@ -257,16 +235,9 @@ impl<B: Backend, D: FnMut(u64, Result<(), CommitError>), W: FnMut()> Worker<B, D
             }
             queue.idle = true;
             if self.open.is_none() {
-                queue = self
-                    .shared
-                    .arrived
-                    .wait(queue)
-                    .unwrap_or_else(PoisonError::into_inner);
+                queue = self.shared.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner);
             } else {
-                let waited = self
-                    .shared
-                    .arrived
-                    .wait_timeout(queue, self.options.ask_again);
+                let waited = self.shared.arrived.wait_timeout(queue, self.options.ask_again);
                 let (held, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
                 queue = held;
                 if timeout.timed_out() && queue.batches.is_empty() && !queue.stopping {
@@ -331,9 +302,7 @@ impl<B: Backend, D: FnMut(u64, Result<(), CommitError>), W: FnMut()> Worker<B, D
 
     fn fail(&mut self, batches: &[Batch], error: &CommitError) {
         self.note_failure(batches.len(), error.cause());
-        batches
-            .iter()
-            .for_each(|batch| (self.deliver)(batch.ticket, Err(error.clone())));
+        batches.iter().for_each(|batch| (self.deliver)(batch.ticket, Err(error.clone())));
     }
 
     fn note_failure(&self, failed: usize, error: &StoreError) {

@@ -71,11 +71,7 @@ impl MemoryStore {
     /// An empty store with this idea of durability.
     pub fn with_sync(sync: SyncModel) -> MemoryStore {
         let durable = matches!(sync, SyncModel::EveryNth(_)).then(Box::default);
-        MemoryStore {
-            sync,
-            durable,
-            ..MemoryStore::default()
-        }
+        MemoryStore { sync, durable, ..MemoryStore::default() }
     }
 
     /// Commits tried so far; the next one is number `tried() + 1`.
@@ -113,10 +109,7 @@ impl MemoryStore {
     }
 
     fn write(&mut self, batches: &[Batch]) {
-        batches
-            .iter()
-            .flat_map(|batch| &batch.records)
-            .for_each(|record| self.state.apply(record));
+        batches.iter().flat_map(|batch| &batch.records).for_each(|record| self.state.apply(record));
         let SyncModel::EveryNth(every) = self.sync else {
             return;
         };
@@ -144,9 +137,7 @@ fn disk_error(cause: Cause) -> StoreError {
 impl Backend for MemoryStore {
     fn commit(&mut self, batches: &[Batch]) -> Result<(), CommitError> {
         if self.open_outcome.is_some() {
-            return Err(CommitError::Failed(StoreError::Unresolved {
-                file: NAME.to_owned(),
-            }));
+            return Err(CommitError::Failed(StoreError::Unresolved { file: NAME.to_owned() }));
         }
         self.tried += 1;
         let fault = self.faults.remove(&self.tried).or(self.down);
@@ -158,10 +149,7 @@ impl Backend for MemoryStore {
         }
         let records = batches.iter().flat_map(|batch| &batch.records);
         if let Some(message) = self.state.refusal(records) {
-            let refused = StoreError::Refused {
-                file: NAME.to_owned(),
-                message,
-            };
+            let refused = StoreError::Refused { file: NAME.to_owned(), message };
             return Err(CommitError::Failed(refused));
         }
         if fault != Some(Fault::UnknownLost) {

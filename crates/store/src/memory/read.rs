@@ -22,48 +22,24 @@ impl State {
     /// What the node needs at its start.
     pub fn snapshot(&self, window: SnapshotWindow) -> Snapshot {
         let open = |id: AccountId| {
-            self.accounts
-                .get(&id)
-                .is_some_and(|account| account.status != AccountStatus::Closed)
+            self.accounts.get(&id).is_some_and(|account| account.status != AccountStatus::Closed)
         };
         let accounts = self.accounts.values().filter(|account| open(account.id));
-        let spending = self
-            .spending
-            .range((window.spending_since, AccountId(0), false)..);
+        let spending = self.spending.range((window.spending_since, AccountId(0), false)..);
         let hotspots = self
             .cdrs
             .values()
             .filter(|cdr| rules::is_hotspot_call(cdr) && cdr.started >= window.hotspots_since);
         Snapshot {
             accounts: accounts.map(|account| Account::clone(account)).collect(),
-            lines: self
-                .lines
-                .values()
-                .filter(|line| open(line.account))
-                .cloned()
-                .collect(),
-            numbers: self
-                .numbers
-                .values()
-                .filter(|n| open(n.account))
-                .cloned()
-                .collect(),
+            lines: self.lines.values().filter(|line| open(line.account)).cloned().collect(),
+            numbers: self.numbers.values().filter(|n| open(n.account)).cloned().collect(),
             trunks: self.trunks.values().cloned().collect(),
             decks: self.decks.keys().filter_map(|id| self.deck(*id)).collect(),
-            bindings: self
-                .bindings
-                .values()
-                .filter(|b| b.expires > window.now)
-                .cloned()
-                .collect(),
+            bindings: self.bindings.values().filter(|b| b.expires > window.now).cloned().collect(),
             holds: self.holds.values().map(|hold| Hold::clone(hold)).collect(),
             spending: spending
-                .map(|(&(at, account, costly), &amount)| Spending {
-                    account,
-                    at,
-                    amount,
-                    costly,
-                })
+                .map(|(&(at, account, costly), &amount)| Spending { account, at, amount, costly })
                 .collect(),
             unbilled: self.unbilled.iter().map(|(id, sum)| (*id, *sum)).collect(),
             hotspot_calls: hotspots.map(|cdr| (cdr.account, cdr.started)).collect(),
@@ -75,11 +51,7 @@ impl State {
 
     fn deck(&self, id: DeckId) -> Option<Deck> {
         let deck = self.decks.get(&id)?;
-        Some(Deck {
-            id,
-            name: deck.name.clone(),
-            rows: deck.rows.values().cloned().collect(),
-        })
+        Some(Deck { id, name: deck.name.clone(), rows: deck.rows.values().cloned().collect() })
     }
 
     fn owner(&self, line: LineId) -> Option<AccountId> {
@@ -106,50 +78,31 @@ impl State {
                 (TransferKind::Cost, _) => costs[1] = costs[1].saturating_add(transfer.amount),
             }
         }
-        self.unbilled
-            .iter()
-            .for_each(|(account, sum)| add(*account, 2, *sum));
-        self.spending
-            .iter()
-            .for_each(|((_, account, _), sum)| add(*account, 3, *sum));
-        let mut problems: Vec<Problem> = sums
-            .iter()
-            .flat_map(|(account, sums)| rules::compare(*account, *sums))
-            .collect();
+        self.unbilled.iter().for_each(|(account, sum)| add(*account, 2, *sum));
+        self.spending.iter().for_each(|((_, account, _), sum)| add(*account, 3, *sum));
+        let mut problems: Vec<Problem> =
+            sums.iter().flat_map(|(account, sums)| rules::compare(*account, *sums)).collect();
         if costs[0] != costs[1] {
-            problems.push(Problem::Costs {
-                costs: costs[1],
-                cdrs: costs[0],
-            });
+            problems.push(Problem::Costs { costs: costs[1], cdrs: costs[0] });
         }
         let both = self.holds.keys().filter(|id| self.cdrs.contains_key(id));
         problems.extend(both.map(|id| Problem::HeldAndEnded(*id)));
         Verification {
             cdrs: self.cdrs.len() as u64,
             transfers: self.transfers.len() as u64,
-            charged: sums
-                .values()
-                .fold(Money::ZERO, |sum, [_, c, ..]| sum.saturating_add(*c)),
+            charged: sums.values().fold(Money::ZERO, |sum, [_, c, ..]| sum.saturating_add(*c)),
             problems,
         }
     }
 }
 
 fn call_matches(cdr: &Cdr, filter: &CallFilter) -> bool {
-    filter
-        .account
-        .is_none_or(|id| cdr.account == id || cdr.to_account == Some(id))
+    filter.account.is_none_or(|id| cdr.account == id || cdr.to_account == Some(id))
         && filter.since.is_none_or(|since| cdr.started >= since)
         && filter.until.is_none_or(|until| cdr.started < until)
-        && filter
-            .direction
-            .is_none_or(|direction| cdr.direction == direction)
-        && filter
-            .number
-            .is_none_or(|number| cdr.destination.e164 == Some(number))
-        && filter
-            .outcome
-            .is_none_or(|outcome| cdr.explanation.outcome == outcome)
+        && filter.direction.is_none_or(|direction| cdr.direction == direction)
+        && filter.number.is_none_or(|number| cdr.destination.e164 == Some(number))
+        && filter.outcome.is_none_or(|outcome| cdr.explanation.outcome == outcome)
 }
 
 fn fact_matches(stored: &StoredFact, filter: &FactFilter) -> bool {
@@ -157,64 +110,34 @@ fn fact_matches(stored: &StoredFact, filter: &FactFilter) -> bool {
         let body = serde_json::to_string(fact).expect("facts have string keys only");
         rules::kind_of(&body).to_owned()
     };
-    filter
-        .account
-        .is_none_or(|id| rules::account_of(&stored.fact) == Some(id))
+    filter.account.is_none_or(|id| rules::account_of(&stored.fact) == Some(id))
         && filter.since.is_none_or(|since| stored.at >= since)
         && filter.until.is_none_or(|until| stored.at < until)
-        && filter
-            .kind
-            .as_ref()
-            .is_none_or(|want| *want == kind(&stored.fact))
+        && filter.kind.as_ref().is_none_or(|want| *want == kind(&stored.fact))
 }
 
 impl Reader for MemoryStore {
     fn calls(&self, filter: &CallFilter) -> Result<Vec<Cdr>, StoreError> {
         let state = self.state();
-        let mut found: Vec<&Cdr> = state
-            .cdrs
-            .values()
-            .map(|cdr| &**cdr)
-            .filter(|cdr| call_matches(cdr, filter))
-            .collect();
+        let mut found: Vec<&Cdr> =
+            state.cdrs.values().map(|cdr| &**cdr).filter(|cdr| call_matches(cdr, filter)).collect();
         found.sort_by_key(|cdr| std::cmp::Reverse((cdr.started, cdr.decision)));
-        Ok(found
-            .into_iter()
-            .take(filter.limit as usize)
-            .cloned()
-            .collect())
+        Ok(found.into_iter().take(filter.limit as usize).cloned().collect())
     }
 
     fn decision(&self, id: DecisionId) -> Result<Option<Decided>, StoreError> {
         let state = self.state();
-        let ended = state
-            .cdrs
-            .get(&id)
-            .map(|cdr| Decided::Ended(Box::new(Cdr::clone(cdr))));
-        let open = || {
-            state
-                .holds
-                .get(&id)
-                .map(|hold| Decided::Open(Box::new(Hold::clone(hold))))
-        };
+        let ended = state.cdrs.get(&id).map(|cdr| Decided::Ended(Box::new(Cdr::clone(cdr))));
+        let open = || state.holds.get(&id).map(|hold| Decided::Open(Box::new(Hold::clone(hold))));
         Ok(ended.or_else(open))
     }
 
     fn accounts(&self) -> Result<Vec<Account>, StoreError> {
-        Ok(self
-            .state()
-            .accounts
-            .values()
-            .map(|account| Account::clone(account))
-            .collect())
+        Ok(self.state().accounts.values().map(|account| Account::clone(account)).collect())
     }
 
     fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
-        Ok(self
-            .state()
-            .accounts
-            .get(&id)
-            .map(|account| Account::clone(account)))
+        Ok(self.state().accounts.get(&id).map(|account| Account::clone(account)))
     }
 
     fn lines(&self, account: Option<AccountId>) -> Result<Vec<Line>, StoreError> {
@@ -224,13 +147,7 @@ impl Reader for MemoryStore {
 
     fn numbers(&self, account: Option<AccountId>) -> Result<Vec<Number>, StoreError> {
         let mine = |number: &&Number| account.is_none_or(|id| number.account == id);
-        Ok(self
-            .state()
-            .numbers
-            .values()
-            .filter(mine)
-            .cloned()
-            .collect())
+        Ok(self.state().numbers.values().filter(mine).cloned().collect())
     }
 
     fn trunks(&self) -> Result<Vec<Trunk>, StoreError> {
@@ -265,20 +182,12 @@ impl Reader for MemoryStore {
     }
 
     fn unbilled(&self, account: AccountId) -> Result<Money, StoreError> {
-        Ok(self
-            .state()
-            .unbilled
-            .get(&account)
-            .copied()
-            .unwrap_or_default())
+        Ok(self.state().unbilled.get(&account).copied().unwrap_or_default())
     }
 
     fn transfers(&self, decision: DecisionId) -> Result<Vec<Transfer>, StoreError> {
         let (first, last) = (TransferKind::Charge, TransferKind::Cost);
-        let range = self
-            .state()
-            .transfers
-            .range((decision, first)..=(decision, last));
+        let range = self.state().transfers.range((decision, first)..=(decision, last));
         Ok(range.map(|(_, transfer)| *transfer).collect())
     }
 
@@ -290,26 +199,14 @@ impl Reader for MemoryStore {
             let credit = &mut sums.entry(transfer.credit).or_default().1;
             *credit = credit.saturating_add(transfer.amount);
         }
-        let balance = |(account, (debits, credits))| Balance {
-            account,
-            debits,
-            credits,
-        };
+        let balance = |(account, (debits, credits))| Balance { account, debits, credits };
         Ok(sums.into_iter().map(balance).collect())
     }
 
     fn facts(&self, filter: &FactFilter) -> Result<Vec<StoredFact>, StoreError> {
-        let facts = self
-            .state()
-            .facts
-            .iter()
-            .enumerate()
-            .rev()
-            .map(|(index, (at, fact))| StoredFact {
-                seq: index as u64 + 1,
-                at: *at,
-                fact: Fact::clone(fact),
-            });
+        let facts = self.state().facts.iter().enumerate().rev().map(|(index, (at, fact))| {
+            StoredFact { seq: index as u64 + 1, at: *at, fact: Fact::clone(fact) }
+        });
         let found = facts.filter(|stored| fact_matches(stored, filter));
         Ok(found.take(filter.limit as usize).collect())
     }

@@ -70,16 +70,13 @@ impl State {
         match record {
             Record::Hold(hold) => {
                 if !self.cdrs.contains_key(&hold.decision) {
-                    self.holds
-                        .insert(hold.decision, Arc::new(Hold::clone(hold)));
+                    self.holds.insert(hold.decision, Arc::new(Hold::clone(hold)));
                 }
             }
             Record::HoldClosed(id) => drop(self.holds.remove(id)),
             Record::Cdr(cdr) => self.insert_cdr(cdr),
             Record::Transfer(transfer) => {
-                self.transfers
-                    .entry((transfer.decision, transfer.kind))
-                    .or_insert(*transfer);
+                self.transfers.entry((transfer.decision, transfer.kind)).or_insert(*transfer);
             }
             Record::Binding(binding) => {
                 let key = (binding.line, binding.contact.clone());
@@ -90,8 +87,7 @@ impl State {
             }
             Record::Fact(at, fact) => self.append_fact(*at, fact),
             Record::Account(account) => {
-                self.accounts
-                    .insert(account.id, Arc::new(Account::clone(account)));
+                self.accounts.insert(account.id, Arc::new(Account::clone(account)));
             }
             Record::Line(line) => {
                 if let Some(before) = self.lines.insert(line.id, Line::clone(line)) {
@@ -103,14 +99,9 @@ impl State {
             Record::NumberGone(number) => drop(self.numbers.remove(number)),
             Record::Trunk(trunk) => drop(self.trunks.insert(trunk.id, Trunk::clone(trunk))),
             Record::Deck(deck) => {
-                let keyed = deck
-                    .rows
-                    .iter()
-                    .map(|row| ((row.prefix.clone(), row.effective), row.clone()));
-                let rows = DeckRows {
-                    name: deck.name.clone(),
-                    rows: keyed.collect(),
-                };
+                let keyed =
+                    deck.rows.iter().map(|row| ((row.prefix.clone(), row.effective), row.clone()));
+                let rows = DeckRows { name: deck.name.clone(), rows: keyed.collect() };
                 self.decks.insert(deck.id, Arc::new(rows));
             }
         }

@@ -79,9 +79,7 @@ pub struct Json<T>(pub T);
 
 impl<T: DeserializeOwned> FromSql for Json<T> {
     fn column_result(column: ValueRef<'_>) -> FromSqlResult<Self> {
-        serde_json::from_str(column.as_str()?)
-            .map(Json)
-            .map_err(FromSqlError::other)
+        serde_json::from_str(column.as_str()?).map(Json).map_err(FromSqlError::other)
     }
 }
 

@@ -12,18 +12,12 @@ pub const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001_first.sql"
 /// The version of the schema; 0 for an empty database.
 fn version(conn: &Connection) -> rusqlite::Result<u32> {
     let has_meta = conn
-        .query_row(
-            "SELECT 1 FROM sqlite_schema WHERE name = 'meta'",
-            [],
-            |_| Ok(()),
-        )
+        .query_row("SELECT 1 FROM sqlite_schema WHERE name = 'meta'", [], |_| Ok(()))
         .optional()?;
     if has_meta.is_none() {
         return Ok(0);
     }
-    conn.query_row("SELECT value FROM meta WHERE name = 'schema'", [], |row| {
-        row.get(0)
-    })
+    conn.query_row("SELECT value FROM meta WHERE name = 'schema'", [], |row| row.get(0))
 }
 
 /// Takes every step that is missing, each in a transaction with its version. Whatever stops it, the
@@ -33,11 +27,7 @@ pub fn run(conn: &Connection, file: &str, steps: &[&str]) -> Result<(), StoreErr
         let found = version(conn).doing(file, "ask for its schema version")?;
         let known = u32::try_from(steps.len()).expect("steps are few");
         if found > known {
-            return Err(StoreError::NewerSchema {
-                file: file.to_owned(),
-                found,
-                known,
-            });
+            return Err(StoreError::NewerSchema { file: file.to_owned(), found, known });
         }
         if found == known {
             return Ok(());
@@ -58,10 +48,7 @@ fn step(conn: &Connection, steps: &[&str]) -> rusqlite::Result<()> {
         tx.execute("INSERT INTO meta (name, value) VALUES ('schema', 0)", [])?;
     }
     tx.execute_batch(sql)?;
-    tx.execute(
-        "UPDATE meta SET value = $1 WHERE name = 'schema'",
-        [before + 1],
-    )?;
+    tx.execute("UPDATE meta SET value = $1 WHERE name = 'schema'", [before + 1])?;
     tx.commit()
 }
 
@@ -115,18 +102,9 @@ mod tests {
         let conn = memory();
         run(&conn, "rf.db", STEPS).unwrap();
         let refused = run(&conn, "rf.db", &STEPS[..2]).unwrap_err();
-        let want = StoreError::NewerSchema {
-            file: "rf.db".into(),
-            found: 3,
-            known: 2,
-        };
+        let want = StoreError::NewerSchema { file: "rf.db".into(), found: 3, known: 2 };
         assert_eq!(refused, want);
-        assert!(
-            refused
-                .to_string()
-                .starts_with("rf.db: its schema version is 3"),
-            "{refused}"
-        );
+        assert!(refused.to_string().starts_with("rf.db: its schema version is 3"), "{refused}");
         assert_eq!(
             check(&memory(), "x").unwrap_err().to_string(),
             format!(

@@ -104,11 +104,7 @@ fn database_error(file: &str, doing: &'static str, error: &rusqlite::Error) -> S
     let file = file.to_owned();
     if let rusqlite::Error::FromSqlConversionFailure(column, _, why) = error {
         let message = format!("column {column}: {why}");
-        return StoreError::Damaged {
-            file,
-            what: format!("a row, to {doing},"),
-            message,
-        };
+        return StoreError::Damaged { file, what: format!("a row, to {doing},"), message };
     }
     let cause = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Cause::Busy,
@@ -118,22 +114,12 @@ fn database_error(file: &str, doing: &'static str, error: &rusqlite::Error) -> S
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Cause::Corrupt,
         _ => Cause::Other,
     };
-    StoreError::Database {
-        file,
-        doing,
-        cause,
-        message: error.to_string(),
-    }
+    StoreError::Database { file, doing, cause, message: error.to_string() }
 }
 
 fn io_error(file: &str, doing: &'static str, error: &std::io::Error) -> StoreError {
     let full = error.kind() == std::io::ErrorKind::StorageFull;
-    StoreError::Io {
-        file: file.to_owned(),
-        doing,
-        full,
-        message: error.to_string(),
-    }
+    StoreError::Io { file: file.to_owned(), doing, full, message: error.to_string() }
 }
 
 impl SqliteStore {
@@ -157,14 +143,7 @@ impl SqliteStore {
             migrate::run(&conn, &file, migrate::MIGRATIONS)?;
             take_seat(&conn).doing(&file, "take a seat as writer")?
         };
-        Ok(SqliteStore {
-            path,
-            file,
-            options,
-            conn: Some(conn),
-            applied,
-            open_outcome: None,
-        })
+        Ok(SqliteStore { path, file, options, conn: Some(conn), applied, open_outcome: None })
     }
 
     fn conn(&self) -> Result<&Connection, StoreError> {
@@ -185,10 +164,7 @@ impl SqliteStore {
 
     /// The next state of our row, when these batches are in.
     fn next(&self, batches: &[Batch]) -> Applied {
-        let mut next = Applied {
-            group_seq: self.applied.group_seq + 1,
-            ..self.applied
-        };
+        let mut next = Applied { group_seq: self.applied.group_seq + 1, ..self.applied };
         for record in batches.iter().flat_map(|batch| &batch.records) {
             let (decision, time) = rules::newest(record);
             next.last_decision = next.last_decision.max(decision);
@@ -214,10 +190,7 @@ impl SqliteStore {
 
     /// Writes over what a failed commit may have left in the log, so that it cannot come back.
     fn seal_log(&mut self, attempt: i64) -> Result<(), StoreError> {
-        let next = Applied {
-            group_seq: attempt + 1,
-            ..self.applied
-        };
+        let next = Applied { group_seq: attempt + 1, ..self.applied };
         match self.write_group(&[], next) {
             Ok(()) => {
                 self.applied = next;
@@ -280,12 +253,7 @@ impl Backend for SqliteStore {
         if busy != 0 {
             let message = "another program reads; try again".to_owned();
             let file = self.file.clone();
-            return Err(StoreError::Database {
-                file,
-                doing,
-                cause: Cause::Busy,
-                message,
-            });
+            return Err(StoreError::Database { file, doing, cause: Cause::Busy, message });
         }
         let group_seq: i64 = conn
             .query_row(
@@ -296,10 +264,7 @@ impl Backend for SqliteStore {
             .doing(&self.file, "ask for the last group")?;
         let applied = group_seq == attempt;
         if applied {
-            self.applied = Applied {
-                group_seq,
-                ..self.applied
-            };
+            self.applied = Applied { group_seq, ..self.applied };
             self.remember_newest()?;
         } else {
             self.seal_log(attempt)?;
@@ -309,11 +274,7 @@ impl Backend for SqliteStore {
     }
 
     fn reopen(&mut self) -> Result<(), StoreError> {
-        if self.conn.is_none() {
-            self.connect_again()
-        } else {
-            Ok(())
-        }
+        if self.conn.is_none() { self.connect_again() } else { Ok(()) }
     }
 
     fn snapshot(&self, window: SnapshotWindow) -> Result<Snapshot, StoreError> {
@@ -333,20 +294,14 @@ impl SqliteStore {
 
 /// Makes an empty file that only its owner can read, and makes sure that its name stays.
 fn create(path: &Path, file: &str) -> Result<(), StoreError> {
-    let made = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path);
+    let made = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     let created = match made {
         Ok(created) => created,
         // Somebody else was faster: theirs is as good.
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(()),
         Err(error) => return Err(io_error(file, "create it", &error)),
     };
-    created
-        .sync_all()
-        .map_err(|error| io_error(file, "sync it", &error))?;
+    created.sync_all().map_err(|error| io_error(file, "sync it", &error))?;
     sync_directory(path).map_err(|error| io_error(file, "sync its directory", &error))
 }
 
@@ -372,20 +327,30 @@ fn connect(path: &Path, file: &str, options: &OpenOptions) -> Result<Connection,
     };
     let conn = conn.doing(file, "open it")?;
     tune(&conn, options).doing(file, "open it")?;
-    let mode: String = conn
-        .query_row("PRAGMA journal_mode", [], |row| row.get(0))
-        .doing(file, "ask for its journal mode")?;
-    if mode != "wal" && !options.read_only {
-        let message = format!("the journal mode stays {mode}; a write-ahead log is needed");
+    if !options.read_only && !has_log(&conn).doing(file, "open it")? {
+        let message = "it has no write-ahead log, which the store needs".to_owned();
         let file = file.to_owned();
-        return Err(StoreError::Database {
-            file,
-            doing: "open it",
-            cause: Cause::Other,
-            message,
-        });
+        return Err(StoreError::Database { file, doing: "open it", cause: Cause::Other, message });
     }
     Ok(conn)
+}
+
+/// Is the write-ahead log in use? `PRAGMA journal_mode` answers what was asked for, even where the
+/// change of the file then failed; a checkpoint knows.
+fn has_log(conn: &Connection) -> rusqlite::Result<bool> {
+    conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+        let (busy, pages): (i64, i64) = (row.get(0)?, row.get(1)?);
+        // Busy: somebody else is copying the log, so that there is one.
+        Ok(busy != 0 || pages >= 0)
+    })
+}
+
+/// Sets a pragma that answers, and listens to the end: an error may come after the answer.
+fn set(conn: &Connection, pragma: &str) -> rusqlite::Result<()> {
+    let mut statement = conn.prepare(pragma)?;
+    let mut rows = statement.query([])?;
+    while rows.next()?.is_some() {}
+    Ok(())
 }
 
 fn tune(conn: &Connection, options: &OpenOptions) -> rusqlite::Result<()> {
@@ -400,15 +365,13 @@ fn tune(conn: &Connection, options: &OpenOptions) -> rusqlite::Result<()> {
     }
     // Holds only for a file that is still empty.
     conn.pragma_update(None, "page_size", 4_096)?;
-    conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    set(conn, "PRAGMA journal_mode = WAL")?;
     let synchronous = match options.synchronous {
         Synchronous::Full => "FULL",
         Synchronous::Normal => "NORMAL",
     };
     conn.pragma_update(None, "synchronous", synchronous)?;
-    conn.pragma_update_and_check(None, "wal_autocheckpoint", options.checkpoint_pages, |_| {
-        Ok(())
-    })
+    conn.pragma_update_and_check(None, "wal_autocheckpoint", options.checkpoint_pages, |_| Ok(()))
 }
 
 /// Seats of this many earlier openings are kept.
@@ -418,24 +381,13 @@ const SEATS_KEPT: i64 = 100;
 fn take_seat(conn: &Connection) -> rusqlite::Result<Applied> {
     let tx = rusqlite::Transaction::new_unchecked(conn, rusqlite::TransactionBehavior::Immediate)?;
     let (last_decision, newest) = snapshot::newest(&tx)?;
-    let writer: i64 = tx.query_row(
-        "SELECT COALESCE(MAX(writer), 0) + 1 FROM applied",
-        [],
-        |row| row.get(0),
-    )?;
+    let writer: i64 =
+        tx.query_row("SELECT COALESCE(MAX(writer), 0) + 1 FROM applied", [], |row| row.get(0))?;
     tx.execute(
         "INSERT INTO applied (writer, group_seq, last_decision, newest) VALUES ($1, 0, $2, $3)",
         (writer, columns::decision(last_decision), newest.0),
     )?;
-    tx.execute(
-        "DELETE FROM applied WHERE writer <= $1",
-        [writer - SEATS_KEPT],
-    )?;
+    tx.execute("DELETE FROM applied WHERE writer <= $1", [writer - SEATS_KEPT])?;
     tx.commit()?;
-    Ok(Applied {
-        writer,
-        group_seq: 0,
-        last_decision,
-        newest,
-    })
+    Ok(Applied { writer, group_seq: 0, last_decision, newest })
 }

@@ -33,8 +33,7 @@ fn maybe<T>(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<T>>
 where
     Read<T>: FromSql,
 {
-    row.get::<_, Option<Read<T>>>(index)
-        .map(|read| read.map(|read| read.0))
+    row.get::<_, Option<Read<T>>>(index).map(|read| read.map(|read| read.0))
 }
 
 /// All rows of a query.
@@ -70,10 +69,7 @@ pub fn line(row: &Row<'_>) -> rusqlite::Result<Line> {
         id: read(row, 0)?,
         account: read(row, 1)?,
         user: row.get(2)?,
-        ha1: Ha1 {
-            md5: row.get(3)?,
-            sha256: row.get(4)?,
-        },
+        ha1: Ha1 { md5: row.get(3)?, sha256: row.get(4)? },
         status: row.get::<_, Code<_>>(5)?.0,
         caller_id: maybe(row, 6)?,
         ip_lock: row.get::<_, Json<_>>(7)?.0,
@@ -83,11 +79,7 @@ pub fn line(row: &Row<'_>) -> rusqlite::Result<Line> {
 pub const NUMBER: &str = "SELECT e164, account, line FROM number";
 
 pub fn number(row: &Row<'_>) -> rusqlite::Result<Number> {
-    Ok(Number {
-        number: read(row, 0)?,
-        account: read(row, 1)?,
-        line: maybe(row, 2)?,
-    })
+    Ok(Number { number: read(row, 0)?, account: read(row, 1)?, line: maybe(row, 2)? })
 }
 
 /// All trunks with their routes.
@@ -99,10 +91,7 @@ pub fn trunks(conn: &Connection) -> Rows<Trunk> {
     for trunk in &mut trunks {
         let sql = "SELECT prefix, priority FROM trunk_route WHERE trunk = $1 ORDER BY position";
         trunk.routes = all(conn, sql, [trunk.id.0], |row| {
-            Ok(TrunkRoute {
-                prefix: row.get(0)?,
-                priority: read(row, 1)?,
-            })
+            Ok(TrunkRoute { prefix: row.get(0)?, priority: read(row, 1)? })
         })?;
     }
     Ok(trunks)
@@ -261,45 +250,30 @@ struct Conditions {
 
 impl Conditions {
     fn of(sql: &str) -> Conditions {
-        Conditions {
-            sql: sql.to_owned(),
-            values: Vec::new(),
-        }
+        Conditions { sql: sql.to_owned(), values: Vec::new() }
     }
 
     /// Adds a condition with `$` where its one value stands, if there is a value.
     fn and<V: ToSql + 'static>(&mut self, condition: &str, value: Option<V>) {
         let Some(value) = value else { return };
         self.values.push(Box::new(value));
-        self.sql.push_str(if self.values.len() == 1 {
-            " WHERE "
-        } else {
-            " AND "
-        });
-        self.sql
-            .push_str(&condition.replace('$', &format!("${}", self.values.len())));
+        self.sql.push_str(if self.values.len() == 1 { " WHERE " } else { " AND " });
+        self.sql.push_str(&condition.replace('$', &format!("${}", self.values.len())));
     }
 
     fn newest(mut self, order: &str, limit: u32) -> (String, Vec<Box<dyn ToSql>>) {
         self.values.push(Box::new(limit));
-        self.sql
-            .push_str(&format!(" ORDER BY {order} LIMIT ${}", self.values.len()));
+        self.sql.push_str(&format!(" ORDER BY {order} LIMIT ${}", self.values.len()));
         (self.sql, self.values)
     }
 }
 
 fn calls(conn: &Connection, filter: &CallFilter) -> Rows<Cdr> {
     let mut query = Conditions::of(CDR);
-    query.and(
-        "(account = $ OR to_account = $)",
-        filter.account.map(|id| id.0),
-    );
+    query.and("(account = $ OR to_account = $)", filter.account.map(|id| id.0));
     query.and("started >= $", filter.since.map(|at| at.0));
     query.and("started < $", filter.until.map(|at| at.0));
-    query.and(
-        "direction = $",
-        filter.direction.map(|direction| direction.code()),
-    );
+    query.and("direction = $", filter.direction.map(|direction| direction.code()));
     query.and("e164 = $", filter.number.map(columns::e164));
     query.and("outcome = $", filter.outcome.map(columns::outcome));
     let (sql, values) = query.newest("started DESC, decision DESC", filter.limit);
@@ -315,11 +289,7 @@ fn facts(conn: &Connection, filter: &FactFilter) -> Rows<StoredFact> {
     let (sql, values) = query.newest("seq DESC", filter.limit);
     all(conn, &sql, rusqlite::params_from_iter(values), |row| {
         let fact = row.get::<_, Json<_>>(2)?.0;
-        Ok(StoredFact {
-            seq: read(row, 0)?,
-            at: read(row, 1)?,
-            fact,
-        })
+        Ok(StoredFact { seq: read(row, 0)?, at: read(row, 1)?, fact })
     })
 }
 
@@ -374,12 +344,9 @@ fn of_account<T>(
 ) -> Rows<T> {
     match account {
         None => all(conn, &format!("{select} ORDER BY {order}"), [], read),
-        Some(id) => all(
-            conn,
-            &format!("{select} WHERE {condition} ORDER BY {order}"),
-            [id.0],
-            read,
-        ),
+        Some(id) => {
+            all(conn, &format!("{select} WHERE {condition} ORDER BY {order}"), [id.0], read)
+        }
     }
 }
 
@@ -398,15 +365,8 @@ impl Reader for SqliteStore {
     }
 
     fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
-        let found = all(
-            self.conn()?,
-            &format!("{ACCOUNT} WHERE id = $1"),
-            [id.0],
-            account,
-        );
-        found
-            .map(|mut found| found.pop())
-            .doing(&self.file, "look an account up")
+        let found = all(self.conn()?, &format!("{ACCOUNT} WHERE id = $1"), [id.0], account);
+        found.map(|mut found| found.pop()).doing(&self.file, "look an account up")
     }
 
     fn lines(&self, account: Option<AccountId>) -> Result<Vec<Line>, StoreError> {
@@ -415,13 +375,8 @@ impl Reader for SqliteStore {
     }
 
     fn numbers(&self, account: Option<AccountId>) -> Result<Vec<Number>, StoreError> {
-        of_account(
-            self.conn()?,
-            (NUMBER, "account = $1", "e164"),
-            account,
-            number,
-        )
-        .doing(&self.file, "list numbers")
+        of_account(self.conn()?, (NUMBER, "account = $1", "e164"), account, number)
+            .doing(&self.file, "list numbers")
     }
 
     fn trunks(&self) -> Result<Vec<Trunk>, StoreError> {
@@ -432,11 +387,7 @@ impl Reader for SqliteStore {
         let sql = "SELECT id, name, (SELECT COUNT(*) FROM rate WHERE deck = deck.id) \
                    FROM deck ORDER BY id";
         all(self.conn()?, sql, [], |row| {
-            Ok(DeckSummary {
-                id: read(row, 0)?,
-                name: row.get(1)?,
-                rows: read(row, 2)?,
-            })
+            Ok(DeckSummary { id: read(row, 0)?, name: row.get(1)?, rows: read(row, 2)? })
         })
         .doing(&self.file, "list decks")
     }
@@ -447,23 +398,13 @@ impl Reader for SqliteStore {
 
     fn bindings(&self, account: Option<AccountId>) -> Result<Vec<BindingRecord>, StoreError> {
         let mine = "line IN (SELECT id FROM line WHERE account = $1)";
-        of_account(
-            self.conn()?,
-            (BINDING, mine, "line, contact"),
-            account,
-            binding,
-        )
-        .doing(&self.file, "list bindings")
+        of_account(self.conn()?, (BINDING, mine, "line, contact"), account, binding)
+            .doing(&self.file, "list bindings")
     }
 
     fn holds(&self, account: Option<AccountId>) -> Result<Vec<Hold>, StoreError> {
-        of_account(
-            self.conn()?,
-            (HOLD, "account = $1", "decision"),
-            account,
-            hold,
-        )
-        .doing(&self.file, "list holds")
+        of_account(self.conn()?, (HOLD, "account = $1", "decision"), account, hold)
+            .doing(&self.file, "list holds")
     }
 
     fn unbilled(&self, account: AccountId) -> Result<Money, StoreError> {

@@ -18,10 +18,7 @@ pub fn read(conn: &Connection, window: SnapshotWindow) -> rusqlite::Result<Snaps
     let open_accounts = format!("{} WHERE status <> 'closed' ORDER BY id", query::ACCOUNT);
     let lines = format!("{} WHERE {OPEN_ACCOUNTS} ORDER BY id", query::LINE);
     let numbers = format!("{} WHERE {OPEN_ACCOUNTS} ORDER BY e164", query::NUMBER);
-    let bindings = format!(
-        "{} WHERE expires > $1 ORDER BY line, contact",
-        query::BINDING
-    );
+    let bindings = format!("{} WHERE expires > $1 ORDER BY line, contact", query::BINDING);
     let holds = format!("{} ORDER BY decision", query::HOLD);
     let snapshot = Snapshot {
         accounts: query::all(&tx, &open_accounts, [], query::account)?,
@@ -66,9 +63,7 @@ pub fn newest(conn: &Connection) -> rusqlite::Result<(DecisionId, UnixMicros)> {
 }
 
 fn decks(conn: &Connection) -> rusqlite::Result<Vec<types::record::Deck>> {
-    let ids = query::all(conn, "SELECT id FROM deck ORDER BY id", [], |row| {
-        get(row, 0)
-    })?;
+    let ids = query::all(conn, "SELECT id FROM deck ORDER BY id", [], |row| get(row, 0))?;
     let decks = ids.into_iter().map(|id| query::deck(conn, id));
     decks.filter_map(Result::transpose).collect()
 }
@@ -78,12 +73,7 @@ fn spending(conn: &Connection, since: UnixMicros) -> rusqlite::Result<Vec<Spendi
                ORDER BY at, account, costly";
     query::all(conn, sql, [since.0], |row| {
         let (at, account, costly) = (get(row, 0)?, get(row, 1)?, get(row, 2)?);
-        Ok(Spending {
-            account,
-            at,
-            amount: get::<Money>(row, 3)?,
-            costly,
-        })
+        Ok(Spending { account, at, amount: get::<Money>(row, 3)?, costly })
     })
 }
 

@@ -34,18 +34,12 @@ pub fn run(conn: &Connection) -> rusqlite::Result<Verification> {
             sums.entry(account).or_default()[column] = sum;
         }
     }
-    problems.extend(
-        sums.iter()
-            .flat_map(|(account, sums)| rules::compare(*account, *sums)),
-    );
+    problems.extend(sums.iter().flat_map(|(account, sums)| rules::compare(*account, *sums)));
     let money = |sql: &str| tx.query_row(sql, [], |row| row.get::<_, Read<Money>>(0));
     let posted = money("SELECT COALESCE(SUM(amount), 0) FROM transfer WHERE kind = 2")?.0;
     let cdrs = money("SELECT COALESCE(SUM(cost), 0) FROM cdr")?.0;
     if posted != cdrs {
-        problems.push(Problem::Costs {
-            costs: posted,
-            cdrs,
-        });
+        problems.push(Problem::Costs { costs: posted, cdrs });
     }
     let both = "SELECT hold.decision FROM hold JOIN cdr ON cdr.decision = hold.decision \
                 ORDER BY hold.decision";
@@ -66,9 +60,5 @@ pub fn run(conn: &Connection) -> rusqlite::Result<Verification> {
 /// What SQLite itself finds wrong with the file.
 fn damage(conn: &Connection) -> rusqlite::Result<Vec<Problem>> {
     let found: Vec<String> = query::all(conn, "PRAGMA integrity_check", [], |row| row.get(0))?;
-    Ok(found
-        .into_iter()
-        .filter(|line| line != "ok")
-        .map(Problem::Damaged)
-        .collect())
+    Ok(found.into_iter().filter(|line| line != "ok").map(Problem::Damaged).collect())
 }

@@ -68,11 +68,7 @@ pub struct Group<'c> {
 
 impl<'c> Group<'c> {
     pub fn new(conn: &'c Connection) -> Group<'c> {
-        Group {
-            conn,
-            ready: [const { None }; TEXTS.len()],
-            buffer: Vec::with_capacity(2_048),
-        }
+        Group { conn, ready: [const { None }; TEXTS.len()], buffer: Vec::with_capacity(2_048) }
     }
 
     pub fn begin(&mut self) -> rusqlite::Result<()> {
@@ -85,12 +81,7 @@ impl<'c> Group<'c> {
 
     /// Our row in `applied`.
     pub fn applied(&mut self, to: Applied) -> rusqlite::Result<()> {
-        let row = (
-            to.group_seq,
-            columns::decision(to.last_decision),
-            to.newest.0,
-            to.writer,
-        );
+        let row = (to.group_seq, columns::decision(to.last_decision), to.newest.0, to.writer);
         self.run(Sql::Applied, row).map(drop)
     }
 
@@ -98,9 +89,7 @@ impl<'c> Group<'c> {
     pub fn record(&mut self, record: &Record) -> rusqlite::Result<()> {
         match record {
             Record::Hold(hold) => self.hold(hold),
-            Record::HoldClosed(id) => self
-                .run(Sql::HoldClosed, [columns::decision(*id)])
-                .map(drop),
+            Record::HoldClosed(id) => self.run(Sql::HoldClosed, [columns::decision(*id)]).map(drop),
             Record::Cdr(cdr) => self.cdr(cdr),
             Record::Transfer(transfer) => self.transfer(transfer),
             Record::Binding(binding) => self.binding(binding),
@@ -113,9 +102,7 @@ impl<'c> Group<'c> {
             Record::Number(number) => put_number(self.conn, number),
             Record::NumberGone(number) => {
                 let e164 = columns::e164(*number);
-                self.conn
-                    .execute("DELETE FROM number WHERE e164 = $1", [e164])
-                    .map(drop)
+                self.conn.execute("DELETE FROM number WHERE e164 = $1", [e164]).map(drop)
             }
             Record::Trunk(trunk) => put_trunk(self.conn, trunk),
             Record::Deck(deck) => put_deck(self.conn, deck),
@@ -155,9 +142,7 @@ impl<'c> Group<'c> {
             detail,
             hold.legs,
         ];
-        statement(self.conn, &mut self.ready, Sql::Hold)?
-            .execute(row)
-            .map(drop)
+        statement(self.conn, &mut self.ready, Sql::Hold)?.execute(row).map(drop)
     }
 
     fn cdr(&mut self, cdr: &Cdr) -> rusqlite::Result<()> {
@@ -219,9 +204,7 @@ impl<'c> Group<'c> {
         let (credit, credit_id) = columns::ledger_account(transfer.credit);
         let (decision, kind) = (columns::decision(transfer.decision), transfer.kind as i64);
         let (amount, at) = (transfer.amount.micros(), transfer.at.0);
-        let row = (
-            decision, kind, debit, debit_id, credit, credit_id, amount, at,
-        );
+        let row = (decision, kind, debit, debit_id, credit, credit_id, amount, at);
         self.run(Sql::Transfer, row).map(drop)
     }
 
@@ -237,9 +220,7 @@ impl<'c> Group<'c> {
         };
         let detail = encode(&mut self.buffer, &detail)?;
         let row = params![binding.line.0, binding.contact, binding.expires.0, detail];
-        statement(self.conn, &mut self.ready, Sql::Binding)?
-            .execute(row)
-            .map(drop)
+        statement(self.conn, &mut self.ready, Sql::Binding)?.execute(row).map(drop)
     }
 }
 
@@ -280,25 +261,12 @@ fn append_fact(conn: &Connection, at: UnixMicros, fact: &Fact) -> rusqlite::Resu
         "INSERT INTO fact (seq, at, kind, account, body) \
          VALUES ((SELECT COALESCE(MAX(seq), 0) + 1 FROM fact), $1, $2, $3, $4)",
     )?
-    .execute((
-        at.0,
-        rules::kind_of(&body),
-        rules::account_of(fact).map(|id| id.0),
-        &body,
-    ))
+    .execute((at.0, rules::kind_of(&body), rules::account_of(fact).map(|id| id.0), &body))
     .map(drop)
 }
 
 fn put_account(conn: &Connection, account: &Account) -> rusqlite::Result<()> {
-    let Account {
-        id,
-        name,
-        status,
-        controls,
-        dial_plan,
-        sell_deck,
-        time_zone,
-    } = account;
+    let Account { id, name, status, controls, dial_plan, sell_deck, time_zone } = account;
     conn.prepare_cached(
         "INSERT INTO account (id, name, status, sell_deck, time_zone, controls, dial_plan) \
          VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO UPDATE SET \
@@ -306,28 +274,12 @@ fn put_account(conn: &Connection, account: &Account) -> rusqlite::Result<()> {
          time_zone = excluded.time_zone, controls = excluded.controls, \
          dial_plan = excluded.dial_plan",
     )?
-    .execute((
-        id.0,
-        name,
-        status.code(),
-        sell_deck.0,
-        time_zone,
-        Json(controls),
-        Json(dial_plan),
-    ))
+    .execute((id.0, name, status.code(), sell_deck.0, time_zone, Json(controls), Json(dial_plan)))
     .map(drop)
 }
 
 fn put_line(conn: &Connection, line: &Line) -> rusqlite::Result<()> {
-    let Line {
-        id,
-        account,
-        user,
-        ha1,
-        status,
-        caller_id,
-        ip_lock,
-    } = line;
+    let Line { id, account, user, ha1, status, caller_id, ip_lock } = line;
     let caller_id = caller_id.map(columns::e164);
     conn.prepare_cached(
         "INSERT INTO line (id, account, user_name, ha1_md5, ha1_sha256, status, caller_id, ip_lock) \
@@ -350,11 +302,7 @@ fn put_line(conn: &Connection, line: &Line) -> rusqlite::Result<()> {
 }
 
 fn put_number(conn: &Connection, number: &Number) -> rusqlite::Result<()> {
-    let Number {
-        number,
-        account,
-        line,
-    } = number;
+    let Number { number, account, line } = number;
     conn.prepare_cached(
         "INSERT INTO number (e164, account, line) VALUES ($1, $2, $3) \
          ON CONFLICT (e164) DO UPDATE SET account = excluded.account, line = excluded.line",

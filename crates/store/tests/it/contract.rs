@@ -62,7 +62,10 @@ fn every_record_comes_back() {
         assert_eq!(snapshot.decks, [deck(1, &["33", "44", "447"])]);
         assert_eq!(snapshot.bindings, [binding(1, "sip:alice@192.0.2.7")]);
         let holds = [held(1, 1), answered(2, 1)];
-        assert_eq!(snapshot.holds.into_iter().map(|h| Record::Hold(h.into())).collect::<Vec<_>>(), holds);
+        assert_eq!(
+            snapshot.holds.into_iter().map(|h| Record::Hold(h.into())).collect::<Vec<_>>(),
+            holds
+        );
         assert_eq!(snapshot.unbilled, [(AccountId(1), Money::from_micros(12_500))]);
         assert_eq!(snapshot.countries_called, [(AccountId(1), "FR".parse().unwrap())]);
         assert_eq!(snapshot.last_decision, decision(4));
@@ -73,7 +76,10 @@ fn every_record_comes_back() {
         assert_eq!(store.unbilled(AccountId(1)).unwrap(), Money::from_micros(12_500));
         assert_eq!(store.unbilled(AccountId(2)).unwrap(), Money::ZERO);
         let facts = store.facts(&FactFilter::default()).unwrap();
-        assert_eq!((facts[0].seq, facts[0].at, &facts[0].fact), (1, at(9), &Fact::Started { recovered: 3 }));
+        assert_eq!(
+            (facts[0].seq, facts[0].at, &facts[0].fact),
+            (1, at(9), &Fact::Started { recovered: 3 })
+        );
     });
 }
 
@@ -213,7 +219,10 @@ fn a_group_is_all_or_nothing() {
         });
     }
     let negative = Money::from_micros(-1);
-    check("negative transfer", Record::Transfer(Transfer { amount: negative, ..charge(&cdr(1, 1, 1)) }));
+    check(
+        "negative transfer",
+        Record::Transfer(Transfer { amount: negative, ..charge(&cdr(1, 1, 1)) }),
+    );
     check("negative price", Record::Cdr(Box::new(cdr(1, 1, -5))));
     check("negative cost", Record::Cdr(Box::new(Cdr { cost: negative, ..cdr(1, 1, 1) })));
     check("negative hold", Record::Hold(Box::new(Hold { amount: negative, ..hold(1, 1) })));
@@ -238,7 +247,10 @@ fn records_are_written_in_order() {
         assert_eq!(store.numbers(None).unwrap(), [number("441", 2)]);
         assert_eq!(store.holds(None).unwrap()[0].covered_ms, 60_000);
         let facts = store.facts(&FactFilter::default()).unwrap();
-        assert_eq!(facts.iter().map(|f| (f.seq, f.at)).collect::<Vec<_>>(), [(2, at(1)), (1, at(2))]);
+        assert_eq!(
+            facts.iter().map(|f| (f.seq, f.at)).collect::<Vec<_>>(),
+            [(2, at(1)), (1, at(2))]
+        );
     });
 }
 
@@ -268,7 +280,10 @@ fn what_the_node_does_not_need_is_left_out() {
                 Record::Number(number("441", 1)),
                 Record::Number(number("442", 2)),
                 Record::Binding(Box::new(BindingRecord { expires: at(1), ..binding(1, "sip:on") })),
-                Record::Binding(Box::new(BindingRecord { expires: at(0), ..binding(1, "sip:off") })),
+                Record::Binding(Box::new(BindingRecord {
+                    expires: at(0),
+                    ..binding(1, "sip:off")
+                })),
             ],
         );
         let got = store.snapshot(SnapshotWindow::at(at(0))).unwrap();
@@ -337,7 +352,9 @@ fn spending_is_summed_up_by_five_minutes() {
 fn hotspots_and_countries_are_remembered() {
     each(|store| {
         let mut calls: BTreeMap<&str, Cdr> = BTreeMap::new();
-        for (n, name) in (1..).zip(["hot", "hot and old", "hot, refused", "hot, incoming", "not hot"]) {
+        for (n, name) in
+            (1..).zip(["hot", "hot and old", "hot, refused", "hot, incoming", "not hot"])
+        {
             let mut call = if name.ends_with("refused") { refused(n, n) } else { cdr(n, n, 5) };
             call.destination.hotspot = name.starts_with("hot");
             call.destination.region = Some("LV".parse().unwrap());
@@ -444,11 +461,8 @@ fn sums_that_do_not_come_out_are_named() {
         put(store, ended(1, 1, 100));
         put(store, vec![Record::Cdr(Box::new(cdr(2, 2, 40)))]);
         let money = Money::from_micros;
-        let charges = Problem::Charges {
-            account: AccountId(2),
-            charges: money(0),
-            cdrs: money(40),
-        };
+        let charges =
+            Problem::Charges { account: AccountId(2), charges: money(0), cdrs: money(40) };
         let costs = Problem::Costs { costs: money(50), cdrs: money(70) };
         assert_eq!(store.verify().unwrap().problems, [charges, costs]);
     });

@@ -16,7 +16,10 @@ fn record(dice: &mut Dice) -> Vec<Record> {
         2..=4 => ended(n, account_id, dice.below(3) as i64 * 1_000),
         5 => vec![Record::HoldClosed(decision(n))],
         6 => vec![Record::Cdr(Box::new(refused(n, account_id)))],
-        7 => vec![Record::Binding(Box::new(BindingRecord { cseq: n, ..binding(account_id, &contact) }))],
+        7 => vec![Record::Binding(Box::new(BindingRecord {
+            cseq: n,
+            ..binding(account_id, &contact)
+        }))],
         8 => vec![Record::BindingGone(LineId(account_id), contact)],
         9 => vec![Record::Fact(at(n.into()), Fact::Started { recovered: account_id })],
         10 => {
@@ -42,11 +45,17 @@ fn run(seed: u64) -> (u32, u32) {
     let (mut taken, mut refused) = (0, 0);
     for _ in 0..40 {
         let group: Vec<_> = (0..=dice.below(3))
-            .map(|ticket| batch(ticket, (0..=dice.below(4)).flat_map(|_| record(&mut dice)).collect()))
+            .map(|ticket| {
+                batch(ticket, (0..=dice.below(4)).flat_map(|_| record(&mut dice)).collect())
+            })
             .collect();
         let (here, there) = (memory.commit(&group), sqlite.commit(&group));
         assert_eq!(here.is_ok(), there.is_ok(), "seed {seed}: {here:?}, {there:?}");
-        if here.is_ok() { taken += 1 } else { refused += 1 }
+        if here.is_ok() {
+            taken += 1
+        } else {
+            refused += 1
+        }
         if dice.chance(100) {
             drop(sqlite);
             sqlite = open();
