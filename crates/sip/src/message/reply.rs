@@ -121,7 +121,8 @@ fn write_reply(out: &mut Vec<u8>, parts: &Parts<'_, '_>, flow: &Flow, status: u1
 
 /// What a head is made of.
 struct Parts<'p, 'a> {
-    top: Via<'a>,
+    /// `None`: cannot be read, and goes back as it came.
+    top: Option<Via<'a>>,
     vias: Vias<'p, 'a>,
     from: &'a str,
     to: &'a str,
@@ -139,7 +140,7 @@ impl<'p, 'a> Parts<'p, 'a> {
     fn of(request: &'p Message<'a>) -> Parts<'p, 'a> {
         let must = |name| request.header(name).expect("every message has it: the parser saw to it");
         Parts {
-            top: *request.via(),
+            top: Some(*request.via()),
             vias: Vias::Of(request),
             from: must(Name::From),
             to: must(Name::To),
@@ -152,12 +153,15 @@ impl<'p, 'a> Parts<'p, 'a> {
 
 /// Writes Via … CSeq, with a tag for To unless it is empty; returns where that goes.
 fn write_head(out: &mut Vec<u8>, parts: &Parts<'_, '_>, flow: &Flow, to_tag: &str) -> usize {
-    write_top_via(out, &parts.top, flow);
+    if let Some(top) = &parts.top {
+        write_top_via(out, top, flow);
+    }
+    let is_top_done = parts.top.is_some();
     match parts.vias {
         Vias::Of(request) => request.vias().skip(1).for_each(|via| line(out, "Via: ", via)),
         Vias::Salvaged(lines) => {
             for (i, list) in lines.iter().enumerate() {
-                let rest = if i == 0 { split_list(list).1 } else { Some(*list) };
+                let rest = if i == 0 && is_top_done { split_list(list).1 } else { Some(*list) };
                 rest.into_iter().for_each(|rest| line(out, "Via: ", trim(rest)));
             }
         }
@@ -221,8 +225,8 @@ fn write_other_params(out: &mut Vec<u8>, via: &Via<'_>) {
 pub struct Salvaged<'a> {
     /// Its method, never ACK.
     pub method: Method<'a>,
-    /// Its topmost Via.
-    pub via: Via<'a>,
+    /// Its topmost Via, if that can be read.
+    pub via: Option<Via<'a>>,
     vias: ArrayVec<&'a str, MAX_SALVAGED_VIAS>,
     from: &'a str,
     to: &'a str,
@@ -258,8 +262,8 @@ impl Salvaged<'_> {
     }
 }
 
-/// Enough of a broken request to answer it: its method and its Via, From, To, Call-ID and CSeq lines, of which the topmost
-/// Via can be read and the others are text. `None` for anything else, for responses and for ACK: not answered.
+/// Enough of a broken request to answer it: its method and its Via, From, To, Call-ID and CSeq lines, whatever they
+/// say, if they are text. `None` for anything else, for responses and for ACK: not answered.
 pub fn salvage(bytes: &[u8]) -> Option<Salvaged<'_>> {
     let mut rest = &bytes[..bytes.len().min(MAX_HEAD)];
     while let Some(after) = rest.strip_prefix(b"\r\n") {
@@ -273,16 +277,18 @@ pub fn salvage(bytes: &[u8]) -> Option<Salvaged<'_>> {
     }
     let mut vias = ArrayVec::new();
     let [mut from, mut to, mut call_id, mut cseq] = [None; 4];
+    let mut last = Name::Other;
     while let Some(line) = next_line(&mut rest) {
-        if line.is_empty() {
-            break;
+        match (line.first(), last) {
+            (None, _) => break,
+            (Some(b' ' | b'\t'), Name::Other) => continue,
+            // Still folded: the line before it is not all of its value.
+            (Some(b' ' | b'\t'), _) => return None,
+            _ => {}
         }
         let name_end = line.iter().position(|&b| !scan::is(TOKEN, b)).unwrap_or(line.len());
-        if matches!(line[0], b' ' | b'\t') {
-            // Still folded: the line before it was not all of its value.
-            return None;
-        }
-        let place = match Name::find(&line[..name_end]) {
+        last = Name::find(&line[..name_end]);
+        let place = match last {
             Name::Via => {
                 vias.try_push(value_of(&line[name_end..])?).ok()?;
                 continue;
@@ -291,13 +297,16 @@ pub fn salvage(bytes: &[u8]) -> Option<Salvaged<'_>> {
             Name::To => &mut to,
             Name::CallId => &mut call_id,
             Name::CSeq => &mut cseq,
-            _ => continue,
+            _ => {
+                last = Name::Other;
+                continue;
+            }
         };
         if place.is_none() {
             *place = Some(value_of(&line[name_end..])?);
         }
     }
-    let via = Via::parse(split_list(vias.first()?).0).ok()?;
+    let via = Via::parse(split_list(vias.first()?).0).ok();
     Some(Salvaged { method, via, vias, from: from?, to: to?, call_id: call_id?, cseq: cseq? })
 }
 
@@ -441,10 +450,16 @@ mod tests {
         check(&format!("BYE sip:a b SIP/2.0{good}Subject: \0\r\nnonsense\r\n\r\n"), Some(want));
         check(&format!("ACK sip:a SIP/2.0{good}\r\n"), None);
         check(&format!("SIP/2.0 200 OK{good}\r\n"), None);
-        check(&format!("BYE sip:a SIP/2.0{good}Subject: \0\r\n folded\r\n\r\n"), None);
+        check(&format!("BYE sip:a SIP/2.0{good}Subject: \0\r\n folded\r\n\r\n"), Some(want));
+        let folded =
+            "BYE sip:a SIP/2.0\r\nA\r\nVia: x\r\n y\r\nTo: a\r\nFrom: b\r\ni: c\r\nCSeq: d\r\n\r\n";
+        check(folded, None);
         check("BYE sip:a SIP/2.0\r\nVia: SIP/2.0/UDP h\r\n\r\n", None);
         check(&format!("BYE sip:a SIP/2.0{}\r\n", good.replace("UDP h", "UDP \0")), None);
-        check(&format!("BYE sip:a SIP/2.0{}\r\n", good.replace("UDP h", "UDP ;;")), None);
+        let odd_via = |text: &str| text.replace("Via: SIP/2.0/UDP h,", "Via: SIP/7.0/UDP ;;,");
+        let want_odd =
+            want.replace("Via: SIP/2.0/UDP h;received=192.0.2.9\r\nVia:", "Via: SIP/7.0/UDP ;;,");
+        check(&odd_via(&format!("BYE sip:a SIP/2.0{good}\r\n")), Some(&want_odd));
         check("", None);
         check("hello", None);
     }
