@@ -113,6 +113,8 @@ pub enum Happened {
     Reinvited(CallRef),
     /// BYE came.
     HungUp(CallRef),
+    /// Our INVITE was challenged, and answered with credentials.
+    Challenged(CallRef),
     /// Our REGISTER was answered, or not (408).
     Registered(u16),
     /// Another request of ours was answered, or not (408).
@@ -177,6 +179,8 @@ pub struct Agent {
     pub dead: bool,
     /// Swallows every ACK it should send while set.
     pub loses_acks: bool,
+    /// Uses a nonce for as many requests as it can.
+    pub keeps_nonce: bool,
     /// Record-Route put into its answers, as a carrier's proxy would.
     pub record_route: Option<String>,
     /// What it calls itself in User-Agent and Server.
@@ -212,6 +216,7 @@ impl Agent {
             calls: Vec::new(),
             dead: false,
             loses_acks: false,
+            keeps_nonce: false,
             record_route: None,
             product: "sim".to_owned(),
             complaints: Vec::new(),
@@ -252,6 +257,32 @@ impl Agent {
                 && self.clients.iter().all(|one| one.phase == Phase::Done)
     }
 
+    /// A call ends for us without a word to the other side.
+    pub fn forget(&mut self, now: u64, call: CallRef) {
+        self.now = now;
+        self.end(call);
+        self.servers
+            .iter_mut()
+            .filter(|one| one.call == Some(call))
+            .for_each(|one| one.unacked = false);
+    }
+
+    /// Power comes back: nothing of before is known.
+    pub fn reboot(&mut self, now: u64) {
+        self.now = now;
+        self.dead = false;
+        self.clients.clear();
+        self.servers.clear();
+        self.out.clear();
+        self.registration = None;
+        self.challenge = None;
+        for call in 0..self.calls.len() {
+            if self.calls[call].state != CallState::Over {
+                self.end(call);
+            }
+        }
+    }
+
     fn token(&mut self) -> String {
         format!("{:016x}", self.dice.bits())
     }
@@ -259,22 +290,13 @@ impl Agent {
     fn via(&mut self) -> (String, String) {
         let branch = format!("z9hG4bK{}", self.token());
         (
-            format!(
-                "SIP/2.0/{} {};branch={branch};rport",
-                self.transport.via_name(),
-                self.address
-            ),
+            format!("SIP/2.0/{} {};branch={branch};rport", self.transport.via_name(), self.address),
             branch,
         )
     }
 
     fn contact(&self) -> String {
-        format!(
-            "<sip:{}@{};transport={}>",
-            self.user,
-            self.address,
-            self.transport.uri_param()
-        )
+        format!("<sip:{}@{};transport={}>", self.user, self.address, self.transport.uri_param())
     }
 
     fn end(&mut self, call: CallRef) {

@@ -40,9 +40,7 @@ impl Challenge {
         proxy: bool,
         sha256: bool,
     ) -> Option<Challenge> {
-        values
-            .filter_map(|value| Challenge::read(value, proxy))
-            .find(|one| sha256 || !one.sha256)
+        values.filter_map(|value| Challenge::read(value, proxy)).find(|one| sha256 || !one.sha256)
     }
 
     fn read(value: &str, proxy: bool) -> Option<Challenge> {
@@ -50,8 +48,7 @@ impl Challenge {
         let field = |name: &str| {
             fields.split(',').find_map(|one| {
                 let (key, value) = one.trim().split_once('=')?;
-                key.eq_ignore_ascii_case(name)
-                    .then(|| value.trim_matches('"').to_owned())
+                key.eq_ignore_ascii_case(name).then(|| value.trim_matches('"').to_owned())
             })
         };
         let sha256 = match field("algorithm").as_deref() {
@@ -60,14 +57,7 @@ impl Challenge {
             Some(_) => return None,
         };
         let (realm, nonce, opaque) = (field("realm")?, field("nonce")?, field("opaque"));
-        Some(Challenge {
-            proxy,
-            realm,
-            nonce,
-            opaque,
-            sha256,
-            uses: 0,
-        })
+        Some(Challenge { proxy, realm, nonce, opaque, sha256, uses: 0 })
     }
 
     /// Name and value of the header that answers it; counts the use.
@@ -80,22 +70,12 @@ impl Challenge {
     ) -> (&'static str, String) {
         self.uses += 1;
         let hash = |text: String| {
-            if self.sha256 {
-                hex(&Sha256::digest(text))
-            } else {
-                hex(&Md5::digest(text))
-            }
+            if self.sha256 { hex(&Sha256::digest(text)) } else { hex(&Md5::digest(text)) }
         };
-        let secret = hash(format!(
-            "{}:{}:{}",
-            log_in.user, self.realm, log_in.password
-        ));
+        let secret = hash(format!("{}:{}:{}", log_in.user, self.realm, log_in.password));
         let (nc, cnonce) = (format!("{:08x}", self.uses), format!("{cnonce:016x}"));
         let asked = hash(format!("{method}:{uri}"));
-        let response = hash(format!(
-            "{secret}:{}:{nc}:{cnonce}:auth:{asked}",
-            self.nonce
-        ));
+        let response = hash(format!("{secret}:{}:{nc}:{cnonce}:auth:{asked}", self.nonce));
         let algorithm = if self.sha256 { "SHA-256" } else { "MD5" };
         let mut value = format!(
             "Digest username=\"{}\", realm=\"{}\", nonce=\"{}\", uri=\"{uri}\", response=\"{response}\", \
@@ -105,24 +85,14 @@ impl Challenge {
         if let Some(opaque) = &self.opaque {
             value.push_str(&format!(", opaque=\"{opaque}\""));
         }
-        (
-            if self.proxy {
-                "Proxy-Authorization"
-            } else {
-                "Authorization"
-            },
-            value,
-        )
+        (if self.proxy { "Proxy-Authorization" } else { "Authorization" }, value)
     }
 }
 
 /// The verifiers of a password.
 pub fn verifiers(user: &str, realm: &str, password: &str) -> Ha1 {
     let text = format!("{user}:{realm}:{password}");
-    Ha1 {
-        md5: Md5::digest(&text).into(),
-        sha256: Sha256::digest(&text).into(),
-    }
+    Ha1 { md5: Md5::digest(&text).into(), sha256: Sha256::digest(&text).into() }
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -137,21 +107,15 @@ mod tests {
     fn agrees_with_the_example_of_rfc_7616() {
         // RFC 7616 §3.9.1: Mufasa, "Circle of Life", both algorithms; its cnonce is not hexadecimal, so the
         // hash is checked with the same formula on its words.
-        let log_in = LogIn {
-            user: "Mufasa".into(),
-            password: "Circle of Life".into(),
-            sha256: true,
-        };
+        let log_in =
+            LogIn { user: "Mufasa".into(), password: "Circle of Life".into(), sha256: true };
         let header = "Digest realm=\"http-auth@example.org\", qop=\"auth, auth-int\", algorithm=MD5, \
             nonce=\"7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v\", opaque=\"FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS\"";
         let mut challenge = Challenge::choose([header].into_iter(), true, false).unwrap();
         assert_eq!(challenge.realm, "http-auth@example.org");
         let (name, value) = challenge.answer(&log_in, "GET", "/dir/index.html", 1);
         assert_eq!(name, "Proxy-Authorization");
-        assert!(
-            value.contains("nc=00000001") && value.contains("opaque=\"FQhe/"),
-            "{value}"
-        );
+        assert!(value.contains("nc=00000001") && value.contains("opaque=\"FQhe/"), "{value}");
         let ha1 = verifiers("Mufasa", "http-auth@example.org", "Circle of Life");
         assert_eq!(hex(&ha1.md5), "3d78807defe7de2157e2b0b6573a855f");
         let text = format!(
@@ -169,11 +133,7 @@ mod tests {
             "Digest realm=\"r\", nonce=\"1\", algorithm=SHA-256",
             "Digest realm=\"r\", nonce=\"2\"",
         ];
-        let pick = |sha256| {
-            Challenge::choose(both.into_iter(), false, sha256)
-                .unwrap()
-                .nonce
-        };
+        let pick = |sha256| Challenge::choose(both.into_iter(), false, sha256).unwrap().nonce;
         assert_eq!((pick(true).as_str(), pick(false).as_str()), ("1", "2"));
         assert_eq!(
             Challenge::choose(

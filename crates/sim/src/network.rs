@@ -32,10 +32,7 @@ impl NetworkFaults {
     pub fn drawn(dice: &mut Dice) -> NetworkFaults {
         let delay_ms = (1 + dice.below(20), 25 + dice.below(100));
         if dice.chance(300) {
-            return NetworkFaults {
-                delay_ms,
-                ..NetworkFaults::CLEAN
-            };
+            return NetworkFaults { delay_ms, ..NetworkFaults::CLEAN };
         }
         // Mostly mild: with 30 % loss little else happens than retransmissions.
         let worst = if dice.chance(250) { 301 } else { 60 };
@@ -64,10 +61,7 @@ impl Network {
 
     /// From now on as good as new: for the end of a world, when everything must come to rest.
     pub fn heal(&mut self) {
-        self.faults = NetworkFaults {
-            delay_ms: self.faults.delay_ms,
-            ..NetworkFaults::CLEAN
-        };
+        self.faults = NetworkFaults { delay_ms: self.faults.delay_ms, ..NetworkFaults::CLEAN };
     }
 
     /// From now on like this.
@@ -128,10 +122,7 @@ mod tests {
         let none = arrivals.iter().filter(|one| one.is_empty()).count();
         let twice = arrivals.iter().filter(|one| one.len() == 2).count();
         let latest = arrivals.iter().flatten().max().copied().unwrap_or(0);
-        assert!(
-            (2_500..2_900).contains(&none),
-            "{none} of 10,000 never came"
-        );
+        assert!((2_500..2_900).contains(&none), "{none} of 10,000 never came");
         assert!((600..800).contains(&twice), "{twice} of 10,000 came twice");
         assert!((1_500_000..=2_050_000).contains(&latest), "{latest} µs");
         network.heal();

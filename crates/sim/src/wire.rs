@@ -46,25 +46,14 @@ impl Wire {
             if line.contains(['\r', '\n', '\0']) {
                 return Err(format!("stray control character in `{line}`"));
             }
-            let (name, value) = line
-                .split_once(':')
-                .ok_or(format!("no colon in `{line}`"))?;
+            let (name, value) = line.split_once(':').ok_or(format!("no colon in `{line}`"))?;
             if name.is_empty() || name.contains([' ', '\t']) {
                 return Err(format!("bad header name in `{line}`"));
             }
-            let long = COMPACT
-                .iter()
-                .find(|(short, _)| name.eq_ignore_ascii_case(short));
-            headers.push((
-                long.map_or(name, |found| found.1).to_owned(),
-                value.trim().to_owned(),
-            ));
+            let long = COMPACT.iter().find(|(short, _)| name.eq_ignore_ascii_case(short));
+            headers.push((long.map_or(name, |found| found.1).to_owned(), value.trim().to_owned()));
         }
-        let wire = Wire {
-            start,
-            headers,
-            body: body.to_owned(),
-        };
+        let wire = Wire { start, headers, body: body.to_owned() };
         wire.check()?;
         Ok(wire)
     }
@@ -86,14 +75,9 @@ impl Wire {
         }
         let (number, method) = self.cseq();
         if number == 0 && method.is_empty() || is_request && method != self.method() {
-            return Err(format!(
-                "CSeq `{}` does not fit",
-                self.get("CSeq").unwrap_or_default()
-            ));
+            return Err(format!("CSeq `{}` does not fit", self.get("CSeq").unwrap_or_default()));
         }
-        let length = self
-            .get("Content-Length")
-            .map_or(Ok(self.body.len()), str::parse);
+        let length = self.get("Content-Length").map_or(Ok(self.body.len()), str::parse);
         if length != Ok(self.body.len()) {
             return Err(format!("Content-Length is not {}", self.body.len()));
         }
@@ -130,17 +114,12 @@ impl Wire {
     /// The status of a response.
     pub fn status(&self) -> Option<u16> {
         let code = self.start.strip_prefix("SIP/2.0 ")?.get(..3)?;
-        code.parse()
-            .ok()
-            .filter(|status| (100..700).contains(status))
+        code.parse().ok().filter(|status| (100..700).contains(status))
     }
 
     /// First value of a header.
     pub fn get(&self, name: &str) -> Option<&str> {
-        let found = self
-            .headers
-            .iter()
-            .find(|(have, _)| have.eq_ignore_ascii_case(name));
+        let found = self.headers.iter().find(|(have, _)| have.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 
@@ -198,23 +177,14 @@ impl Wire {
         for (name, value) in &self.headers {
             write!(text, "{name}: {value}\r\n").expect("writing to a String cannot fail");
         }
-        write!(
-            text,
-            "Content-Length: {}\r\n\r\n{}",
-            self.body.len(),
-            self.body
-        )
-        .expect("writing to a String cannot fail");
+        write!(text, "Content-Length: {}\r\n\r\n{}", self.body.len(), self.body)
+            .expect("writing to a String cannot fail");
         text.into_bytes()
     }
 
     /// A message begun with its start line.
     pub fn new(start: String) -> Wire {
-        Wire {
-            start,
-            headers: Vec::new(),
-            body: String::new(),
-        }
+        Wire { start, headers: Vec::new(), body: String::new() }
     }
 
     /// With one more header.
@@ -228,8 +198,7 @@ impl Wire {
     #[must_use]
     pub fn with_sdp(mut self, sdp: &str) -> Wire {
         if !sdp.is_empty() {
-            self.headers
-                .push(("Content-Type".to_owned(), "application/sdp".to_owned()));
+            self.headers.push(("Content-Type".to_owned(), "application/sdp".to_owned()));
             self.body = sdp.to_owned();
         }
         self
@@ -272,12 +241,7 @@ pub fn param<'a>(value: &'a str, name: &str) -> Option<&'a str> {
 pub fn uri_of(value: &str) -> String {
     match (value.find('<'), value.find('>')) {
         (Some(open), Some(close)) if open < close => value[open + 1..close].to_owned(),
-        _ => value
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_owned(),
+        _ => value.split(';').next().unwrap_or_default().trim().to_owned(),
     }
 }
 
@@ -285,11 +249,7 @@ pub fn uri_of(value: &str) -> String {
 pub fn user_of(uri: &str) -> String {
     let rest = uri.split_once(':').map_or(uri, |found| found.1);
     let user = rest.split_once('@').map_or("", |found| found.0);
-    user.split(';')
-        .next()
-        .unwrap_or_default()
-        .replace("%2B", "+")
-        .replace("%2b", "+")
+    user.split(';').next().unwrap_or_default().replace("%2B", "+").replace("%2b", "+")
 }
 
 /// The socket that the host part of a URI names, when it is an address.
@@ -297,11 +257,7 @@ pub fn host_of(uri: &str) -> Option<std::net::SocketAddr> {
     let rest = uri.split_once(':').map_or(uri, |found| found.1);
     let host = rest.rsplit_once('@').map_or(rest, |found| found.1);
     let host = host.split([';', '?']).next().unwrap_or_default();
-    host.parse().ok().or_else(|| {
-        host.parse()
-            .ok()
-            .map(|ip| std::net::SocketAddr::new(ip, 5060))
-    })
+    host.parse().ok().or_else(|| host.parse().ok().map(|ip| std::net::SocketAddr::new(ip, 5060)))
 }
 
 fn after_uri(value: &str) -> &str {
@@ -326,45 +282,24 @@ mod tests {
             }
         }
         check(GOOD.into(), Ok(()));
-        check(
-            GOOD.replace("Length: 0", "Length: 1"),
-            Err("Content-Length"),
-        );
+        check(GOOD.replace("Length: 0", "Length: 1"), Err("Content-Length"));
         check(GOOD.replace("7 BYE", "7 INVITE"), Err("CSeq"));
         check(GOOD.replace(";branch=z9hG4bKx", ""), Err("branch"));
         check(GOOD.replace("Call-ID: c\r\n", ""), Err("Call-ID"));
-        check(
-            GOOD.replace("Call-ID: c\r\n", "Call-ID: c\r\ni: d\r\n"),
-            Err("2 lines"),
-        );
-        check(
-            GOOD.replace("Max-Forwards: 70", "Max Forwards: 70"),
-            Err("header name"),
-        );
-        check(
-            GOOD.replace("SIP/2.0\r\nVia", "SIP/3.0\r\nVia"),
-            Err("start line"),
-        );
-        check(
-            GOOD.replace("Max-Forwards: 70\r\n", ""),
-            Err("Max-Forwards"),
-        );
+        check(GOOD.replace("Call-ID: c\r\n", "Call-ID: c\r\ni: d\r\n"), Err("2 lines"));
+        check(GOOD.replace("Max-Forwards: 70", "Max Forwards: 70"), Err("header name"));
+        check(GOOD.replace("SIP/2.0\r\nVia", "SIP/3.0\r\nVia"), Err("start line"));
+        check(GOOD.replace("Max-Forwards: 70\r\n", ""), Err("Max-Forwards"));
         check(GOOD.replace("\r\n\r\n", "\r\n"), Err("no empty line"));
     }
 
     #[test]
     fn finds_its_parts() {
         let wire = Wire::parse(GOOD.as_bytes()).unwrap();
-        assert_eq!(
-            (wire.from_tag(), wire.to_tag(), wire.branch()),
-            ("f", "t", "z9hG4bKx")
-        );
+        assert_eq!((wire.from_tag(), wire.to_tag(), wire.branch()), ("f", "t", "z9hG4bKx"));
         assert_eq!(wire.cseq(), (7, "BYE"));
         assert_eq!(user_of("sip:%2B4420;phone-context=x@h"), "+4420");
-        assert_eq!(
-            host_of("sip:a@192.0.2.7;transport=tcp"),
-            "192.0.2.7:5060".parse().ok()
-        );
+        assert_eq!(host_of("sip:a@192.0.2.7;transport=tcp"), "192.0.2.7:5060".parse().ok());
         assert_eq!(host_of("sip:a@192.0.2.7:99"), "192.0.2.7:99".parse().ok());
         let reply = wire.reply(200, "OK", "new");
         assert_eq!(Wire::parse(&reply.bytes()).unwrap().to_tag(), "t");

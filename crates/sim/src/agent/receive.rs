@@ -83,6 +83,7 @@ impl Agent {
             && client.tries < 3
             && self.authenticate(&client.request, &wire, client.call, client.to, client.tries)
         {
+            happened.extend(client.call.filter(|_| is_invite).map(Happened::Challenged));
             return;
         }
         match (client.method.as_str(), client.call) {
@@ -145,21 +146,12 @@ impl Agent {
             if !known {
                 self.drop_fork(call, wire);
             }
-        } else if let Some(ack) = self.calls[call]
-            .ack
-            .clone()
-            .filter(|ack| ack.cseq().0 == wire.cseq().0)
+        } else if let Some(ack) =
+            self.calls[call].ack.clone().filter(|ack| ack.cseq().0 == wire.cseq().0)
             && !self.loses_acks
         {
             let to = self.calls[call].source;
-            self.put(
-                if self.log_in.is_some() {
-                    self.server
-                } else {
-                    to
-                },
-                &ack,
-            );
+            self.put(if self.log_in.is_some() { self.server } else { to }, &ack);
         }
     }
 
@@ -175,11 +167,7 @@ impl Agent {
             return false;
         };
         let proxy = wire.status() == Some(407);
-        let name = if proxy {
-            "Proxy-Authenticate"
-        } else {
-            "WWW-Authenticate"
-        };
+        let name = if proxy { "Proxy-Authenticate" } else { "WWW-Authenticate" };
         let Some(mut challenge) = Challenge::choose(wire.all(name), proxy, log_in.sha256) else {
             return false;
         };
@@ -187,9 +175,7 @@ impl Agent {
         let (header, value) = challenge.answer(&log_in, request.method(), request.uri(), cnonce);
         self.challenge = Some(challenge);
         let mut again = request.clone();
-        again
-            .headers
-            .retain(|(name, _)| !name.ends_with("uthorization"));
+        again.headers.retain(|(name, _)| !name.ends_with("uthorization"));
         let cseq = match (request.method(), call) {
             ("REGISTER", _) => {
                 let (_, cseq) = self.registration.as_mut().expect("a REGISTER was sent");
@@ -219,10 +205,8 @@ impl Agent {
         if method == "ACK" {
             return self.handle_ack(&wire, happened);
         }
-        if let Some(at) = self
-            .servers
-            .iter()
-            .position(|one| one.branch == branch && one.method == method)
+        if let Some(at) =
+            self.servers.iter().position(|one| one.branch == branch && one.method == method)
         {
             if let Some(last) = self.servers[at].last.clone() {
                 self.put(from, &last);
@@ -310,11 +294,8 @@ impl Agent {
         server.unacked = false;
         server.again = u64::MAX;
         server.until = self.now + LIFE;
-        let accepted = server
-            .last
-            .as_ref()
-            .and_then(Wire::status)
-            .is_some_and(|status| status < 300);
+        let accepted =
+            server.last.as_ref().and_then(Wire::status).is_some_and(|status| status < 300);
         if let Some(call) = server.call.filter(|_| accepted)
             && !self.calls[call].acked
         {
@@ -324,10 +305,8 @@ impl Agent {
     }
 
     fn handle_cancel(&mut self, wire: &Wire, happened: &mut Vec<Happened>) {
-        let invite = self
-            .servers
-            .iter()
-            .find(|one| one.branch == wire.branch() && one.method == "INVITE");
+        let invite =
+            self.servers.iter().find(|one| one.branch == wire.branch() && one.method == "INVITE");
         let (status, reason, call) = match invite {
             Some(invite) => (200, "OK", invite.call),
             None => (481, "Call/Transaction Does Not Exist", None),
@@ -372,9 +351,7 @@ impl Agent {
                 };
                 let mut reply = wire.reply(200, "OK", &tag).with("Contact", self.contact());
                 if let Some(expires) = wire.get("Session-Expires") {
-                    reply = reply
-                        .with("Session-Expires", expires)
-                        .with("Require", "timer");
+                    reply = reply.with("Session-Expires", expires).with("Require", "timer");
                 }
                 self.answer(&branch, &method, reply.with_sdp(&body));
                 happened.push(Happened::Reinvited(call));

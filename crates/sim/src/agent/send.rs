@@ -33,10 +33,7 @@ impl Agent {
         self.now = now;
         let uri = format!("sip:{dialled}@{}", self.domain);
         let from = format!("<sip:{}@{}>", shown.unwrap_or(&self.user), self.domain);
-        let (tag, call_id) = (
-            self.token(),
-            format!("c{}@{}", self.token(), self.address.ip()),
-        );
+        let (tag, call_id) = (self.token(), format!("c{}@{}", self.token(), self.address.ip()));
         let session = self.dice.below(1 << 40);
         let request = Wire::new(format!("INVITE {uri} SIP/2.0"))
             .with("Max-Forwards", "70")
@@ -74,8 +71,21 @@ impl Agent {
             cancel_wanted: false,
             source: self.server,
         });
+        let request = self.with_kept_nonce(request);
         self.send_request(request, Some(call), self.server, 0);
         call
+    }
+
+    /// Adds credentials before being asked, when the agent does such things.
+    fn with_kept_nonce(&mut self, request: Wire) -> Wire {
+        let (Some(log_in), Some(challenge), true) =
+            (&self.log_in, &mut self.challenge, self.keeps_nonce)
+        else {
+            return request;
+        };
+        let cnonce = self.dice.bits();
+        let (name, value) = challenge.answer(log_in, request.method(), request.uri(), cnonce);
+        request.with(name, value)
     }
 
     /// Gives a call up or hangs it up, whichever fits its state.
@@ -112,6 +122,16 @@ impl Agent {
     pub fn request(&mut self, now: u64, call: CallRef, method: &str) {
         self.now = now;
         self.in_dialog(call, method, None);
+    }
+
+    /// A second 2xx of another branch of a forked INVITE: sent once, belongs to no call of ours.
+    pub fn stray_answer(&mut self, now: u64, call: CallRef, tag: &str) {
+        self.now = now;
+        let invite = &self.calls[call].invite;
+        let to = self.calls[call].source;
+        let reply = invite.reply(200, "OK", tag).with("Contact", self.contact());
+        let session = self.dice.below(1 << 40);
+        self.put(to, &reply.with_sdp(&sdp(self.address, session, "sendrecv")));
     }
 
     /// Answers an INVITE that came in; 2xx carry a session.
@@ -199,11 +219,7 @@ impl Agent {
 
     fn dialog_request(&self, call: CallRef, method: &str, cseq: u32) -> Wire {
         let call = &self.calls[call];
-        let (theirs, ours) = if call.incoming {
-            ("From", "To")
-        } else {
-            ("To", "From")
-        };
+        let (theirs, ours) = if call.incoming { ("From", "To") } else { ("To", "From") };
         let strip = |name: &str| {
             let value = call.invite.get(name).unwrap_or_default();
             let end = value.find('>').map_or(value.len(), |close| close + 1);
@@ -250,10 +266,8 @@ impl Agent {
     /// CANCEL, as soon as a provisional answer allows it (RFC 3261 §9.1).
     pub(super) fn try_cancel(&mut self, call: CallRef) {
         let branch = self.calls[call].branch.clone();
-        let Some(client) = self
-            .clients
-            .iter()
-            .find(|one| one.branch == branch && one.method == "INVITE")
+        let Some(client) =
+            self.clients.iter().find(|one| one.branch == branch && one.method == "INVITE")
         else {
             return;
         };
@@ -310,11 +324,7 @@ impl Agent {
             request,
             to,
             phase: Phase::Trying,
-            again: if self.transport.is_reliable() {
-                u64::MAX
-            } else {
-                self.now + T1
-            },
+            again: if self.transport.is_reliable() { u64::MAX } else { self.now + T1 },
             interval: T1,
             until: self.now + LIFE,
             tries,
@@ -323,10 +333,8 @@ impl Agent {
 
     /// Sends a response on a server transaction and keeps it.
     pub(super) fn answer(&mut self, branch: &str, method: &str, reply: Wire) {
-        let Some(at) = self
-            .servers
-            .iter()
-            .position(|one| one.branch == branch && one.method == method)
+        let Some(at) =
+            self.servers.iter().position(|one| one.branch == branch && one.method == method)
         else {
             return;
         };

@@ -83,11 +83,7 @@ impl Agent {
                 }
             } else if one.again <= self.now {
                 one.interval = (one.interval * 2).min(T2);
-                one.again = if one.unacked {
-                    self.now + one.interval
-                } else {
-                    u64::MAX
-                };
+                one.again = if one.unacked { self.now + one.interval } else { u64::MAX };
                 if let (true, Some(last)) = (one.unacked, one.last.clone()) {
                     let to = one.to;
                     self.put(to, &last);

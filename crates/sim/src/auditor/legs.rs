@@ -1,0 +1,173 @@
+//! What the auditor sees on the wire at the node's door. Lives here: legs, their answers and ends, whose hold they
+//! are. Never here: the node's own idea of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use types::{DecisionId, E164, Hold, TrunkId};
+
+use crate::auditor::books::Books;
+use crate::carrier::international;
+use crate::wire::Wire;
+
+/// One leg between the node and somebody.
+#[derive(Clone, Debug)]
+pub struct Leg {
+    /// The carrier's trunk, for legs that go out.
+    pub trunk: Option<TrunkId>,
+    /// Did the node send the INVITE?
+    pub out: bool,
+    /// The number in the INVITE.
+    pub number: String,
+    /// Whose hold stands behind it.
+    pub decision: Option<DecisionId>,
+    /// World time of the first INVITE.
+    pub invited: u64,
+    /// World time of the first 2xx at the node's door.
+    pub answered: Option<u64>,
+    /// World time of the first BYE at the node's door, either way.
+    pub bye: Option<u64>,
+    /// A final refusal passed.
+    pub refused: bool,
+    /// Its second branch of a fork, or one after the end: ended at once, and no call.
+    tag: String,
+}
+
+/// All legs.
+#[derive(Debug, Default)]
+pub struct Legs {
+    carriers: BTreeMap<usize, TrunkId>,
+    legs: BTreeMap<(usize, String), Leg>,
+    talking: BTreeSet<(usize, String)>,
+}
+
+impl Legs {
+    /// An actor is the carrier behind a trunk.
+    pub fn add_carrier(&mut self, actor: usize, trunk: TrunkId) {
+        self.carriers.insert(actor, trunk);
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (&(usize, String), &Leg)> {
+        self.legs.iter()
+    }
+
+    /// Those on which somebody talks.
+    pub fn talking(&self) -> impl Iterator<Item = (&(usize, String), &Leg)> {
+        self.talking.iter().filter_map(|key| self.legs.get_key_value(key))
+    }
+
+    /// One of them.
+    pub fn find(&self, actor: usize, call_id: &str) -> Option<&Leg> {
+        self.legs.get(&(actor, call_id.to_owned()))
+    }
+
+    /// The node sent something. `Err`: it should not have.
+    pub fn sent(
+        &mut self,
+        now: u64,
+        to: usize,
+        wire: &Wire,
+        asked: &Books,
+        kept: &Books,
+    ) -> Result<(), String> {
+        let key = (to, wire.call_id().to_owned());
+        match (wire.is_request(), wire.method()) {
+            (true, "INVITE") if wire.to_tag().is_empty() && !self.legs.contains_key(&key) => {
+                let trunk = self.carriers.get(&to).copied();
+                let number = wire.dialled();
+                let decision = match trunk {
+                    Some(trunk) => backing(trunk, &number, wire.call_id(), asked, kept)?,
+                    None => None,
+                };
+                self.legs
+                    .insert(key, Leg { trunk, out: true, number, decision, ..Leg::begun(now) });
+            }
+            (true, "BYE") => self.ended(now, &key, wire),
+            (false, "INVITE") => self.responded(now, &key, wire, false),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Something came to the node.
+    pub fn received(&mut self, now: u64, from: usize, wire: &Wire) {
+        let key = (from, wire.call_id().to_owned());
+        match (wire.is_request(), wire.method()) {
+            (true, "INVITE") if wire.to_tag().is_empty() => {
+                let leg = Leg { number: wire.dialled(), ..Leg::begun(now) };
+                self.legs.entry(key).or_insert(leg);
+            }
+            (true, "BYE") => self.ended(now, &key, wire),
+            (false, "INVITE") => self.responded(now, &key, wire, true),
+            _ => {}
+        }
+    }
+
+    fn responded(&mut self, now: u64, key: &(usize, String), wire: &Wire, to_node: bool) {
+        let Some(leg) = self.legs.get_mut(key).filter(|leg| leg.out == to_node) else { return };
+        match wire.status() {
+            Some(200..300) if leg.answered.is_none() => {
+                leg.answered = Some(now);
+                if leg.bye.is_none() {
+                    self.talking.insert(key.clone());
+                }
+                leg.tag = wire.to_tag().to_owned();
+            }
+            Some(300..) if leg.answered.is_none() => {
+                leg.refused = !matches!(wire.status(), Some(401 | 407));
+            }
+            _ => {}
+        }
+    }
+
+    fn ended(&mut self, now: u64, key: &(usize, String), wire: &Wire) {
+        if let Some(leg) = self.legs.get_mut(key)
+            && (leg.tag.is_empty() || leg.tag == wire.to_tag() || leg.tag == wire.from_tag())
+        {
+            leg.bye.get_or_insert(now);
+            self.talking.remove(key);
+        }
+    }
+}
+
+/// The durable hold that allows an INVITE to a carrier: of this trunk and number, and it names this leg, so that it
+/// can be hung up on after a crash. A hold of nothing, for a call without a price, need not be durable yet.
+fn backing(
+    trunk: TrunkId,
+    number: &str,
+    call_id: &str,
+    asked: &Books,
+    kept: &Books,
+) -> Result<Option<DecisionId>, String> {
+    let called = E164::from_digits(&international(number)).ok();
+    let names =
+        |hold: &&Hold| hold.legs.windows(call_id.len()).any(|bytes| bytes == call_id.as_bytes());
+    let fits = |hold: &&Hold| hold.trunk == Some(trunk) && hold.destination.e164 == called;
+    let durable = kept.holds.values().find(|hold| fits(hold) && names(hold));
+    let free =
+        || asked.holds.values().find(|hold| hold.amount.is_zero() && fits(hold) && names(hold));
+    match durable.or_else(free) {
+        Some(hold) => Ok(Some(hold.decision)),
+        // Short codes are emergency and support: they go out whatever the store says.
+        None if number.len() <= 6 => Ok(None),
+        None => Err(format!(
+            "INVITE for {number} left for trunk {trunk} without a durable hold that names its leg"
+        )),
+    }
+}
+
+impl Leg {
+    fn begun(now: u64) -> Leg {
+        Leg {
+            trunk: None,
+            out: false,
+            number: String::new(),
+            decision: None,
+            invited: now,
+            answered: None,
+            bye: None,
+            refused: false,
+            tag: String::new(),
+        }
+    }
+}

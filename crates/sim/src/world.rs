@@ -1,0 +1,553 @@
+//! The world: virtual time, the real node, the network, the store, the people, the auditor. Lives here: what happens
+//! when, and who is told. Never here: what anybody wants, what is right.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hasher};
+use std::net::SocketAddr;
+
+use edge::{Input, Node, NodeConfig, Outputs};
+use sip::flow::{Flow, Transport};
+use store::SnapshotWindow;
+use types::{Dice, HashKey, Millis, Now, Record, Tick, UnixMicros};
+
+use crate::actor::Actor;
+use crate::agent::Packet;
+use crate::auditor::Auditor;
+use crate::clock::Clock;
+use crate::disk::{Disk, DiskEvent, DiskFaults};
+use crate::network::{Network, NetworkFaults};
+use crate::planted::Planted;
+use crate::story::Story;
+use crate::wire::Wire;
+
+/// The node's only address; it listens there on UDP and TCP.
+pub const NODE: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 1)), 5060);
+
+/// Streams of dice: actors take theirs from 100 on.
+const NETWORK_DICE: u64 = 1;
+const DISK_DICE: u64 = 2;
+const SECRET_DICE: u64 = 3;
+
+/// How a world begins.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Its seed.
+    pub seed: u64,
+    /// Wall-clock time at its beginning.
+    pub start: UnixMicros,
+    /// The node's settings; its secrets are drawn by the world.
+    pub config: NodeConfig,
+    /// What the store holds.
+    pub records: Vec<Record>,
+    /// The network.
+    pub network: NetworkFaults,
+    /// The store.
+    pub disk: DiskFaults,
+    /// A bug to be found.
+    pub planted: Option<Planted>,
+    /// Is the story kept?
+    pub told: bool,
+}
+
+/// Something that the world itself does.
+#[derive(Clone, Debug)]
+pub enum Deed {
+    /// The node dies and comes back after so long; meanwhile the machine's clock jumps by so many microseconds.
+    Crash {
+        /// How long it is down.
+        back_after_ms: Millis,
+        /// By how much the machine's clock is wrong afterwards.
+        clock_jump_us: i64,
+    },
+    /// The node comes back.
+    Restart,
+    /// Staff want something.
+    Command(Box<engine::Command>),
+    /// The store hangs.
+    Stall(Millis),
+    /// The disk is full.
+    Full(Millis),
+    /// Everybody ends what he does; faults are over.
+    Rest,
+    /// The node is to stop in good order.
+    Shutdown,
+}
+
+#[derive(Clone, Debug)]
+enum Event {
+    ToNode { from: usize, connection: Option<u32>, bytes: Vec<u8> },
+    ToActor { to: usize, bytes: Vec<u8> },
+    Closed(Flow),
+    Deed(Deed),
+}
+
+/// The world.
+pub struct World {
+    /// Microseconds since its beginning.
+    pub now: u64,
+    /// What happened, in words.
+    pub story: Story,
+    /// The second model.
+    pub auditor: Auditor,
+    /// Everybody else.
+    pub actors: Vec<Actor>,
+    /// The store.
+    pub disk: Disk,
+    /// Answers to commands, newest last.
+    pub replies: Vec<Result<String, String>>,
+    node: Option<Node>,
+    /// World time at the node's start.
+    epoch: u64,
+    starts: u64,
+    config: NodeConfig,
+    secrets: Dice,
+    clock: Clock,
+    network: Network,
+    planted: Option<Planted>,
+    addresses: BTreeMap<SocketAddr, usize>,
+    wakes: Vec<u64>,
+    connections: BTreeMap<usize, u32>,
+    last_connection: u32,
+    last_arrival: BTreeMap<(usize, bool), u64>,
+    queue: BTreeMap<(u64, u64), Event>,
+    last_event: u64,
+    steps: u64,
+    spins: (u64, u64),
+    seed: u64,
+    digest: siphasher::sip::SipHasher13,
+    outputs: Outputs,
+}
+
+impl World {
+    /// A world at its first instant, with its node running.
+    pub fn new(setup: Setup) -> World {
+        let dice = |stream| Dice::simulated(setup.seed, stream);
+        let mut disk = Disk::new(setup.disk, dice(DISK_DICE), setup.planted);
+        let auditor = Auditor::new(&setup.records);
+        disk.load(crate::town::as_told(setup.records, setup.planted));
+        let mut world = World {
+            now: 0,
+            story: Story::new(setup.told),
+            auditor,
+            actors: Vec::new(),
+            disk,
+            replies: Vec::new(),
+            node: None,
+            epoch: 0,
+            starts: 0,
+            config: setup.config,
+            secrets: dice(SECRET_DICE),
+            clock: Clock::new(setup.start),
+            network: Network::new(setup.network, dice(NETWORK_DICE)),
+            planted: setup.planted,
+            addresses: BTreeMap::new(),
+            wakes: Vec::new(),
+            connections: BTreeMap::new(),
+            last_connection: 0,
+            last_arrival: BTreeMap::new(),
+            queue: BTreeMap::new(),
+            last_event: 0,
+            steps: 0,
+            spins: (0, 0),
+            seed: setup.seed,
+            digest: HashKey(0, 0).build_hasher(),
+            outputs: Outputs::default(),
+        };
+        world.restart();
+        world
+    }
+
+    /// Dice for the next actor.
+    pub fn actor_dice(&self) -> Dice {
+        Dice::simulated(self.seed, 100 + self.actors.len() as u64)
+    }
+
+    /// Somebody joins.
+    pub fn add(&mut self, actor: Actor) -> usize {
+        let at = self.actors.len();
+        self.addresses.insert(actor.agent().address, at);
+        if let Actor::Carrier(carrier) = &actor {
+            self.auditor.add_carrier(at, carrier.trunk);
+        }
+        self.wakes.push(actor.next_timeout());
+        self.actors.push(actor);
+        at
+    }
+
+    /// Something will happen.
+    pub fn at(&mut self, when: u64, deed: Deed) {
+        self.push(when, Event::Deed(deed));
+    }
+
+    /// Lets an actor do something now, and sends what it has to say.
+    pub fn act<T>(&mut self, at: usize, act: impl FnOnce(&mut Actor, u64, &mut Story) -> T) -> T {
+        let result = act(&mut self.actors[at], self.now, &mut self.story);
+        self.collect(at);
+        result
+    }
+
+    /// Is the node running?
+    pub fn node(&self) -> Option<&Node> {
+        self.node.as_ref()
+    }
+
+    /// A hash of everything that the node sent and wanted stored.
+    pub fn digest(&self) -> u64 {
+        self.digest.finish()
+    }
+
+    /// How many steps the world made.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Changes the network.
+    pub fn set_network(&mut self, faults: NetworkFaults) {
+        self.network.set(faults);
+    }
+
+    /// Lets time pass until `end`, or until something is found to be wrong.
+    pub fn run_until(&mut self, end: u64) {
+        while self.auditor.violations.is_empty() {
+            let next = self.next_instant();
+            if next > end {
+                break;
+            }
+            self.now = self.now.max(next);
+            self.step();
+        }
+        self.now = self.now.max(end);
+    }
+
+    fn next_instant(&self) -> u64 {
+        let queued = self.queue.first_key_value().map_or(u64::MAX, |((at, _), _)| *at);
+        let actors = self.wakes.iter().copied().min().unwrap_or(u64::MAX);
+        queued.min(actors).min(self.node_timeout()).min(self.disk.next_timeout())
+    }
+
+    fn node_timeout(&self) -> u64 {
+        if self.planted == Some(Planted::TickLost) && self.now > 600_000_000 {
+            return u64::MAX;
+        }
+        let next = self.node.as_ref().and_then(Node::next_timeout);
+        next.map_or(u64::MAX, |tick| self.epoch.saturating_add(tick.0))
+    }
+
+    /// Everything that is due at this instant, one thing at a time, always in the same order.
+    fn step(&mut self) {
+        self.steps += 1;
+        let now = self.now;
+        if self.disk.next_timeout() <= now {
+            self.disk_events();
+        }
+        while let Some(entry) = self.queue.first_entry()
+            && entry.key().0 <= now
+        {
+            let event = entry.remove();
+            self.event(event);
+        }
+        for at in 0..self.actors.len() {
+            if self.wakes[at] <= now {
+                let Self { actors, story, .. } = self;
+                actors[at].tick(now, story);
+                self.collect(at);
+            }
+        }
+        if self.node_timeout() <= now {
+            self.spin_check();
+            self.feed(Input::Timeout);
+        }
+    }
+
+    /// A node that wants time to pass without end would hold the world up.
+    fn spin_check(&mut self) {
+        if self.spins.0 != self.now {
+            self.spins = (self.now, 0);
+        }
+        self.spins.1 += 1;
+        if self.spins.1 > 1_000 {
+            self.auditor.blame(
+                self.now,
+                "the node wants a timeout at the same instant for ever".to_owned(),
+            );
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::ToNode { from, connection, mut bytes } => {
+                if self.node.is_none()
+                    || connection.is_some_and(|id| self.connections.get(&from) != Some(&id))
+                {
+                    return;
+                }
+                let peer = self.actors[from].agent().address;
+                let flow = match connection {
+                    Some(id) => Flow::tcp(NODE, peer, id),
+                    None => Flow::udp(NODE, peer),
+                };
+                if let Ok(wire) = Wire::parse(&bytes) {
+                    self.auditor.received(self.now, from, &wire);
+                }
+                self.feed(Input::Received { flow, bytes: &mut bytes });
+            }
+            Event::ToActor { to, bytes } => {
+                let Self { actors, story, .. } = self;
+                actors[to].receive(self.now, NODE, &bytes, story);
+                self.collect(to);
+            }
+            Event::Closed(flow) => self.feed(Input::FlowClosed(flow)),
+            Event::Deed(deed) => self.deed(deed),
+        }
+    }
+
+    fn deed(&mut self, deed: Deed) {
+        match deed {
+            Deed::Crash { back_after_ms, clock_jump_us } => {
+                self.crash(back_after_ms, clock_jump_us)
+            }
+            Deed::Restart => self.restart(),
+            Deed::Command(command) => {
+                self.feed(Input::Command { id: self.steps, command: *command })
+            }
+            Deed::Stall(ms) => self.disk.trouble(self.now, ms, false),
+            Deed::Full(ms) => self.disk.trouble(self.now, ms, true),
+            Deed::Rest => self.rest(),
+            Deed::Shutdown => {
+                let now = self.node_now();
+                if let Some(node) = &mut self.node {
+                    node.begin_shutdown(now);
+                }
+            }
+        }
+    }
+
+    fn rest(&mut self) {
+        self.network.heal();
+        self.disk.heal();
+        for at in 0..self.actors.len() {
+            let Self { actors, story, .. } = self;
+            actors[at].rest(self.now, story);
+            self.collect(at);
+        }
+    }
+
+    fn crash(&mut self, back_after_ms: Millis, clock_jump_us: i64) {
+        if self.node.take().is_none() {
+            return;
+        }
+        self.story.tell(self.now, || "the node crashes".to_owned());
+        for event in self.disk.crash() {
+            if let DiskEvent::Durable(records) = event {
+                self.auditor.durable(&records);
+            }
+        }
+        self.auditor.crashed(self.now);
+        self.connections.clear();
+        self.clock.jump(clock_jump_us);
+        self.push(self.now + back_after_ms * 1_000, Event::Deed(Deed::Restart));
+    }
+
+    fn restart(&mut self) {
+        if self.node.is_some() {
+            return;
+        }
+        // The window of the snapshot begins at the disciplined clock, which needs the newest time first.
+        let newest = self.disk.snapshot(SnapshotWindow::at(UnixMicros(0))).newest;
+        self.clock.restart(self.now, newest);
+        let wall = self.clock.wall(self.now);
+        let snapshot = self.disk.snapshot(SnapshotWindow::at(wall));
+        self.secrets.fill(&mut self.config.secrets.nonce);
+        self.secrets.fill(&mut self.config.secrets.tokens);
+        self.config.secrets.hash = HashKey(self.secrets.bits(), self.secrets.bits());
+        self.config.engine.hash = self.config.secrets.hash;
+        self.epoch = self.now;
+        self.starts += 1;
+        let holds = snapshot.holds.len();
+        let now = Now { tick: Tick(0), wall };
+        match Node::new(self.config.clone(), snapshot, now) {
+            Ok(node) => {
+                if self.starts > 1 {
+                    self.story.tell(self.now, || {
+                        format!("the node is back with {holds} calls from before")
+                    });
+                }
+                self.auditor.restarted(self.now, now, &node, self.disk.store());
+                self.node = Some(node);
+                self.drain();
+            }
+            Err(error) => self.auditor.blame(self.now, format!("the node does not start: {error}")),
+        }
+    }
+
+    fn node_now(&mut self) -> Now {
+        Now { tick: Tick(self.now - self.epoch), wall: self.clock.wall(self.now) }
+    }
+
+    /// One input for the node, and everything that follows from it.
+    fn feed(&mut self, input: Input<'_>) {
+        let now = self.node_now();
+        if let Some(node) = &mut self.node {
+            node.handle(now, input);
+            self.drain();
+        }
+    }
+
+    fn drain(&mut self) {
+        let now = self.node_now();
+        let mut outputs = std::mem::take(&mut self.outputs);
+        if let Some(node) = &mut self.node {
+            node.drain(&mut outputs);
+        }
+        for request in outputs.stores.drain(..) {
+            let text = serde_json::to_vec(&request.records).expect("records can always be written");
+            self.digest.write_u64(self.now.to_le());
+            self.digest.write(&text);
+            self.tell_records(&request.records);
+            self.auditor.asked(self.now, now.wall, &request.records);
+            self.disk.submit(self.now, request);
+        }
+        for (flow, bytes) in outputs.sends.iter() {
+            self.digest.write_u64(self.now.to_le());
+            self.digest.write(bytes);
+            self.transmit(flow, bytes);
+        }
+        for (_, reply) in outputs.replies.drain(..) {
+            let reply = reply.map(|reply| reply.message);
+            self.story.tell(self.now, || match &reply {
+                Ok(message) => format!("staff are told: {message}"),
+                Err(message) => format!("staff are told of a failure: {message}"),
+            });
+            self.replies.push(reply);
+        }
+        self.outputs = outputs;
+        if let Some(node) = &self.node {
+            self.auditor.step(self.now, now, node);
+        }
+    }
+
+    /// A message from the node to somebody.
+    fn transmit(&mut self, flow: Flow, bytes: &[u8]) {
+        let wire = match Wire::parse(bytes) {
+            Ok(wire) => wire,
+            Err(_) if bytes == b"\r\n" => return,
+            Err(error) => {
+                let text = String::from_utf8_lossy(bytes).into_owned();
+                return self
+                    .auditor
+                    .blame(self.now, format!("the node sent bad SIP: {error}\n{text}"));
+            }
+        };
+        if self.planted == Some(Planted::ByeSwallowed)
+            && wire.is_request()
+            && wire.method() == "BYE"
+        {
+            return;
+        }
+        let Some(to) = self.addresses.get(&flow.peer).copied() else {
+            // Nobody lives there. What a redirect or a stranger's Contact names must never be rung.
+            if wire.is_request() && wire.method() == "INVITE" {
+                self.auditor.blame(self.now, format!("INVITE to a stranger at {}", flow.peer));
+            }
+            return;
+        };
+        self.auditor.sent(self.now, to, &wire);
+        if flow.transport == Transport::Udp {
+            for delay in self.network.datagram() {
+                self.push(self.now + delay, Event::ToActor { to, bytes: bytes.to_vec() });
+            }
+            return;
+        }
+        let open = self.connections.get(&to).copied();
+        let is_dead = self.actors[to].agent().dead;
+        match open {
+            Some(id) if flow.connection == id || flow.connection == Flow::ANY_CONNECTION => {}
+            None if flow.connection == Flow::ANY_CONNECTION && !is_dead => {
+                self.connect(to);
+            }
+            _ => return self.push(self.now + 1_000, Event::Closed(flow)),
+        }
+        let at = self.stream_arrival(to, false);
+        self.push(at, Event::ToActor { to, bytes: bytes.to_vec() });
+    }
+
+    /// What an actor has to say goes on its way.
+    fn collect(&mut self, from: usize) {
+        let packets = self.actors[from].agent_mut().drain();
+        for packet in packets {
+            self.carry(from, packet);
+        }
+        let agent = self.actors[from].agent();
+        if agent.dead {
+            self.connections.remove(&from);
+        }
+        for complaint in self.actors[from].agent_mut().complaints.split_off(0) {
+            self.auditor.blame(self.now, complaint);
+        }
+        self.wakes[from] = self.actors[from].next_timeout();
+    }
+
+    fn carry(&mut self, from: usize, packet: Packet) {
+        if packet.to != NODE {
+            let name = &self.actors[from].agent().user;
+            return self.auditor.blame(self.now, format!("{name} was led to {}", packet.to));
+        }
+        if packet.transport == Transport::Udp {
+            for delay in self.network.datagram() {
+                let event = Event::ToNode { from, connection: None, bytes: packet.bytes.clone() };
+                self.push(self.now + delay, event);
+            }
+            return;
+        }
+        if self.node.is_none() {
+            return;
+        }
+        let id = match self.connections.get(&from) {
+            Some(id) => *id,
+            None => self.connect(from),
+        };
+        let at = self.stream_arrival(from, true);
+        self.push(at, Event::ToNode { from, connection: Some(id), bytes: packet.bytes });
+    }
+
+    fn connect(&mut self, actor: usize) -> u32 {
+        self.last_connection += 1;
+        self.connections.insert(actor, self.last_connection);
+        self.last_connection
+    }
+
+    /// Streams keep their order.
+    fn stream_arrival(&mut self, actor: usize, to_node: bool) -> u64 {
+        let last = self.last_arrival.entry((actor, to_node)).or_insert(0);
+        *last = (self.now + self.network.stream()).max(*last);
+        *last
+    }
+
+    fn disk_events(&mut self) {
+        for event in self.disk.tick(self.now) {
+            match event {
+                DiskEvent::Durable(records) => self.auditor.durable(&records),
+                DiskEvent::Stored { ticket, ok } => self.feed(Input::Stored { ticket, ok }),
+                DiskEvent::Health(up) => {
+                    let word = if up { "back" } else { "down" };
+                    self.story.tell(self.now, || format!("the store is {word}"));
+                    self.feed(Input::StoreHealth(up));
+                }
+            }
+        }
+    }
+
+    fn tell_records(&mut self, records: &[Record]) {
+        for record in records {
+            if let Some(line) = crate::town::in_words(record) {
+                self.story.tell(self.now, || line);
+            }
+        }
+    }
+
+    fn push(&mut self, when: u64, event: Event) {
+        self.last_event += 1;
+        self.queue.insert((when, self.last_event), event);
+    }
+}
