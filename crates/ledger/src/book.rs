@@ -67,14 +67,7 @@ impl Book {
 
     /// Posts a transfer once.
     pub fn post(&mut self, transfer: &Transfer) -> Result<Posted, BookError> {
-        let Transfer {
-            decision,
-            kind,
-            debit,
-            credit,
-            amount,
-            ..
-        } = *transfer;
+        let Transfer { decision, kind, debit, credit, amount, .. } = *transfer;
         if amount.is_negative() {
             return Err(BookError::Negative(decision));
         }
@@ -84,11 +77,7 @@ impl Book {
         match self.posted.get(&(decision, kind)) {
             Some(&posted) if posted == amount => return Ok(Posted::Again),
             Some(&posted) => {
-                return Err(BookError::Differs {
-                    decision,
-                    posted,
-                    amount,
-                });
+                return Err(BookError::Differs { decision, posted, amount });
             }
             None => {}
         }
@@ -97,11 +86,7 @@ impl Book {
         *self.balance_of(debit) += amount_micros;
         *self.balance_of(credit) -= amount_micros;
         self.remember((decision, kind), amount);
-        assert_eq!(
-            self.difference(),
-            0,
-            "debits equal credits after each posting"
-        );
+        assert_eq!(self.difference(), 0, "debits equal credits after each posting");
         Ok(Posted::New)
     }
 
@@ -173,9 +158,7 @@ pub fn call_transfers(
         amount: cost,
         at,
     });
-    std::iter::once(charge)
-        .chain(cost)
-        .filter(|transfer| !transfer.amount.is_zero())
+    std::iter::once(charge).chain(cost).filter(|transfer| !transfer.amount.is_zero())
 }
 
 #[cfg(test)]
@@ -218,19 +201,9 @@ mod tests {
             assert_eq!(book.post(&transfer), Err(want));
         };
         let (posted, amount) = (Money::from_micros(500), Money::from_micros(501));
-        check(
-            charge(1, 501),
-            BookError::Differs {
-                decision: DecisionId(1),
-                posted,
-                amount,
-            },
-        );
+        check(charge(1, 501), BookError::Differs { decision: DecisionId(1), posted, amount });
         check(charge(2, -1), BookError::Negative(DecisionId(2)));
-        let one_sided = Transfer {
-            debit: LedgerAccount::Revenue,
-            ..charge(3, 1)
-        };
+        let one_sided = Transfer { debit: LedgerAccount::Revenue, ..charge(3, 1) };
         check(one_sided, BookError::OneSided(DecisionId(3)));
     }
 

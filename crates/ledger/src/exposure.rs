@@ -69,17 +69,10 @@ impl Exposure {
         costly: bool,
     ) -> Result<(), LedgerError> {
         let slot = at.seconds().div_euclid(BUCKET_S);
-        let position = match self
-            .buckets
-            .binary_search_by_key(&slot, |bucket| bucket.slot)
-        {
+        let position = match self.buckets.binary_search_by_key(&slot, |bucket| bucket.slot) {
             Ok(position) => position,
             Err(position) => {
-                let empty = Bucket {
-                    slot,
-                    costly: Money::ZERO,
-                    all: Money::ZERO,
-                };
+                let empty = Bucket { slot, costly: Money::ZERO, all: Money::ZERO };
                 self.buckets.insert(position, empty);
                 position
             }
@@ -87,28 +80,16 @@ impl Exposure {
         let bucket = &mut self.buckets[position];
         let costly_share = if costly { amount } else { Money::ZERO };
         // The costly part of a bucket is never above the whole: if the whole fits, so does it.
-        bucket.all = bucket
-            .all
-            .checked_add(amount)
-            .ok_or(LedgerError::Overflow)?;
-        bucket.costly = bucket
-            .costly
-            .checked_add(costly_share)
-            .ok_or(LedgerError::Overflow)?;
+        bucket.all = bucket.all.checked_add(amount).ok_or(LedgerError::Overflow)?;
+        bucket.costly = bucket.costly.checked_add(costly_share).ok_or(LedgerError::Overflow)?;
         Ok(())
     }
 
     /// Forgets buckets that no window reaches any more.
     pub fn prune(&mut self, now: UnixMicros) {
         let first_kept = first_slot(now, WEEK_S);
-        if self
-            .buckets
-            .first()
-            .is_some_and(|oldest| oldest.slot < first_kept)
-        {
-            let gone = self
-                .buckets
-                .partition_point(|bucket| bucket.slot < first_kept);
+        if self.buckets.first().is_some_and(|oldest| oldest.slot < first_kept) {
+            let gone = self.buckets.partition_point(|bucket| bucket.slot < first_kept);
             self.buckets.drain(..gone);
             if self.buckets.capacity() > 4 * self.buckets.len().max(4) {
                 self.buckets.shrink_to_fit();
@@ -144,13 +125,7 @@ impl Exposure {
             let total =
                 i128::from(spent.micros()) + i128::from(held.micros()) + i128::from(asked.micros());
             if total > i128::from(level.micros()) {
-                crossed.push(Crossing {
-                    window,
-                    spent,
-                    held,
-                    asked,
-                    level,
-                });
+                crossed.push(Crossing { window, spent, held, asked, level });
             }
         };
         if costly {
@@ -187,9 +162,7 @@ impl Exposure {
 /// The first slot whose end is after `now - window_s`, to the microsecond.
 fn first_slot(now: UnixMicros, window_s: i64) -> i64 {
     // A slot counts when (slot + 1) × 300 s > now - window, so slot ≥ floor((now - window) / 300 s).
-    now.0
-        .saturating_sub(window_s * 1_000_000)
-        .div_euclid(BUCKET_S * 1_000_000)
+    now.0.saturating_sub(window_s * 1_000_000).div_euclid(BUCKET_S * 1_000_000)
 }
 
 #[cfg(test)]
@@ -202,9 +175,7 @@ mod tests {
     fn spent_ago(age_s: i64) -> Spent {
         let mut exposure = Exposure::default();
         let at = UnixMicros::from_seconds(NOW_S - age_s);
-        exposure
-            .spend(at, Money::from_units(1), true)
-            .expect("fits");
+        exposure.spend(at, Money::from_units(1), true).expect("fits");
         exposure.spent(UnixMicros::from_seconds(NOW_S))
     }
 
@@ -231,9 +202,7 @@ mod tests {
     fn a_window_that_ends_on_a_bucket_leaves_the_ended_bucket_out() {
         let mut exposure = Exposure::default();
         let start = UnixMicros::from_seconds(1_800_000_000);
-        exposure
-            .spend(start, Money::from_units(1), true)
-            .expect("fits");
+        exposure.spend(start, Money::from_units(1), true).expect("fits");
         let check = |now: UnixMicros, want: i64| {
             assert_eq!(exposure.spent(now).hour, Money::from_units(want), "{now}");
         };
@@ -246,9 +215,7 @@ mod tests {
         let mut exposure = Exposure::default();
         for age_s in (0..900_000).step_by(700) {
             let at = UnixMicros::from_seconds(NOW_S - age_s);
-            exposure
-                .spend(at, Money::from_micros(age_s + 1), age_s % 2 == 0)
-                .expect("fits");
+            exposure.spend(at, Money::from_micros(age_s + 1), age_s % 2 == 0).expect("fits");
         }
         let now = UnixMicros::from_seconds(NOW_S);
         let before = (exposure.spent(now), exposure.buckets.len());

@@ -43,20 +43,8 @@ pub struct Crossing {
 
 impl From<Crossing> for Finding {
     fn from(crossing: Crossing) -> Finding {
-        let Crossing {
-            window,
-            spent,
-            held,
-            asked,
-            level,
-        } = crossing;
-        Finding::StopLevel {
-            window,
-            spent,
-            held,
-            asked,
-            level,
-        }
+        let Crossing { window, spent, held, asked, level } = crossing;
+        Finding::StopLevel { window, spent, held, asked, level }
     }
 }
 
@@ -192,10 +180,7 @@ impl Ledger {
         costly: bool,
     ) -> Result<(), LedgerError> {
         positive(amount)?;
-        self.exposures
-            .entry(account)
-            .or_default()
-            .spend(at, amount, costly)
+        self.exposures.entry(account).or_default().spend(at, amount, costly)
     }
 
     /// Takes over the un-billed usage from before the start.
@@ -243,13 +228,8 @@ impl Ledger {
         total: Money,
         levels: &Levels,
     ) -> Result<(), Refused> {
-        let hold = *self
-            .holds
-            .get(&decision)
-            .ok_or(LedgerError::NoHold(decision))?;
-        let asked = total
-            .checked_sub(hold.amount)
-            .ok_or(LedgerError::Overflow)?;
+        let hold = *self.holds.get(&decision).ok_or(LedgerError::NoHold(decision))?;
+        let asked = total.checked_sub(hold.amount).ok_or(LedgerError::Overflow)?;
         if asked.is_negative() {
             return Err(LedgerError::Shrinks(decision).into());
         }
@@ -261,13 +241,7 @@ impl Ledger {
         let (all, costly) = raised(exposure, asked, hold.costly)?;
         // After this point it must succeed.
         (exposure.held_all, exposure.held_costly) = (all, costly);
-        self.holds.insert(
-            decision,
-            OpenHold {
-                amount: total,
-                ..hold
-            },
-        );
+        self.holds.insert(decision, OpenHold { amount: total, ..hold });
         Ok(())
     }
 
@@ -313,21 +287,17 @@ impl Ledger {
 
     /// What the account has at risk.
     pub fn exposed(&self, now: UnixMicros, account: AccountId) -> Exposed {
-        self.exposures
-            .get(&account)
-            .map_or_else(Exposed::default, |exposure| Exposed {
-                spent: exposure.spent(now),
-                held_costly: exposure.held_costly,
-                held_all: exposure.held_all,
-                unbilled: exposure.unbilled,
-            })
+        self.exposures.get(&account).map_or_else(Exposed::default, |exposure| Exposed {
+            spent: exposure.spent(now),
+            held_costly: exposure.held_costly,
+            held_all: exposure.held_all,
+            unbilled: exposure.unbilled,
+        })
     }
 
     /// Settled and not billed yet.
     pub fn unbilled(&self, account: AccountId) -> Money {
-        self.exposures
-            .get(&account)
-            .map_or(Money::ZERO, |exposure| exposure.unbilled)
+        self.exposures.get(&account).map_or(Money::ZERO, |exposure| exposure.unbilled)
     }
 
     /// Counts since the start.
@@ -340,26 +310,12 @@ impl Ledger {
         for (&account, exposure) in &self.exposures {
             let open = || self.holds.values().filter(|hold| hold.account == account);
             check_held(account, exposure.held_all, open())?;
-            check_held(
-                account,
-                exposure.held_costly,
-                open().filter(|hold| hold.costly),
-            )?;
+            check_held(account, exposure.held_costly, open().filter(|hold| hold.costly))?;
         }
-        let Totals {
-            reserved,
-            settled,
-            released,
-            expired,
-            ..
-        } = self.totals;
+        let Totals { reserved, settled, released, expired, .. } = self.totals;
         let (closed, open) = (settled + released + expired, self.holds.len() as u64);
         if reserved != closed + open {
-            return Err(AuditError::Count {
-                reserved,
-                closed,
-                open,
-            });
+            return Err(AuditError::Count { reserved, closed, open });
         }
         Ok(())
     }
@@ -373,11 +329,7 @@ impl Ledger {
         // After this point it must succeed.
         (exposure.held_all, exposure.held_costly) = (all, costly);
         exposure.holds += 1;
-        let hold = OpenHold {
-            account: ask.account,
-            amount: ask.amount,
-            costly: ask.costly,
-        };
+        let hold = OpenHold { account: ask.account, amount: ask.amount, costly: ask.costly };
         self.holds.insert(ask.decision, hold);
         self.totals.reserved += 1;
         Ok(())
@@ -390,15 +342,9 @@ impl Ledger {
         price: Money,
     ) -> Result<Closing, LedgerError> {
         positive(price)?;
-        let hold = *self
-            .holds
-            .get(&decision)
-            .ok_or(LedgerError::NoHold(decision))?;
+        let hold = *self.holds.get(&decision).ok_or(LedgerError::NoHold(decision))?;
         let exposure = self.exposures.entry(hold.account).or_default();
-        let unbilled = exposure
-            .unbilled
-            .checked_add(price)
-            .ok_or(LedgerError::Overflow)?;
+        let unbilled = exposure.unbilled.checked_add(price).ok_or(LedgerError::Overflow)?;
         if !price.is_zero() {
             exposure.spend(now, price, hold.costly)?;
         }
@@ -419,51 +365,28 @@ impl Ledger {
         }
         self.holds.remove(&decision);
         let excess = price.saturating_sub(hold.amount);
-        let overrun = if excess.is_negative() {
-            Money::ZERO
-        } else {
-            excess
-        };
+        let overrun = if excess.is_negative() { Money::ZERO } else { excess };
         self.totals.largest_overrun = self.totals.largest_overrun.max(overrun);
-        Ok(Closing {
-            held: hold.amount,
-            price,
-            overrun,
-        })
+        Ok(Closing { held: hold.amount, price, overrun })
     }
 }
 
 impl std::fmt::Debug for Ledger {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "Ledger({} accounts, {} holds)",
-            self.exposures.len(),
-            self.holds.len()
-        )
+        write!(f, "Ledger({} accounts, {} holds)", self.exposures.len(), self.holds.len())
     }
 }
 
 /// What the account holds, all and costly, with `amount` more.
 fn raised(exposure: &Exposure, amount: Money, costly: bool) -> Result<(Money, Money), LedgerError> {
     let costly_share = if costly { amount } else { Money::ZERO };
-    let all = exposure
-        .held_all
-        .checked_add(amount)
-        .ok_or(LedgerError::Overflow)?;
-    let costly = exposure
-        .held_costly
-        .checked_add(costly_share)
-        .ok_or(LedgerError::Overflow)?;
+    let all = exposure.held_all.checked_add(amount).ok_or(LedgerError::Overflow)?;
+    let costly = exposure.held_costly.checked_add(costly_share).ok_or(LedgerError::Overflow)?;
     Ok((all, costly))
 }
 
 fn positive(amount: Money) -> Result<(), LedgerError> {
-    if amount.is_negative() {
-        Err(LedgerError::Negative)
-    } else {
-        Ok(())
-    }
+    if amount.is_negative() { Err(LedgerError::Negative) } else { Ok(()) }
 }
 
 fn check_held<'a>(
@@ -472,13 +395,5 @@ fn check_held<'a>(
     open: impl Iterator<Item = &'a OpenHold>,
 ) -> Result<(), AuditError> {
     let found = open.fold(Money::ZERO, |sum, hold| sum.saturating_add(hold.amount));
-    if kept == found {
-        Ok(())
-    } else {
-        Err(AuditError::Held {
-            account,
-            kept,
-            found,
-        })
-    }
+    if kept == found { Ok(()) } else { Err(AuditError::Held { account, kept, found }) }
 }

@@ -1,0 +1,12 @@
+//! The engine from outside: whole lives of calls.
+
+mod admission;
+mod caller_id;
+mod control;
+mod directory;
+mod exempt;
+mod invariants;
+mod metering;
+mod records;
+mod recovery;
+mod world;
