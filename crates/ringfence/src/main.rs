@@ -1,3 +1,10 @@
-//! The program: a table of contents. Lives here: which rooms there are. Never here: anything else.
+//! The program. Lives here: which rooms there are. Never here: anything else.
+
+mod change;
+mod commands;
 mod config;
-fn main() {}
+mod shell;
+
+fn main() -> std::process::ExitCode {
+    commands::run()
+}

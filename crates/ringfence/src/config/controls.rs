@@ -105,34 +105,16 @@ pub const CONTROL_KEYS: &[ControlKey] = &[
         show: |controls| Raw::words(controls.barred.iter()),
     },
     amount_key!(price_cap_national, "dearest national price a minute"),
-    amount_key!(
-        price_cap_international,
-        "dearest international price a minute"
-    ),
+    amount_key!(price_cap_international, "dearest international price a minute"),
     amount_key!(connect_fee_cap, "dearest connection fee"),
     count_key!(costly_calls, "costly calls at once"),
     count_key!(calls, "all calls at once"),
     amount_key!(warning_level, "un-billed usage at which the holder is told"),
-    level_key!(
-        stop_level_1h,
-        "costly spending in any hour at which calls end, or none"
-    ),
-    amount_key!(
-        stop_level_24h,
-        "costly spending in any 24 hours at which calls end"
-    ),
-    level_key!(
-        stop_level_7d,
-        "costly spending in any seven days at which calls end, or none"
-    ),
-    level_key!(
-        stop_level_off_hours,
-        "stop level of 24 hours while it is off hours, or none"
-    ),
-    amount_key!(
-        stop_level_all_24h,
-        "spending of every kind in any 24 hours at which calls end"
-    ),
+    level_key!(stop_level_1h, "costly spending in any hour at which calls end, or none"),
+    amount_key!(stop_level_24h, "costly spending in any 24 hours at which calls end"),
+    level_key!(stop_level_7d, "costly spending in any seven days at which calls end, or none"),
+    level_key!(stop_level_off_hours, "stop level of 24 hours while it is off hours, or none"),
+    amount_key!(stop_level_all_24h, "spending of every kind in any 24 hours at which calls end"),
     count_key!(hotspot_calls, "calls to fraud hotspots in any 12 hours"),
     ControlKey {
         name: "ip_lock",
@@ -157,10 +139,7 @@ mod tests {
         }
         assert_eq!(copy, controls);
         let fields = serde_json::to_value(&controls).expect("controls are JSON");
-        assert_eq!(
-            fields.as_object().map(serde_json::Map::len),
-            Some(CONTROL_KEYS.len())
-        );
+        assert_eq!(fields.as_object().map(serde_json::Map::len), Some(CONTROL_KEYS.len()));
     }
 
     #[test]
@@ -168,32 +147,20 @@ mod tests {
         fn check(name: &str, value: &str, want: Result<(), &str>) {
             let raw = Raw::Words(value.to_owned());
             let got = set(&mut Controls::residential(), name, &raw).expect("a control");
-            assert_eq!(
-                got.as_ref().map_err(String::as_str).map(|_| ()),
-                want,
-                "{name}={value}"
-            );
+            assert_eq!(got.as_ref().map_err(String::as_str).map(|_| ()), want, "{name}={value}");
         }
         check("stop_level_24h", "5", Ok(()));
         check("stop_level_24h", "-5", Err("-5.00 is less than nothing"));
         check("stop_level_1h", "none", Ok(()));
         check("barred", "premium,satellite", Ok(()));
-        check(
-            "barred",
-            "emergency",
-            Err("calls of class emergency are never barred"),
-        );
+        check("barred", "emergency", Err("calls of class emergency are never barred"));
         check("ip_lock", "192.0.2.7,2001:db8::/32", Ok(()));
         check(
             "ip_lock",
             "nowhere",
             Err("`nowhere` is not a network: expected something like 192.0.2.0/24 or 2001:db8::1"),
         );
-        check(
-            "calls",
-            "70000",
-            Err("70000 is out of bounds: expected 0 to 65535"),
-        );
+        check("calls", "70000", Err("70000 is out of bounds: expected 0 to 65535"));
         assert!(set(&mut Controls::residential(), "wishes", &Raw::Unset).is_none());
     }
 }

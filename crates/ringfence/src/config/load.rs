@@ -75,10 +75,7 @@ pub struct Loaded {
 impl Loaded {
     /// Where the value of a key came from.
     pub fn origin(&self, key: &Key) -> Origin {
-        self.origins
-            .get(&key.path())
-            .cloned()
-            .unwrap_or(Origin::Default)
+        self.origins.get(&key.path()).cloned().unwrap_or(Origin::Default)
     }
 }
 
@@ -99,22 +96,13 @@ pub fn load(
             let message = format!("cannot read {}: {error}", path.display());
             ConfigError(vec![(Origin::Default, message)])
         })?;
-        FileReader {
-            path,
-            source: &source,
-            keys: &keys,
-        }
-        .read(&mut loaded, &mut errors);
+        FileReader { path, source: &source, keys: &keys }.read(&mut loaded, &mut errors);
     }
     read_environment(&keys, environment, &mut loaded, &mut errors);
     if errors.is_empty() {
         check_together(&loaded, &mut errors);
     }
-    if errors.is_empty() {
-        Ok(loaded)
-    } else {
-        Err(ConfigError(errors))
-    }
+    if errors.is_empty() { Ok(loaded) } else { Err(ConfigError(errors)) }
 }
 
 type Errors = Vec<(Origin, String)>;
@@ -171,9 +159,7 @@ impl FileReader<'_> {
 
     fn is_section(&self, path: &str) -> bool {
         let below = format!("{path}.");
-        self.keys
-            .iter()
-            .any(|key| key.section == path || key.section.starts_with(&below))
+        self.keys.iter().any(|key| key.section == path || key.section.starts_with(&below))
     }
 
     fn known(&self) -> Vec<String> {
@@ -208,10 +194,7 @@ fn read_environment(
     for (name, value) in variables {
         let origin = Origin::Environment(name.clone());
         let Some(key) = keys.iter().find(|key| key.variable() == name) else {
-            errors.push((
-                origin,
-                unknown(&name, keys.iter().map(Key::variable).collect()),
-            ));
+            errors.push((origin, unknown(&name, keys.iter().map(Key::variable).collect())));
             continue;
         };
         match (key.set)(&mut loaded.config, &Raw::Words(value)) {
@@ -245,18 +228,11 @@ fn check_together(loaded: &Loaded, errors: &mut Errors) {
 }
 
 fn join(section: &str, name: &str) -> String {
-    if section.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{section}.{name}")
-    }
+    if section.is_empty() { name.to_owned() } else { format!("{section}.{name}") }
 }
 
 fn unknown(name: &str, known: Vec<String>) -> String {
-    let nearest = known
-        .into_iter()
-        .map(|other| (distance(name, &other), other))
-        .min();
+    let nearest = known.into_iter().map(|other| (distance(name, &other), other)).min();
     match nearest {
         Some((far, other)) if far <= 2 + name.len() / 4 => {
             format!("unknown key `{name}`; did you mean `{other}`?")
@@ -289,9 +265,8 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("r.toml");
         std::fs::write(&path, source).expect("written");
-        let environment = environment
-            .iter()
-            .map(|(name, value)| (name.to_string(), value.to_string()));
+        let environment =
+            environment.iter().map(|(name, value)| (name.to_string(), value.to_string()));
         let shown = format!("{}/", dir.path().display());
         load(Some(&path), environment).map_err(|error| error.to_string().replace(&shown, ""))
     }
@@ -305,10 +280,7 @@ mod tests {
             "[node]\nrealm = \"x.y\"\nrelm = 1\n",
             "r.toml:3:1: unknown key `node.relm`; did you mean `node.realm`?",
         );
-        check(
-            "[nod]\nrealm = \"x.y\"\n",
-            "r.toml:1:2: unknown key `nod`; did you mean `node`?",
-        );
+        check("[nod]\nrealm = \"x.y\"\n", "r.toml:1:2: unknown key `nod`; did you mean `node`?");
         check(
             "[node]\nrealm = \"x.y\"\nfrobnication_interval_ms = 1\n",
             "r.toml:3:1: unknown key `node.frobnication_interval_ms`; `ringfence config show` lists all keys",
@@ -351,10 +323,7 @@ mod tests {
         )
         .expect("good");
         let controls = &loaded.config.residential;
-        assert_eq!(
-            controls.price_cap_international,
-            types::Money::from_cents(7)
-        );
+        assert_eq!(controls.price_cap_international, types::Money::from_cents(7));
         assert_eq!(controls.stop_level_24h, types::Money::from_units(20));
         assert_eq!(controls.stop_level_off_hours, None);
         assert_eq!(loaded.config.off_hours.bank_holidays.len(), 2);
@@ -376,22 +345,12 @@ mod tests {
         assert_eq!(loaded.config.slice_s, 40);
         assert_eq!(loaded.config.listen.len(), 2);
         let origin = loaded.origins.get("money.slice_s").map(Origin::to_string);
-        assert_eq!(
-            origin.as_deref(),
-            Some("environment variable RINGFENCE_MONEY__SLICE_S")
-        );
-        let realm = loaded
-            .origins
-            .get("node.realm")
-            .map(Origin::to_string)
-            .expect("set");
+        assert_eq!(origin.as_deref(), Some("environment variable RINGFENCE_MONEY__SLICE_S"));
+        let realm = loaded.origins.get("node.realm").map(Origin::to_string).expect("set");
         assert!(realm.ends_with("r.toml:2:1"), "{realm}");
         let wrong = read(
             source,
-            &[
-                ("RINGFENCE_MONEY_SLICE_S", "4"),
-                ("RINGFENCE_MONEY__FIRST_SLICE_S", "x"),
-            ],
+            &[("RINGFENCE_MONEY_SLICE_S", "4"), ("RINGFENCE_MONEY__FIRST_SLICE_S", "x")],
         );
         assert_eq!(
             wrong.expect_err("two errors"),
@@ -401,10 +360,7 @@ mod tests {
 
     #[test]
     fn every_key_reads_what_it_shows() {
-        let mut config = Config {
-            realm: "example.com".to_owned(),
-            ..Config::default()
-        };
+        let mut config = Config { realm: "example.com".to_owned(), ..Config::default() };
         let before = config.clone();
         for key in keys() {
             let shown = format!("value = {}\n", (key.show)(&before).to_toml());

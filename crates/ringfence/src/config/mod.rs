@@ -17,7 +17,7 @@ use rating::NumberingConfig;
 use sip::flow::Transport;
 use types::{Controls, Region};
 
-pub use load::{ConfigError, Loaded, Origin, load};
+pub use load::{Loaded, Origin, load};
 pub use raw::Raw;
 pub use schema::keys;
 
@@ -52,6 +52,10 @@ pub struct Config {
     pub listen: Vec<ListenAddress>,
     /// Address put into Via and Contact.
     pub advertise: Option<IpAddr>,
+    /// Is MD5 offered besides SHA-256?
+    pub digest_md5: bool,
+    /// Is it offered first, for phones that look at the first challenge only?
+    pub digest_md5_first: bool,
     /// RFC 4028 session interval.
     pub session_expires_s: u32,
     /// No answer at all from a trunk for so long: the next one.
@@ -110,16 +114,12 @@ impl Default for Config {
             realm: String::new(),
             domains: Vec::new(),
             listen: vec![
-                ListenAddress {
-                    transport: Transport::Udp,
-                    address: ([0, 0, 0, 0], 5060).into(),
-                },
-                ListenAddress {
-                    transport: Transport::Tcp,
-                    address: ([0, 0, 0, 0], 5060).into(),
-                },
+                ListenAddress { transport: Transport::Udp, address: ([0, 0, 0, 0], 5060).into() },
+                ListenAddress { transport: Transport::Tcp, address: ([0, 0, 0, 0], 5060).into() },
             ],
             advertise: None,
+            digest_md5: true,
+            digest_md5_first: false,
             session_expires_s: 1_800,
             trunk_silence_ms: 4_000,
             ring_s: 180,

@@ -58,10 +58,7 @@ impl Raw {
         T: FromStr,
         T::Err: Display,
     {
-        self.text()?
-            .trim()
-            .parse()
-            .map_err(|error: T::Err| error.to_string())
+        self.text()?.trim().parse().map_err(|error: T::Err| error.to_string())
     }
 
     /// A whole number within bounds.
@@ -70,13 +67,10 @@ impl Raw {
             Raw::Bare(text) | Raw::Words(text) => text.trim(),
             other => return Err(format!("expected a whole number, found {}", other.kind())),
         };
-        let value: u64 = text
-            .parse()
-            .map_err(|_| format!("expected a whole number, found `{text}`"))?;
+        let value: u64 =
+            text.parse().map_err(|_| format!("expected a whole number, found `{text}`"))?;
         if value < least || value > most {
-            return Err(format!(
-                "{value} is out of bounds: expected {least} to {most}"
-            ));
+            return Err(format!("{value} is out of bounds: expected {least} to {most}"));
         }
         Ok(value)
     }
@@ -88,10 +82,9 @@ impl Raw {
         T::Err: Display,
     {
         match self {
-            Raw::Bare(text) | Raw::Text(text) | Raw::Words(text) => text
-                .trim()
-                .parse()
-                .map_err(|error: T::Err| error.to_string()),
+            Raw::Bare(text) | Raw::Text(text) | Raw::Words(text) => {
+                text.trim().parse().map_err(|error: T::Err| error.to_string())
+            }
             other => Err(format!("found {}", other.kind())),
         }
     }
@@ -119,10 +112,7 @@ impl Raw {
                 .filter(|word| !word.is_empty() && *word != "none")
                 .map(|word| item(&Raw::Words(word.to_owned())))
                 .collect(),
-            other => Err(format!(
-                "expected a list in brackets, found {}",
-                other.kind()
-            )),
+            other => Err(format!("expected a list in brackets, found {}", other.kind())),
         }
     }
 
@@ -140,12 +130,7 @@ impl Raw {
 
     /// From a list of printable things.
     pub fn words<T: Display>(items: impl IntoIterator<Item = T>) -> Raw {
-        Raw::List(
-            items
-                .into_iter()
-                .map(|item| Raw::Text(item.to_string()))
-                .collect(),
-        )
+        Raw::List(items.into_iter().map(|item| Raw::Text(item.to_string())).collect())
     }
 
     /// From a printable thing.
@@ -181,14 +166,7 @@ impl Raw {
             Raw::Bare(text) => text.clone(),
             Raw::Flag(flag) => flag.to_string(),
             Raw::List(items) => {
-                format!(
-                    "[{}]",
-                    items
-                        .iter()
-                        .map(Raw::to_toml)
-                        .collect::<Vec<_>>()
-                        .join(", ")
-                )
+                format!("[{}]", items.iter().map(Raw::to_toml).collect::<Vec<_>>().join(", "))
             }
             Raw::Unset => "\"none\"".to_owned(),
         }
@@ -216,36 +194,18 @@ mod tests {
         }
         check(Raw::Bare("7".into()), Ok(7));
         check(Raw::Words("7".into()), Ok(7));
-        check(
-            Raw::Bare("0".into()),
-            Err("0 is out of bounds: expected 1 to 10"),
-        );
-        check(
-            Raw::Bare("-1".into()),
-            Err("expected a whole number, found `-1`"),
-        );
-        check(
-            Raw::Bare("1.5".into()),
-            Err("expected a whole number, found `1.5`"),
-        );
-        check(
-            Raw::Text("7".into()),
-            Err("expected a whole number, found the text \"7\""),
-        );
-        check(
-            Raw::Flag(true),
-            Err("expected a whole number, found `true`"),
-        );
+        check(Raw::Bare("0".into()), Err("0 is out of bounds: expected 1 to 10"));
+        check(Raw::Bare("-1".into()), Err("expected a whole number, found `-1`"));
+        check(Raw::Bare("1.5".into()), Err("expected a whole number, found `1.5`"));
+        check(Raw::Text("7".into()), Err("expected a whole number, found the text \"7\""));
+        check(Raw::Flag(true), Err("expected a whole number, found `true`"));
     }
 
     #[test]
     fn words_become_lists_flags_and_nothing() {
         let words = |text: &str| Raw::Words(text.to_owned());
         let text = |raw: &Raw| raw.text().map(str::to_owned);
-        assert_eq!(
-            words("a, b,").list(text),
-            Ok(vec!["a".to_owned(), "b".to_owned()])
-        );
+        assert_eq!(words("a, b,").list(text), Ok(vec!["a".to_owned(), "b".to_owned()]));
         assert_eq!(words("none").list(text), Ok(Vec::new()));
         assert_eq!(words("yes").flag(), Ok(true));
         assert!(words("perhaps").flag().is_err());

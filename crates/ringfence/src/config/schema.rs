@@ -71,11 +71,7 @@ pub fn keys() -> Vec<Key> {
     keys.extend(sip_keys());
     keys.extend(platform_keys());
     keys.extend(money_keys());
-    keys.extend(control_keys(
-        "defaults.residential",
-        |c| &mut c.residential,
-        |c| &c.residential,
-    ));
+    keys.extend(control_keys("defaults.residential", |c| &mut c.residential, |c| &c.residential));
     keys.extend(control_keys("defaults.pbx", |c| &mut c.pbx, |c| &c.pbx));
     keys.extend(log_keys());
     keys.extend(limit_keys());
@@ -89,13 +85,7 @@ fn key(
     set: impl Fn(&mut Config, &Raw) -> Result<(), String> + 'static,
     show: impl Fn(&Config) -> Raw + 'static,
 ) -> Key {
-    Key {
-        section,
-        name,
-        help,
-        set: Box::new(set),
-        show: Box::new(show),
-    }
+    Key { section, name, help, set: Box::new(set), show: Box::new(show) }
 }
 
 macro_rules! number_key {
@@ -108,22 +98,22 @@ macro_rules! number_key {
 
 fn sip_keys() -> Vec<Key> {
     vec![
-        key(
-            "sip",
-            "listen",
-            "sockets: udp:ADDRESS:PORT, tcp:ADDRESS:PORT",
-            listen,
-            |c| Raw::words(c.listen.iter().map(ListenAddress::to_string)),
-        ),
+        key("sip", "listen", "sockets: udp:ADDRESS:PORT, tcp:ADDRESS:PORT", listen, |c| {
+            Raw::words(c.listen.iter().map(ListenAddress::to_string))
+        }),
         key(
             "sip",
             "advertise",
             "address put into Via and Contact, or none",
-            |c, raw| {
-                raw.optional(Raw::parse)
-                    .map(|address| c.advertise = address)
-            },
+            |c, raw| raw.optional(Raw::parse).map(|address| c.advertise = address),
             |c| Raw::maybe(c.advertise),
+        ),
+        key(
+            "sip",
+            "digest",
+            "log-in algorithms offered, the preferred first: sha-256, md5",
+            digest,
+            |c| Raw::words(digest_names(c)),
         ),
         number_key!(
             "sip",
@@ -139,13 +129,7 @@ fn sip_keys() -> Vec<Key> {
             500..=60_000,
             trunk_silence_ms
         ),
-        number_key!(
-            "sip",
-            "ring_s",
-            "longest time a phone rings",
-            10..=600,
-            ring_s
-        ),
+        number_key!("sip", "ring_s", "longest time a phone rings", 10..=600, ring_s),
     ]
 }
 
@@ -183,20 +167,14 @@ fn platform_keys() -> Vec<Key> {
             "platform",
             "hotspots",
             "number prefixes that international fraud prefers",
-            |c, raw| {
-                raw.list(digits)
-                    .map(|prefixes| c.numbering.hotspots = prefixes)
-            },
+            |c, raw| raw.list(digits).map(|prefixes| c.numbering.hotspots = prefixes),
             |c| Raw::words(&c.numbering.hotspots),
         ),
         key(
             "platform",
             "bank_holidays",
             "days that are off hours all day: 2026-12-25",
-            |c, raw| {
-                raw.list(Raw::plain)
-                    .map(|days| c.off_hours.bank_holidays = days)
-            },
+            |c, raw| raw.list(Raw::plain).map(|days| c.off_hours.bank_holidays = days),
             |c| Raw::words(&c.off_hours.bank_holidays),
         ),
         number_key!(
@@ -232,13 +210,7 @@ fn money_keys() -> Vec<Key> {
             1..=3_600,
             first_slice_s
         ),
-        number_key!(
-            "money",
-            "slice_s",
-            "talk time held by each renewal",
-            1..=3_600,
-            slice_s
-        ),
+        number_key!("money", "slice_s", "talk time held by each renewal", 1..=3_600, slice_s),
         number_key!(
             "money",
             "extend_lead_s",
@@ -287,33 +259,17 @@ fn log_keys() -> Vec<Key> {
                 };
                 Ok(())
             },
-            |c| {
-                Raw::of(if c.log_format == LogFormat::Json {
-                    "json"
-                } else {
-                    "text"
-                })
-            },
+            |c| Raw::of(if c.log_format == LogFormat::Json { "json" } else { "text" }),
         ),
-        key(
-            "log",
-            "level",
-            "error, warn, info, debug or trace",
-            log_level,
-            |c| Raw::of(&c.log_level),
-        ),
+        key("log", "level", "error, warn, info, debug or trace", log_level, |c| {
+            Raw::of(&c.log_level)
+        }),
     ]
 }
 
 fn limit_keys() -> Vec<Key> {
     vec![
-        number_key!(
-            "limits",
-            "calls",
-            "calls at once on this node",
-            1..=10_000_000,
-            limits.calls
-        ),
+        number_key!("limits", "calls", "calls at once on this node", 1..=10_000_000, limits.calls),
         number_key!(
             "limits",
             "transactions",
@@ -378,10 +334,7 @@ fn host(raw: &Raw) -> Result<String, String> {
     let text = raw.text()?.trim();
     let is_host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
     if text.is_empty() || !text.chars().all(is_host) {
-        return Err(format!(
-            "`{}` is not a host name or address",
-            text.escape_debug()
-        ));
+        return Err(format!("`{}` is not a host name or address", text.escape_debug()));
     }
     Ok(text.to_ascii_lowercase())
 }
@@ -400,6 +353,32 @@ fn listen(config: &mut Config, raw: &Raw) -> Result<(), String> {
     Ok(())
 }
 
+/// SHA-256 is always offered: a phone that knows only MD5 takes the other.
+fn digest(config: &mut Config, raw: &Raw) -> Result<(), String> {
+    let names = raw.list(|item| item.text().map(str::to_ascii_lowercase))?;
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    (config.digest_md5, config.digest_md5_first) = match names[..] {
+        ["sha-256"] => (false, false),
+        ["sha-256", "md5"] => (true, false),
+        ["md5", "sha-256"] => (true, true),
+        _ => {
+            return Err(
+                "expected [\"sha-256\", \"md5\"], the same the other way round, or [\"sha-256\"]"
+                    .to_owned(),
+            );
+        }
+    };
+    Ok(())
+}
+
+fn digest_names(config: &Config) -> &'static [&'static str] {
+    match (config.digest_md5, config.digest_md5_first) {
+        (false, _) => &["sha-256"],
+        (true, false) => &["sha-256", "md5"],
+        (true, true) => &["md5", "sha-256"],
+    }
+}
+
 fn currency(config: &mut Config, raw: &Raw) -> Result<(), String> {
     let text = raw.text()?;
     if text.len() != 3 || !text.bytes().all(|byte| byte.is_ascii_uppercase()) {
@@ -415,10 +394,7 @@ fn currency(config: &mut Config, raw: &Raw) -> Result<(), String> {
 fn digits(raw: &Raw) -> Result<String, String> {
     let text = raw.text()?.trim();
     if text.is_empty() || text.len() > 15 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(format!(
-            "`{}` is not a row of 1 to 15 digits",
-            text.escape_debug()
-        ));
+        return Err(format!("`{}` is not a row of 1 to 15 digits", text.escape_debug()));
     }
     Ok(text.to_owned())
 }

@@ -1,0 +1,319 @@
+//! `account`. Lives here: its subcommands. Never here: what settings do.
+
+use anyhow::Context as _;
+use clap::{Subcommand, ValueEnum};
+use serde_json::{Value, json};
+use store::Reader;
+use types::{Account, AccountStatus, Controls, DialPlan, Region};
+
+use super::Context;
+use super::office::{ask, change};
+use super::output::Table;
+use crate::change::{Change, NewAccount, find_account};
+use crate::config::{Config, controls};
+use crate::shell::control::Request;
+use crate::shell::open::open_to_read;
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Add an account
+    Add(AddArgs),
+    /// List accounts
+    #[command(after_help = "Example:\n  ringfence account list --json")]
+    List,
+    /// One account: its settings and what it has used
+    #[command(after_help = "Example:\n  ringfence account show alice")]
+    Show {
+        /// Name or number
+        account: String,
+    },
+    /// Change settings
+    #[command(after_help = settings_help())]
+    Set {
+        /// Name or number
+        account: String,
+        /// What to change
+        #[arg(required = true, value_name = "SETTING=VALUE", value_parser = setting)]
+        settings: Vec<(String, String)>,
+    },
+    /// Lift every restriction
+    Activate(StatusArgs),
+    /// One costly call at a time, ten minutes each
+    Watch(StatusArgs),
+    /// Stop outgoing calls, as the holder asked
+    Freeze(StatusArgs),
+    /// Bar costly classes and cut costly calls until staff recorded a contact
+    Limit(StatusArgs),
+    /// Bar all outgoing calls and cut them
+    Suspend(StatusArgs),
+    /// End the account
+    Close(StatusArgs),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  ringfence account add alice --deck retail
+  ringfence account add 'Bakery Ltd' --kind pbx --home DE --time-zone Europe/Berlin --outside-line 0")]
+pub struct AddArgs {
+    /// What people call it
+    name: String,
+    #[command(flatten)]
+    form: AccountForm,
+}
+
+/// What a new account is like.
+#[derive(Clone, Debug, clap::Args)]
+pub struct AccountForm {
+    /// Which defaults
+    #[arg(long, value_enum, default_value_t = Kind::Residential)]
+    kind: Kind,
+    /// Rate deck it is charged by; not needed while there is only one
+    #[arg(long)]
+    deck: Option<String>,
+    /// Its time zone, for off hours
+    #[arg(long, default_value = "Europe/London", value_name = "ZONE")]
+    time_zone: String,
+    /// Country whose numbers it dials without country code [default: the platform's]
+    #[arg(long, value_name = "COUNTRY")]
+    home: Option<Region>,
+    /// Prefix before national numbers, or none [default: the usual one of its country]
+    #[arg(long, value_name = "DIGITS")]
+    national_prefix: Option<String>,
+    /// Prefix before country codes [default: the usual one of its country]
+    #[arg(long, value_name = "DIGITS")]
+    international_prefix: Option<String>,
+    /// Digit for an outside line
+    #[arg(long, value_name = "DIGIT", value_parser = one_digit)]
+    outside_line: Option<char>,
+    /// Area code put before local numbers
+    #[arg(long, value_name = "DIGITS")]
+    area_code: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Kind {
+    /// A household
+    Residential,
+    /// A local PBX: more calls at once
+    Pbx,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  ringfence account freeze alice
+  ringfence account activate 7
+
+Emergency calls, calls to support and incoming calls work in every state but closed.
+While the node runs it holds at once: calls that the state bars are cut.")]
+pub struct StatusArgs {
+    /// Name or number
+    account: String,
+}
+
+pub fn run(command: Command, context: &Context) -> anyhow::Result<()> {
+    let config = context.load()?.config;
+    let status = |args: StatusArgs, status: AccountStatus| {
+        let answer = change(&config, Change::SetStatus { account: args.account, status })?;
+        context.output.done(&answer)
+    };
+    match command {
+        Command::Add(args) => {
+            let new = args.form.account(args.name, &config);
+            let answer = change(&config, Change::AddAccount(Box::new(new)))?;
+            context.output.done(&answer)
+        }
+        Command::List => list(&config, context),
+        Command::Show { account } => show(&account, &config, context),
+        Command::Set { account, settings } => {
+            let answer = change(&config, Change::SetAccount { account, settings })?;
+            context.output.done(&answer)
+        }
+        Command::Activate(args) => status(args, AccountStatus::Active),
+        Command::Watch(args) => status(args, AccountStatus::Watched),
+        Command::Freeze(args) => status(args, AccountStatus::Frozen),
+        Command::Limit(args) => status(args, AccountStatus::Limited),
+        Command::Suspend(args) => status(args, AccountStatus::Suspended),
+        Command::Close(args) => status(args, AccountStatus::Closed),
+    }
+}
+
+impl AccountForm {
+    /// The new account as this form says.
+    pub fn account(&self, name: String, config: &Config) -> NewAccount {
+        let home = self.home.unwrap_or(config.home);
+        let (national, international) = usual_prefixes(home);
+        let prefix = |told: &Option<String>, usual: &str| match told.as_deref() {
+            Some("none") => String::new(),
+            Some(told) => told.to_owned(),
+            None => usual.to_owned(),
+        };
+        NewAccount {
+            name,
+            controls: match self.kind {
+                Kind::Residential => config.residential.clone(),
+                Kind::Pbx => config.pbx.clone(),
+            },
+            dial_plan: DialPlan {
+                home,
+                national_prefix: prefix(&self.national_prefix, national),
+                international_prefix: prefix(&self.international_prefix, international),
+                outside_line: self.outside_line,
+                area_code: self.area_code.clone(),
+            },
+            deck: self.deck.clone(),
+            time_zone: self.time_zone.clone(),
+        }
+    }
+}
+
+/// What is dialled before national and international numbers, where it is not 0 and 00.
+/// Source: ITU-T, list of dialling procedures (E.164 supplement).
+fn usual_prefixes(home: Region) -> (&'static str, &'static str) {
+    match home.as_str() {
+        "US" | "CA" | "JM" | "DO" | "PR" | "BS" | "BB" | "TT" => ("1", "011"),
+        "AU" => ("0", "0011"),
+        "JP" => ("0", "010"),
+        "RU" | "KZ" => ("8", "810"),
+        "HK" | "SG" => ("", "001"),
+        "ES" | "PT" | "IT" | "DK" | "NO" | "PL" | "CZ" | "GR" | "LU" | "LV" | "EE" | "MT"
+        | "CY" | "IS" => ("", "00"),
+        "HU" => ("06", "00"),
+        _ => ("0", "00"),
+    }
+}
+
+fn list(config: &Config, context: &Context) -> anyhow::Result<()> {
+    let reader = open_to_read(config)?;
+    let accounts = reader.accounts()?;
+    let decks = reader.decks()?;
+    let mut table = Table::new(
+        &[">id", "name", "status", "home", "deck", ">stop 24h", ">off hours", ">calls", ">costly"],
+        "no accounts yet; `ringfence account add NAME` adds one",
+    );
+    for account in &accounts {
+        let deck = decks.iter().find(|deck| deck.id == account.sell_deck);
+        let off_hours = account.controls.stop_level_off_hours;
+        table.row(vec![
+            account.id.to_string(),
+            account.name.clone(),
+            account.status.to_string(),
+            account.dial_plan.home.to_string(),
+            deck.map_or_else(|| account.sell_deck.to_string(), |deck| deck.name.clone()),
+            account.controls.stop_level_24h.to_string(),
+            off_hours.map_or_else(|| "none".to_owned(), |level| level.to_string()),
+            account.controls.calls.to_string(),
+            account.controls.costly_calls.to_string(),
+        ]);
+    }
+    context.output.list(&table, accounts.iter().map(view))
+}
+
+/// An account as JSON: amounts as decimal texts.
+fn view(account: &Account) -> Value {
+    json!({
+        "id": account.id,
+        "name": account.name,
+        "status": account.status,
+        "controls": controls_view(&account.controls),
+        "dial_plan": account.dial_plan,
+        "deck": account.sell_deck,
+        "time_zone": account.time_zone,
+    })
+}
+
+fn controls_view(controls: &Controls) -> Value {
+    let one = |key: &controls::ControlKey| (key.name.to_owned(), (key.show)(controls).to_json());
+    Value::Object(controls::CONTROL_KEYS.iter().map(one).collect())
+}
+
+fn show(text: &str, config: &Config, context: &Context) -> anyhow::Result<()> {
+    let reader = open_to_read(config)?;
+    let account = find_account(&reader, text)?;
+    let lines = reader.lines(Some(account.id))?;
+    let numbers = reader.numbers(Some(account.id))?;
+    let usage = ask(config, &Request::Usage(account.id))?.filter(|usage| !usage.is_null());
+    let mut value = view(&account);
+    value["unbilled"] = reader.unbilled(account.id)?.to_string().into();
+    value["lines"] = lines.iter().map(|line| line.user.clone()).collect();
+    value["numbers"] = numbers.iter().map(|number| number.number.to_string()).collect();
+    if let Some(Value::Object(usage)) = usage {
+        value.as_object_mut().context("an account is an object")?.extend(usage);
+    }
+    context.output.one(&sheet(&value, &config.currency), &value)
+}
+
+/// An account as people read it.
+fn sheet(value: &Value, currency: &str) -> String {
+    let text = |name: &str| plain(&value[name]);
+    let mut lines = vec![
+        format!("account {}: {}, {}", value["id"], text("name"), text("status")),
+        format!("  un-billed      {} {currency}", text("unbilled")),
+    ];
+    if value.get("held").is_some() {
+        let costly = &value["costly_calls"];
+        lines.push(format!("  running        {} {currency}", text("running")));
+        lines.push(format!("  held           {} {currency}", text("held")));
+        lines.push(format!(
+            "  costly spent   {} in 1 h, {} in 24 h, {} in 7 days",
+            text("spent_1h"),
+            text("spent_24h"),
+            text("spent_7d")
+        ));
+        lines.push(format!("  calls now      {}, costly {costly}", value["live_calls"]));
+        lines.push(format!(
+            "  still possible {} costly, {} in all",
+            text("headroom_costly"),
+            text("headroom")
+        ));
+    } else {
+        lines.push("  the node is not running: live usage is not known".to_owned());
+    }
+    lines.push(format!("  lines          {}", text("lines")));
+    lines.push(format!("  numbers        {}", text("numbers")));
+    lines.push(format!("  time zone      {}", text("time_zone")));
+    lines.push("controls".to_owned());
+    for key in controls::CONTROL_KEYS {
+        let shown = plain(&value["controls"][key.name]);
+        lines.push(format!("  {:<24} {:<28} {}", key.name, shown, key.help));
+    }
+    lines.iter().map(|line| super::output::printable(line)).collect::<Vec<_>>().join("\n")
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) if items.is_empty() => "none".to_owned(),
+        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(" "),
+        Value::Null => "none".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn settings_help() -> String {
+    let mut help = "Examples:
+  ringfence account set alice stop_level_24h=5 ip_lock=192.0.2.0/24,2001:db8::/32
+  ringfence account set 7 stop_level_off_hours=none barred=premium,satellite
+
+Settings:\n"
+        .to_owned();
+    let controls = controls::CONTROL_KEYS.iter().map(|key| (key.name, key.help));
+    for (name, what) in crate::change::ACCOUNT_SETTINGS.iter().copied().chain(controls) {
+        help.push_str(&format!("  {name:<24} {what}\n"));
+    }
+    help
+}
+
+/// Reads `NAME=VALUE`.
+pub fn setting(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or_else(|| "expected SETTING=VALUE, like stop_level_24h=5".to_owned())?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+fn one_digit(text: &str) -> Result<char, String> {
+    match text.as_bytes() {
+        [digit] if digit.is_ascii_digit() => Ok(char::from(*digit)),
+        _ => Err("expected one digit".to_owned()),
+    }
+}

@@ -1,0 +1,285 @@
+//! `doctor`. Lives here: looking for what is wrong, each with a remedy. Never here: repairing.
+
+use std::net::{TcpListener, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
+use std::process::ExitCode;
+
+use serde_json::json;
+use sip::flow::Transport;
+use store::{Reader, SqliteStore};
+use types::{AccountStatus, LineStatus};
+
+use super::Context;
+use super::office::ask;
+use super::output::line;
+use crate::config::Config;
+use crate::shell::clock::system_wall;
+use crate::shell::control::Request;
+use crate::shell::open::open_existing;
+
+mod reach;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  ringfence doctor
+  ringfence doctor --json --offline
+
+Exit code 1 if something is wrong; warnings alone are no failure.")]
+pub struct Args {
+    /// Send nothing: do not ask trunks whether they are there
+    #[arg(long)]
+    offline: bool,
+}
+
+/// What a look found.
+enum Found {
+    Good(String),
+    Warning(String, String),
+    Wrong(String, String),
+}
+
+use Found::{Good, Warning, Wrong};
+
+pub fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
+    let mut is_wrong = false;
+    let mut report = |name: &str, found: Found| -> anyhow::Result<()> {
+        is_wrong |= matches!(found, Wrong(..));
+        print(name, &found, context)
+    };
+    let loaded = match context.load() {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            report(
+                "configuration",
+                Wrong(format!("{error:#}"), "correct the places named".to_owned()),
+            )?;
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    let config = &loaded.config;
+    let origin = loaded.file.as_ref().map(|file| file.display().to_string());
+    report("configuration", Good(origin.unwrap_or_else(|| "from the environment".to_owned())))?;
+    let status = ask(config, &Request::Status);
+    report("node", node(&status))?;
+    let is_running = matches!(status, Ok(Some(_)));
+    report("data directory", data_dir(config))?;
+    report("clock", clock(config))?;
+    for socket in &config.listen {
+        report(&format!("socket {socket}"), listener(socket, is_running))?;
+    }
+    match open_existing(config) {
+        Ok(Some(reader)) => {
+            for (name, found) in database(&reader, args.offline)? {
+                report(&name, found)?;
+            }
+        }
+        Ok(None) => report(
+            "database",
+            Warning(
+                "there is none yet".to_owned(),
+                "it is made by the first command that changes something".to_owned(),
+            ),
+        )?,
+        Err(error) => report(
+            "database",
+            Wrong(
+                format!("{error:#}"),
+                "restore it from a backup, or run the program that made it".to_owned(),
+            ),
+        )?,
+    }
+    Ok(if is_wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn print(name: &str, found: &Found, context: &Context) -> anyhow::Result<()> {
+    let (state, what, remedy) = match found {
+        Good(what) => ("ok", what, None),
+        Warning(what, remedy) => ("warning", what, Some(remedy)),
+        Wrong(what, remedy) => ("problem", what, Some(remedy)),
+    };
+    if context.output.is_json() {
+        let value = json!({ "check": name, "state": state, "ok": state != "problem", "what": what, "remedy": remedy });
+        return line(&value.to_string());
+    }
+    line(&format!("{state:<8} {name}: {what}"))?;
+    remedy.map_or(Ok(()), |remedy| line(&format!("         → {remedy}")))
+}
+
+fn node(status: &anyhow::Result<Option<serde_json::Value>>) -> Found {
+    match status {
+        Ok(Some(status)) if status["store"]["up"] == json!(false) => Wrong(
+            format!("it runs, but cannot hold money: {}", status["store"]["last_error"]),
+            "make room on the disk or repair it; chargeable calls are refused meanwhile".to_owned(),
+        ),
+        Ok(Some(status)) => Good(format!(
+            "it runs as process {} since {} s, {} calls",
+            status["pid"],
+            status["uptime_ms"].as_u64().unwrap_or(0) / 1_000,
+            status["node"]["calls"]
+        )),
+        Ok(None) => Warning("it is not running".to_owned(), "start it: ringfence serve".to_owned()),
+        Err(error) => {
+            Wrong(format!("{error:#}"), "run this as the user that runs the node".to_owned())
+        }
+    }
+}
+
+fn data_dir(config: &Config) -> Found {
+    let dir = &config.data_dir;
+    let shown = dir.display();
+    let Ok(about) = std::fs::metadata(dir) else {
+        return Warning(
+            format!("{shown} is not there"),
+            "it is made at the first start".to_owned(),
+        );
+    };
+    let mode = about.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        let what = format!("{shown} can be read by others (mode {mode:o})");
+        return Wrong(what, format!("it holds verifiers of secrets: chmod 700 {shown}"));
+    }
+    let writable = nix::unistd::access(dir, nix::unistd::AccessFlags::W_OK);
+    match writable {
+        Ok(()) => Good(shown.to_string()),
+        Err(_) => Wrong(
+            format!("{shown} cannot be written"),
+            "run this as the user that runs the node, or give it the directory".to_owned(),
+        ),
+    }
+}
+
+fn clock(config: &Config) -> Found {
+    let now = system_wall();
+    if now.seconds() < 1_704_067_200 {
+        return Wrong(format!("it shows {now}"), "set the clock; run an NTP client".to_owned());
+    }
+    let newest = open_existing(config).ok().flatten().and_then(|reader| {
+        let calls = reader.calls(&store::CallFilter { limit: 1, ..store::CallFilter::default() });
+        calls.ok()?.first().map(|call| call.ended)
+    });
+    match newest {
+        Some(newest) if newest.0 > now.0 + 60_000_000 => Wrong(
+            format!("it shows {now}, but the newest call ended at {newest}"),
+            "set the clock: the node runs on the later time until the system catches up".to_owned(),
+        ),
+        _ => Good(now.to_string()),
+    }
+}
+
+fn listener(socket: &crate::config::ListenAddress, is_running: bool) -> Found {
+    let bound = match socket.transport {
+        Transport::Udp => UdpSocket::bind(socket.address).map(drop),
+        Transport::Tcp => TcpListener::bind(socket.address).map(drop),
+    };
+    match (bound, is_running) {
+        (Ok(()), false) => Good("free to listen on".to_owned()),
+        (Err(error), true) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            Good("in use, as the node runs".to_owned())
+        }
+        (Ok(()), true) if socket.address.port() == 0 => Good("any port".to_owned()),
+        (Ok(()), true) => Warning(
+            "the running node does not listen on it".to_owned(),
+            "restart the node: its configuration was changed".to_owned(),
+        ),
+        (Err(error), _) => Wrong(
+            error.to_string(),
+            "stop the program that has it (ss -lunpt), or listen elsewhere: sip.listen".to_owned(),
+        ),
+    }
+}
+
+/// Everything that the database tells.
+fn database(reader: &SqliteStore, offline: bool) -> anyhow::Result<Vec<(String, Found)>> {
+    let mut found = Vec::new();
+    let verified = reader.verify()?;
+    let sum = format!("{} calls and {} transfers add up", verified.cdrs, verified.transfers);
+    match verified.problems.as_slice() {
+        [] => found.push(("money".to_owned(), Good(sum))),
+        problems => found.extend(problems.iter().map(|problem| {
+            let remedy =
+                "stop the node and keep a copy of the data directory: the records disagree"
+                    .to_owned();
+            ("money".to_owned(), Wrong(problem.to_string(), remedy))
+        })),
+    }
+    found.push(("rate decks".to_owned(), decks(reader)?));
+    found.extend(trunks(reader, offline)?);
+    found.push(("accounts".to_owned(), accounts(reader)?));
+    Ok(found)
+}
+
+fn decks(reader: &SqliteStore) -> anyhow::Result<Found> {
+    let decks = reader.decks()?;
+    let empty: Vec<_> =
+        decks.iter().filter(|deck| deck.rows == 0).map(|deck| deck.name.as_str()).collect();
+    Ok(match decks.len() {
+        0 => Warning(
+            "there are none: every chargeable call is refused".to_owned(),
+            "ringfence rates import FILE --deck NAME".to_owned(),
+        ),
+        _ if !empty.is_empty() => Warning(
+            format!("without a row: {}", empty.join(", ")),
+            "ringfence rates import FILE --deck NAME".to_owned(),
+        ),
+        count => Good(format!("{count}, {} rows", decks.iter().map(|deck| deck.rows).sum::<u64>())),
+    })
+}
+
+fn trunks(reader: &SqliteStore, offline: bool) -> anyhow::Result<Vec<(String, Found)>> {
+    let trunks: Vec<_> = reader.trunks()?.into_iter().filter(|trunk| trunk.enabled).collect();
+    let mut found = Vec::new();
+    if trunks.is_empty() {
+        let remedy = "ringfence trunk add NAME ADDRESS:PORT".to_owned();
+        found.push((
+            "trunks".to_owned(),
+            Warning("none is enabled: nobody outside can be called".to_owned(), remedy),
+        ));
+    }
+    if !trunks.iter().any(|trunk| trunk.emergency) {
+        let remedy =
+            "ringfence trunk set NAME emergency=yes, for a carrier that takes them".to_owned();
+        found.push((
+            "emergency calls".to_owned(),
+            Wrong("no enabled trunk carries them".to_owned(), remedy),
+        ));
+    }
+    if !offline {
+        found.extend(trunks.iter().map(|trunk| {
+            let told = match reach::reach(trunk) {
+                Ok(answer) => Good(answer),
+                Err(why) => Warning(
+                    format!("{} does not answer OPTIONS: {why}", trunk.address),
+                    "some carriers never answer them; else check address, firewall and route"
+                        .to_owned(),
+                ),
+            };
+            (format!("trunk {}", trunk.name), told)
+        }));
+    }
+    Ok(found)
+}
+
+fn accounts(reader: &SqliteStore) -> anyhow::Result<Found> {
+    let accounts = reader.accounts()?;
+    let lines = reader.lines(None)?;
+    let has_line: std::collections::BTreeSet<_> = lines
+        .iter()
+        .filter(|line| line.status == LineStatus::Active)
+        .map(|line| line.account)
+        .collect();
+    let open: Vec<_> =
+        accounts.iter().filter(|account| account.status != AccountStatus::Closed).collect();
+    let without: Vec<_> = open
+        .iter()
+        .filter(|account| !has_line.contains(&account.id))
+        .map(|account| account.name.as_str())
+        .collect();
+    Ok(match (open.len(), without.len()) {
+        (0, _) => Warning("there are none".to_owned(), "ringfence account add NAME".to_owned()),
+        (_, 0) => Good(format!("{} with {} lines", open.len(), lines.len())),
+        (_, count) => Warning(
+            format!("{count} without a line in use, first {}", without[0]),
+            "ringfence line add ACCOUNT USER".to_owned(),
+        ),
+    })
+}

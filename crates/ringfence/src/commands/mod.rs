@@ -1,0 +1,173 @@
+//! What the operator types. Lives here: the commands and their help, one file each.
+//! Never here: decisions, SQL, sockets of SIP.
+
+mod account;
+mod call;
+mod configuration;
+mod demo;
+mod doctor;
+mod explain;
+mod line;
+mod number;
+mod office;
+mod output;
+mod rates;
+mod serve;
+mod sip_parse;
+mod trunk;
+mod when;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::config::{Loaded, load};
+use output::Output;
+
+/// Read where no file is named.
+const DEFAULT_FILE: &str = "/etc/ringfence/ringfence.toml";
+
+/// Keeps VoIP providers and their customers from losing money to toll fraud.
+#[derive(Debug, Parser)]
+#[command(name = "ringfence", version, max_term_width = 100)]
+#[command(after_help = "Examples:
+  ringfence demo                            see it work: no configuration needed
+  ringfence check -c ringfence.toml         is the configuration good?
+  ringfence serve -c ringfence.toml         run the node
+  ringfence calls --account alice --since 2h
+  ringfence explain 0D5KZQ4M2T8GR           why was this call refused?
+
+Exit codes: 0 done, 1 failed, 2 wrong usage.")]
+struct Cli {
+    /// Configuration file
+    #[arg(short = 'c', long, global = true, env = "RINGFENCE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print JSON: one object, or one object a line
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the node
+    Serve(serve::Args),
+    /// See it work: phones, a carrier and a thief on loopback, no configuration
+    Demo(demo::Args),
+    /// Is the configuration good?
+    Check(configuration::CheckArgs),
+    /// The settings and where each comes from
+    #[command(subcommand)]
+    Config(configuration::Command),
+    /// Who pays
+    #[command(subcommand)]
+    Account(account::Command),
+    /// SIP log-ins of accounts
+    #[command(subcommand)]
+    Line(line::Command),
+    /// Numbers of ours and where they ring
+    #[command(subcommand)]
+    Number(number::Command),
+    /// Connections to carriers
+    #[command(subcommand)]
+    Trunk(trunk::Command),
+    /// Rate decks
+    #[command(subcommand)]
+    Rates(rates::Command),
+    /// Calls that were made or refused
+    Calls(call::ListArgs),
+    /// Calls in progress
+    #[command(subcommand)]
+    Call(call::Command),
+    /// Why a call was admitted, refused or cut, in words
+    Explain(explain::Args),
+    /// Look for what is wrong, and say what to do
+    Doctor(doctor::Args),
+    /// SIP messages
+    #[command(subcommand)]
+    Sip(sip_parse::Command),
+    /// How a running node does
+    Status(serve::StatusArgs),
+    /// Completions for a shell
+    #[command(
+        after_help = "Example:\n  ringfence completions bash > /etc/bash_completion.d/ringfence"
+    )]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What a command works with.
+struct Context {
+    file: Option<PathBuf>,
+    output: Output,
+}
+
+impl Context {
+    /// The settings: of the file named, or of the usual one if it is there, and of the environment.
+    fn load(&self) -> anyhow::Result<Loaded> {
+        let usual = Path::new(DEFAULT_FILE);
+        let file = match &self.file {
+            Some(file) => Some(file.as_path()),
+            None => usual.exists().then_some(usual),
+        };
+        Ok(load(file, std::env::vars())?)
+    }
+}
+
+/// Runs the program: 0 done, 1 failed, 2 wrong usage.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let context = Context { file: cli.config, output: Output::new(cli.json) };
+    match dispatch(cli.command, &context) {
+        Ok(code) => code,
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            context.output.error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
+    let done = match command {
+        Command::Serve(args) => serve::run(args, context),
+        Command::Demo(args) => demo::run(args, context),
+        Command::Check(args) => return configuration::check(args, context),
+        Command::Config(command) => configuration::run(command, context),
+        Command::Account(command) => account::run(command, context),
+        Command::Line(command) => line::run(command, context),
+        Command::Number(command) => number::run(command, context),
+        Command::Trunk(command) => trunk::run(command, context),
+        Command::Rates(command) => rates::run(command, context),
+        Command::Calls(args) => call::list(args, context),
+        Command::Call(command) => call::run(command, context),
+        Command::Explain(args) => explain::run(args, context),
+        Command::Doctor(args) => return doctor::run(args, context),
+        Command::Sip(command) => return sip_parse::run(command, context),
+        Command::Status(args) => serve::status(args, context),
+        Command::Completions { shell } => {
+            clap_complete::generate(
+                shell,
+                &mut Cli::command(),
+                "ringfence",
+                &mut std::io::stdout(),
+            );
+            Ok(())
+        }
+    };
+    done.map(|()| ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commands_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,136 @@
+//! Where changes are carried out. Lives here: by the running node, or directly when none runs.
+//! Never here: what a change means.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use engine::{Engine, EngineConfig};
+use serde_json::Value;
+use store::{Backend, Batch, SnapshotWindow, SqliteStore};
+use types::{Now, Tick};
+
+use crate::change::{self, Change, Executor};
+use crate::config::Config;
+use crate::shell::clock::system_wall;
+use crate::shell::control::{Client, Request};
+use crate::shell::lock::{Lock, try_lock};
+use crate::shell::open::{make_data_dir, open_to_write};
+use crate::shell::secrets::hash_key;
+
+/// How often to look again for a node that is starting, and how long.
+const LOOKS: u32 = 50;
+const BETWEEN: Duration = Duration::from_millis(100);
+
+/// Carries a change out: by the running node, so that it holds at once, or on the database directly.
+pub fn change(config: &Config, change: Change) -> anyhow::Result<Value> {
+    match door(config)? {
+        Door::Node(mut client) => client.ask(&Request::Change(Box::new(change))),
+        Door::Files(lock) => directly(config, change, &lock),
+    }
+}
+
+/// Asks the running node; `None` if none runs.
+pub fn ask(config: &Config, request: &Request) -> anyhow::Result<Option<Value>> {
+    match Client::connect(&config.control_socket())? {
+        Some(mut client) => client.ask(request).map(Some),
+        None => Ok(None),
+    }
+}
+
+enum Door {
+    /// A node runs.
+    Node(Client),
+    /// None does, and none can start meanwhile.
+    Files(Lock),
+}
+
+fn door(config: &Config) -> anyhow::Result<Door> {
+    make_data_dir(config)?;
+    let mut holder = String::new();
+    for _ in 0..LOOKS {
+        match try_lock(&config.lock_file())? {
+            Ok(lock) => return Ok(Door::Files(lock)),
+            Err(other) => holder = other,
+        }
+        if let Some(client) = Client::connect(&config.control_socket())? {
+            return Ok(Door::Node(client));
+        }
+        wait_a_little();
+    }
+    bail!(
+        "process {holder} works on {} and takes no commands; wait for it, or stop it",
+        config.data_dir.display()
+    )
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "another process cannot be waited for in another way"
+)]
+fn wait_a_little() {
+    std::thread::sleep(BETWEEN);
+}
+
+fn directly(config: &Config, change: Change, lock: &Lock) -> anyhow::Result<Value> {
+    if let Change::Cut(_) = change {
+        bail!("no node is running, so there is no call to cut");
+    }
+    let store = open_to_write(config, lock)?;
+    let mut direct = Direct::open(config, store)?;
+    let reader = crate::shell::open::open_to_read(config)?;
+    change::apply(change, &reader, &mut direct)
+}
+
+/// An engine without a node, on the database.
+struct Direct {
+    engine: Engine,
+    store: SqliteStore,
+    now: Now,
+}
+
+impl Direct {
+    fn open(config: &Config, store: SqliteStore) -> anyhow::Result<Direct> {
+        let snapshot = store.snapshot(SnapshotWindow::at(system_wall()))?;
+        let wall = system_wall().max(snapshot.newest);
+        let now = Now { tick: Tick(0), wall };
+        let settings = engine_config(config, EngineConfig::new(hash_key()?));
+        let engine = Engine::new(settings, &snapshot, now)
+            .context("the database does not fit the configuration")?;
+        Ok(Direct { engine, store, now })
+    }
+}
+
+impl Executor for Direct {
+    fn execute(&mut self, commands: Vec<engine::Command>) -> anyhow::Result<Vec<String>> {
+        let mut records = Vec::new();
+        let mut messages = Vec::new();
+        for command in commands {
+            let done = self.engine.command(self.now, command)?;
+            records.extend(done.records);
+            messages.push(done.message);
+        }
+        // One transaction: all or nothing.
+        let batch = Batch { ticket: 1, records };
+        match self.store.commit(&[batch]) {
+            Ok(()) => Ok(messages),
+            Err(store::CommitError::Unknown(error)) => match self.store.resolve()? {
+                true => Ok(messages),
+                false => Err(error.into()),
+            },
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// The engine's settings.
+pub fn engine_config(config: &Config, defaults: EngineConfig) -> EngineConfig {
+    EngineConfig {
+        numbering: config.numbering.clone(),
+        first_slice_ms: config.first_slice_s * 1_000,
+        slice_ms: config.slice_s * 1_000,
+        extend_lead_ms: config.extend_lead_s * 1_000,
+        off_hours: config.off_hours.clone(),
+        overrun_ms: config.overrun_ms,
+        ..defaults
+    }
+}

@@ -1,0 +1,345 @@
+//! The control socket: commands to a running node. Lives here: the socket, its lines, the questions
+//! the node's thread answers. Never here: what changes mean (`change`), what is allowed (the engine).
+//!
+//! One JSON object a line, each way. The socket is as open as its file: mode 0600.
+
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use engine::{Command, Engine};
+use mio::Waker;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use store::{OpenOptions, SqliteStore};
+use types::{AccountId, Now, UnixMicros};
+
+use crate::change::{self, Change, Executor};
+
+/// Bytes of one request: a rate deck of 500,000 rows fits.
+const LONGEST: u64 = 256 << 20;
+/// Connections served at once; more wait.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a client asks.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Request {
+    /// Something is to be changed.
+    Change(Box<Change>),
+    /// What an account has used.
+    Usage(AccountId),
+    /// Calls in progress.
+    Live,
+    /// How the node does.
+    Status,
+}
+
+/// What the node's thread is asked.
+pub enum Ask {
+    /// A command of the engine.
+    Command(Box<Command>),
+    /// What an account has used.
+    Usage(AccountId),
+    /// Calls in progress.
+    Live,
+    /// How the node does.
+    Status,
+}
+
+/// The answer to a job.
+pub type JobReply = Result<Value, String>;
+
+/// A question and where its answer goes.
+pub struct Job {
+    /// The question.
+    pub ask: Ask,
+    /// The answer.
+    pub reply: SyncSender<JobReply>,
+}
+
+/// Speaks with the node's thread.
+#[derive(Clone)]
+pub struct NodeHandle {
+    jobs: SyncSender<Job>,
+    waker: Arc<Waker>,
+}
+
+/// Both ends between control socket and node.
+pub fn channel(waker: Arc<Waker>) -> (NodeHandle, Receiver<Job>) {
+    let (jobs, inbox) = sync_channel(1_024);
+    (NodeHandle { jobs, waker }, inbox)
+}
+
+impl NodeHandle {
+    /// Asks; the answer comes later.
+    pub fn ask(&self, ask: Ask) -> anyhow::Result<Receiver<JobReply>> {
+        let (reply, answer) = sync_channel(1);
+        self.jobs.send(Job { ask, reply }).ok().context("the node is stopping")?;
+        self.waker.wake().context("cannot wake the node")?;
+        Ok(answer)
+    }
+
+    /// Asks and waits.
+    pub fn answer(&self, ask: Ask) -> anyhow::Result<Value> {
+        let answer = self.ask(ask)?.recv_timeout(PATIENCE).context("the node did not answer")?;
+        answer.map_err(anyhow::Error::msg)
+    }
+}
+
+impl Executor for NodeHandle {
+    fn execute(&mut self, commands: Vec<Command>) -> anyhow::Result<Vec<String>> {
+        // All are asked before the first answer is waited for: they share a commit.
+        let mut messages = Vec::new();
+        for window in commands.chunks(512) {
+            let asked: Vec<_> = window
+                .iter()
+                .map(|command| self.ask(Ask::Command(Box::new(command.clone()))))
+                .collect::<Result<_, _>>()?;
+            for answer in asked {
+                let answer = answer.recv_timeout(PATIENCE).context("the node did not answer")?;
+                let done = answer.map_err(anyhow::Error::msg)?;
+                messages.push(done["message"].as_str().unwrap_or_default().to_owned());
+            }
+        }
+        Ok(messages)
+    }
+}
+
+/// Serves the socket on threads of their own until the process ends.
+pub fn serve(path: &Path, database: PathBuf, node: NodeHandle) -> anyhow::Result<()> {
+    let listener = bind(path)?;
+    // One change after the other: each reads what it changes.
+    let turn = Arc::new(Mutex::new(()));
+    let serve_one = move |stream: UnixStream| {
+        let (database, node, turn) = (database.clone(), node.clone(), turn.clone());
+        let serve = move || {
+            if let Err(error) = converse(&stream, &database, node, &turn) {
+                tracing::debug!(%error, "a control connection ended");
+            }
+        };
+        std::thread::Builder::new().name("control".to_owned()).spawn(serve)
+    };
+    let accept = move || {
+        for stream in listener.incoming() {
+            match stream.map(&serve_one) {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) | Err(error) => {
+                    tracing::warn!(%error, "a control connection failed")
+                }
+            }
+        }
+    };
+    std::thread::Builder::new()
+        .name("control".to_owned())
+        .spawn(accept)
+        .context("cannot start the control thread")?;
+    Ok(())
+}
+
+fn bind(path: &Path) -> anyhow::Result<UnixListener> {
+    let named = || format!("cannot listen on {}", path.display());
+    match std::fs::remove_file(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(error).with_context(named),
+    }
+    let listener = UnixListener::bind(path).with_context(named)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).with_context(named)?;
+    Ok(listener)
+}
+
+fn converse(
+    stream: &UnixStream,
+    database: &Path,
+    mut node: NodeHandle,
+    turn: &Mutex<()>,
+) -> anyhow::Result<()> {
+    let mut lines = BufReader::new(stream);
+    loop {
+        let mut line = Vec::new();
+        (&mut lines).take(LONGEST).read_until(b'\n', &mut line)?;
+        if line.is_empty() {
+            return Ok(());
+        }
+        let answer = match serde_json::from_slice::<Request>(&line) {
+            Ok(request) => answer(request, database, &mut node, turn),
+            Err(error) => Err(anyhow::anyhow!("not a request: {error}")),
+        };
+        let answer = match answer {
+            Ok(value) => json!({ "ok": value }),
+            Err(error) => json!({ "error": format!("{error:#}") }),
+        };
+        let mut text = serde_json::to_vec(&answer)?;
+        text.push(b'\n');
+        let mut writer = stream;
+        writer.write_all(&text)?;
+    }
+}
+
+fn answer(
+    request: Request,
+    database: &Path,
+    node: &mut NodeHandle,
+    turn: &Mutex<()>,
+) -> anyhow::Result<Value> {
+    match request {
+        Request::Change(change) => {
+            // A thread that panicked here had changed nothing that is not durable.
+            let _held = turn.lock().unwrap_or_else(PoisonError::into_inner);
+            let options = OpenOptions { read_only: true, ..OpenOptions::default() };
+            let reader = SqliteStore::open(database, options)?;
+            change::apply(*change, &reader, node)
+        }
+        Request::Usage(account) => node.answer(Ask::Usage(account)),
+        Request::Live => node.answer(Ask::Live),
+        Request::Status => node.answer(Ask::Status),
+    }
+}
+
+/// The client's side of the socket.
+pub struct Client {
+    stream: BufReader<UnixStream>,
+}
+
+impl Client {
+    /// Connects to a running node; `None` if nobody listens.
+    pub fn connect(path: &Path) -> anyhow::Result<Option<Client>> {
+        match UnixStream::connect(path) {
+            Ok(stream) => Ok(Some(Client { stream: BufReader::new(stream) })),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) =>
+            {
+                Ok(None)
+            }
+            Err(error) => {
+                Err(error).with_context(|| format!("cannot connect to {}", path.display()))
+            }
+        }
+    }
+
+    /// Asks and waits for the answer.
+    pub fn ask(&mut self, request: &Request) -> anyhow::Result<Value> {
+        let mut text = serde_json::to_vec(request)?;
+        text.push(b'\n');
+        self.stream.get_mut().write_all(&text).context("the running node hung up")?;
+        let mut line = String::new();
+        self.stream.read_line(&mut line).context("the running node hung up")?;
+        let mut answer: Value =
+            serde_json::from_str(&line).context("the running node gave no answer")?;
+        if let Some(error) = answer.get("error") {
+            bail!("{}", error.as_str().unwrap_or("unknown error"));
+        }
+        Ok(answer["ok"].take())
+    }
+}
+
+/// A change of controls was read from the database: meanwhile the status may have become another.
+pub fn keep_status(command: Command, engine: &Engine) -> Command {
+    match command {
+        Command::PutAccount(mut account) => {
+            if let Some(known) = engine.account(account.id) {
+                account.status = known.status;
+            }
+            Command::PutAccount(account)
+        }
+        other => other,
+    }
+}
+
+/// Figures about a running node.
+pub struct NodeStatus {
+    /// The node's own.
+    pub stats: edge::Stats,
+    /// Since the start.
+    pub uptime_ms: u64,
+    /// The disciplined wall clock.
+    pub wall: UnixMicros,
+    /// How far the system's clock is ahead of it.
+    pub clock_lag_us: i64,
+    /// Stream connections.
+    pub connections: usize,
+    /// Stream connections refused because of a limit.
+    pub connections_refused: u64,
+    /// Datagrams the kernel did not take.
+    pub datagrams_lost: u64,
+    /// Is money held at the moment?
+    pub store_up: bool,
+    /// The store's writer.
+    pub store: store::Health,
+}
+
+impl NodeStatus {
+    /// As JSON.
+    pub fn view(&self) -> Value {
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "pid": std::process::id(),
+            "uptime_ms": self.uptime_ms,
+            "wall": self.wall.to_string(),
+            "clock_lag_us": self.clock_lag_us,
+            "node": self.stats,
+            "tcp_connections": self.connections,
+            "tcp_refused": self.connections_refused,
+            "datagrams_lost": self.datagrams_lost,
+            "store": {
+                "up": self.store_up,
+                "queued": self.store.queued,
+                "written": self.store.written,
+                "groups": self.store.groups,
+                "failed": self.store.failed,
+                "refused": self.store.refused,
+                "last_error": self.store.last_error,
+            },
+        })
+    }
+}
+
+/// What an account has used, as JSON; null if the node does not know it.
+pub fn usage_view(engine: &Engine, now: Now, account: AccountId) -> Value {
+    let Some(usage) = engine.usage(now, account) else { return Value::Null };
+    json!({
+        "unbilled": usage.unbilled.to_string(),
+        "running": usage.running.to_string(),
+        "held": usage.held.to_string(),
+        "held_costly": usage.held_costly.to_string(),
+        "spent_1h": usage.spent_1h.to_string(),
+        "spent_24h": usage.spent_24h.to_string(),
+        "spent_7d": usage.spent_7d.to_string(),
+        "spent_all_24h": usage.spent_all_24h.to_string(),
+        "live_calls": usage.calls,
+        "costly_calls": usage.costly_calls,
+        "off_hours": usage.off_hours,
+        "headroom_costly": usage.headroom_costly.to_string(),
+        "headroom": usage.headroom.to_string(),
+    })
+}
+
+/// Calls in progress, as JSON.
+pub fn live_view(engine: &Engine, now: Now) -> Value {
+    let one = |call: engine::LiveCall<'_>| {
+        json!({
+            "decision": call.decision.to_string(),
+            "account": call.account,
+            "line": call.line,
+            "direction": call.direction,
+            "state": if call.answered.is_some() { "answered" } else { "pending" },
+            "caller": call.caller,
+            "dialled": call.dialled,
+            "trunk": call.trunk,
+            "started": call.started.to_string(),
+            "answered": call.answered.map(|at| at.to_string()),
+            "talk_ms": call.answered.map(|at| now.wall.ms_since(at)),
+            "held": call.held.to_string(),
+            "covered_ms": call.covered_ms,
+            "costly": call.costly,
+            "chargeable": call.chargeable,
+        })
+    };
+    engine.live().map(one).collect()
+}

@@ -1,0 +1,16 @@
+//! The shell around the node. Lives here: sockets, clock, threads, signals, the control socket.
+//! Never here: decisions, SIP, SQL.
+
+pub mod clock;
+pub mod control;
+pub mod driver;
+pub mod lock;
+pub mod log;
+pub mod mmsg;
+pub mod notify;
+pub mod open;
+pub mod secrets;
+pub mod signals;
+pub mod store_link;
+pub mod tcp;
+pub mod udp;

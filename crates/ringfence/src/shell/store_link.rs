@@ -1,0 +1,322 @@
+//! Between node and store. Lives here: handing requests to the writer, answers back, and the journal
+//! that takes what must not be lost while the store is down. Never here: SQL, what records mean.
+//!
+//! ```text
+//!   Up ── a commit failed ──► Down ── journal told to the store and emptied ──► Up
+//!                              │ every second: tell the journal to the store
+//!                              └ meanwhile: money cannot be held; everything else goes to the journal
+//! ```
+
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+
+use anyhow::Context;
+use edge::StoreRequest;
+use store::{Batch, Journal, SqliteStore, SubmitError, Writer, WriterOptions};
+use types::{Record, Tick};
+
+/// Time between two attempts to come back.
+const PROBE_MS: u64 = 1_000;
+/// A commit that takes longer counts as the store being down.
+const STALL_MS: u64 = 3_000;
+/// Ticket of our own batches: the node's count upwards from 1.
+const OUR_TICKET: u64 = u64::MAX;
+/// Requests that may wait while the store is asked whether it is back.
+const WAITING: usize = 100_000;
+
+/// What the node is to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// `Input::Stored`
+    Stored(u64, bool),
+    /// `Input::StoreHealth`
+    Health(bool),
+}
+
+enum Event {
+    Written(u64, Result<(), store::CommitError>),
+    Journaled(u64, bool),
+    /// What the journal holds, for telling it to the store.
+    Contents(Result<Vec<Record>, store::StoreError>),
+    Cleared(bool),
+}
+
+enum JournalJob {
+    Append(u64, Vec<Record>),
+    Read,
+    Clear,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Up,
+    /// Try to come back at this time.
+    Down(Tick),
+    /// The journal is being told to the store; requests wait.
+    Probing,
+}
+
+/// The store as the node sees it.
+pub struct StoreLink {
+    writer: Option<Writer<SqliteStore>>,
+    journal: Option<(Sender<JournalJob>, JoinHandle<()>)>,
+    events: Receiver<Event>,
+    state: State,
+    /// What the node was told last.
+    told_up: bool,
+    /// Tickets at the writer, oldest first, with the time of asking.
+    open: std::collections::VecDeque<(u64, Tick)>,
+    waiting: Vec<StoreRequest>,
+}
+
+impl StoreLink {
+    /// Starts the writer's and the journal's threads. `wake` is called when there is something to hear.
+    pub fn start(
+        store: SqliteStore,
+        journal: PathBuf,
+        wake: impl Fn() + Send + Clone + 'static,
+    ) -> anyhow::Result<StoreLink> {
+        let (tell, events) = channel();
+        let journal = start_journal(Journal::open(journal)?, tell.clone(), wake.clone())?;
+        let deliver = move |ticket, outcome| {
+            // The node's thread is gone only when the program ends.
+            drop(tell.send(Event::Written(ticket, outcome)));
+        };
+        let writer = Writer::start(store, WriterOptions::default(), deliver, wake)
+            .context("cannot start the writer's thread")?;
+        Ok(StoreLink {
+            writer: Some(writer),
+            journal: Some(journal),
+            events,
+            state: State::Up,
+            told_up: true,
+            open: std::collections::VecDeque::new(),
+            waiting: Vec::new(),
+        })
+    }
+
+    /// Takes the node's requests, in order; what can be answered at once is added to `answers`.
+    pub fn submit(
+        &mut self,
+        now: Tick,
+        requests: impl Iterator<Item = StoreRequest>,
+        answers: &mut Vec<Answer>,
+    ) {
+        for request in requests {
+            match self.state {
+                State::Up => self.write(now, request, answers),
+                State::Down(_) => self.journal(request, answers),
+                State::Probing if self.waiting.len() < WAITING => self.waiting.push(request),
+                State::Probing => answers.push(Answer::Stored(request.ticket, false)),
+            }
+        }
+    }
+
+    fn write(&mut self, now: Tick, request: StoreRequest, answers: &mut Vec<Answer>) {
+        let Some(writer) = &self.writer else { return };
+        let batch = Batch { ticket: request.ticket, records: request.records };
+        match writer.submit(batch) {
+            Ok(()) => self.open.push_back((request.ticket, now)),
+            Err(SubmitError::QueueFull { batch, .. } | SubmitError::Stopped { batch }) => {
+                answers.push(Answer::Stored(batch.ticket, false));
+            }
+        }
+    }
+
+    /// Money cannot be held by a journal: a power cut may leave it unread for long. The rest can.
+    fn journal(&mut self, request: StoreRequest, answers: &mut Vec<Answer>) {
+        let holds_money = |record: &Record| match record {
+            Record::Hold(hold) => !hold.amount.is_zero(),
+            _ => false,
+        };
+        let is_refused = request.records.iter().any(holds_money);
+        match &self.journal {
+            Some((jobs, _)) if !is_refused => {
+                let job = JournalJob::Append(request.ticket, request.records);
+                if jobs.send(job).is_err() {
+                    answers.push(Answer::Stored(request.ticket, false));
+                }
+            }
+            _ => answers.push(Answer::Stored(request.ticket, false)),
+        }
+    }
+
+    /// Hears what the threads have done.
+    pub fn hear(&mut self, now: Tick, answers: &mut Vec<Answer>) {
+        while let Ok(event) = self.events.try_recv() {
+            match event {
+                Event::Written(OUR_TICKET, outcome) => self.probed(now, outcome, answers),
+                Event::Written(ticket, outcome) => self.written(now, ticket, outcome, answers),
+                Event::Journaled(ticket, ok) => answers.push(Answer::Stored(ticket, ok)),
+                Event::Contents(contents) => self.tell_journal(now, contents, answers),
+                Event::Cleared(true) => self.come_back(now, answers),
+                Event::Cleared(false) => self.go_down(now, answers),
+            }
+        }
+    }
+
+    fn written(
+        &mut self,
+        now: Tick,
+        ticket: u64,
+        outcome: Result<(), store::CommitError>,
+        answers: &mut Vec<Answer>,
+    ) {
+        // Answers come in order, but for those of an unknown outcome.
+        match self.open.front() {
+            Some((first, _)) if *first == ticket => drop(self.open.pop_front()),
+            _ => self.open.retain(|(open, _)| *open != ticket),
+        }
+        if let Err(error) = &outcome {
+            if error.cause().is_refusal() {
+                tracing::error!(%error, "the store refuses a record");
+            } else if self.state == State::Up {
+                tracing::error!(%error, "the store is down: no new chargeable calls");
+                self.go_down(now, answers);
+            }
+        }
+        answers.push(Answer::Stored(ticket, outcome.is_ok()));
+    }
+
+    /// What is due by time: coming back, noticing a stall. Returns when to look again.
+    pub fn tick(&mut self, now: Tick, answers: &mut Vec<Answer>) -> Tick {
+        if let State::Down(at) = self.state
+            && at <= now
+            && let Some((jobs, _)) = &self.journal
+        {
+            self.state = State::Probing;
+            if jobs.send(JournalJob::Read).is_err() {
+                self.state = State::Down(now.plus_ms(PROBE_MS));
+            }
+        }
+        let oldest = self.open.front().map_or(Tick::NEVER, |(_, asked)| asked.plus_ms(STALL_MS));
+        if self.state == State::Up {
+            self.tell_health(oldest > now, answers);
+        }
+        match self.state {
+            State::Down(at) => at,
+            _ if self.told_up => oldest,
+            _ => now.plus_ms(PROBE_MS),
+        }
+    }
+
+    fn go_down(&mut self, now: Tick, answers: &mut Vec<Answer>) {
+        self.state = State::Down(now.plus_ms(PROBE_MS));
+        self.tell_health(false, answers);
+        for request in std::mem::take(&mut self.waiting) {
+            self.journal(request, answers);
+        }
+    }
+
+    fn tell_journal(
+        &mut self,
+        now: Tick,
+        contents: Result<Vec<Record>, store::StoreError>,
+        answers: &mut Vec<Answer>,
+    ) {
+        let batch = match contents {
+            Ok(records) => Batch { ticket: OUR_TICKET, records },
+            Err(error) => {
+                tracing::error!(%error, "the journal cannot be read");
+                return self.go_down(now, answers);
+            }
+        };
+        let submitted = self.writer.as_ref().is_some_and(|writer| writer.submit(batch).is_ok());
+        if !submitted {
+            self.go_down(now, answers);
+        }
+    }
+
+    fn probed(
+        &mut self,
+        now: Tick,
+        outcome: Result<(), store::CommitError>,
+        answers: &mut Vec<Answer>,
+    ) {
+        let Some((jobs, _)) = &self.journal else { return };
+        if outcome.is_err() || jobs.send(JournalJob::Clear).is_err() {
+            self.go_down(now, answers);
+        }
+    }
+
+    fn come_back(&mut self, now: Tick, answers: &mut Vec<Answer>) {
+        tracing::info!("the store is back");
+        self.state = State::Up;
+        self.tell_health(true, answers);
+        for request in std::mem::take(&mut self.waiting) {
+            self.write(now, request, answers);
+        }
+    }
+
+    fn tell_health(&mut self, up: bool, answers: &mut Vec<Answer>) {
+        if self.told_up != up {
+            self.told_up = up;
+            answers.push(Answer::Health(up));
+        }
+    }
+
+    /// Is money held at the moment?
+    pub fn is_up(&self) -> bool {
+        self.told_up
+    }
+
+    /// How the writer does.
+    pub fn health(&self) -> store::Health {
+        self.writer.as_ref().map(Writer::health).unwrap_or_default()
+    }
+
+    /// Is nothing asked that was not answered?
+    pub fn is_idle(&self) -> bool {
+        self.open.is_empty() && self.waiting.is_empty()
+    }
+
+    /// Writes what is queued and ends both threads.
+    pub fn stop(mut self) {
+        if let Some(writer) = self.writer.take() {
+            drop(writer.stop());
+        }
+        if let Some((jobs, thread)) = self.journal.take() {
+            drop(jobs);
+            // A panic of the thread was printed by it.
+            drop(thread.join());
+        }
+    }
+}
+
+/// The journal has a thread of its own: syncing a file must not stop the node.
+fn start_journal(
+    mut journal: Journal,
+    tell: Sender<Event>,
+    wake: impl Fn() + Send + 'static,
+) -> anyhow::Result<(Sender<JournalJob>, JoinHandle<()>)> {
+    let (jobs, inbox) = channel::<JournalJob>();
+    let work = move || {
+        for job in inbox {
+            let event = match job {
+                JournalJob::Append(ticket, records) => {
+                    Event::Journaled(ticket, log(journal.append(&records)))
+                }
+                JournalJob::Read => Event::Contents(
+                    journal
+                        .contents()
+                        .map(|contents| contents.frames.into_iter().flatten().collect()),
+                ),
+                JournalJob::Clear => Event::Cleared(log(journal.clear())),
+            };
+            if tell.send(event).is_err() {
+                return;
+            }
+            wake();
+        }
+    };
+    let thread = std::thread::Builder::new()
+        .name("journal".to_owned())
+        .spawn(work)
+        .context("cannot start the journal's thread")?;
+    Ok((jobs, thread))
+}
+
+fn log(outcome: Result<(), store::StoreError>) -> bool {
+    outcome.inspect_err(|error| tracing::error!(%error, "the journal failed")).is_ok()
+}
