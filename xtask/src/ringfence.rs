@@ -253,7 +253,7 @@ pub fn binary() -> Result<PathBuf> {
     if let Some(path) = BUILT.get() {
         return Ok(path.clone());
     }
-    let output = Command::new(crate::cargo())
+    let output = crate::shell_out::cargo()
         .args(["build", "--release", "--package", "ringfence", "--message-format=json-render-diagnostics"])
         .stderr(Stdio::inherit())
         .output()

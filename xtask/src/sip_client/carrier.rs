@@ -70,7 +70,7 @@ impl Carrier {
         let address = socket.local_addr()?;
         let bill = Arc::new(Mutex::new(Bill::new()));
         let stop = Arc::new(AtomicBool::new(false));
-        let work = Work { socket, local: address, bill: bill.clone(), due: Vec::new() };
+        let work = Work { socket, local: address, bill: bill.clone(), due: Vec::new(), unacked: Vec::new() };
         let flag = stop.clone();
         let thread = std::thread::spawn(move || work.run(&decide, &flag));
         Ok(Carrier { address, bill, stop, thread: Some(thread) })
@@ -100,12 +100,23 @@ fn lock(bill: &Mutex<Bill>) -> MutexGuard<'_, Bill> {
     bill.lock().expect("nobody panics while writing the bill")
 }
 
+/// T1 and 64 × T1 of RFC 3261.
+const FIRST_REPEAT: Duration = Duration::from_millis(500);
+const GIVE_UP: Duration = Duration::from_secs(32);
+
+fn answer(invite: &Message, local: SocketAddr) -> String {
+    let contact = format!("Contact: <sip:{local}>\r\n");
+    invite.reply(200, "OK", "carrier", &contact, &sdp(local, "sendrecv"))
+}
+
 struct Work {
     socket: UdpSocket,
     local: SocketAddr,
     bill: Arc<Mutex<Bill>>,
     /// Calls to be answered, and when.
     due: Vec<(Instant, String, SocketAddr)>,
+    /// Answers without an ACK so far: when to send again, after how long the next time.
+    unacked: Vec<(Instant, Duration, String, SocketAddr)>,
 }
 
 impl Work {
@@ -118,6 +129,7 @@ impl Work {
                 self.handle(&message, peer, decide);
             }
             self.answer_due();
+            self.answer_again();
         }
     }
 
@@ -144,9 +156,7 @@ impl Work {
         if known {
             // A re-INVITE or a retransmission: agree again.
             if invite.header("To").contains(";tag=") {
-                let body = sdp(self.local, "sendrecv");
-                let contact = format!("Contact: <sip:{}>\r\n", self.local);
-                self.say(peer, &invite.reply(200, "OK", "carrier", &contact, &body));
+                self.say(peer, &answer(invite, self.local));
             }
             return;
         }
@@ -189,11 +199,35 @@ impl Work {
                 continue;
             }
             entry.answered = Some(Instant::now());
-            let body = sdp(self.local, "sendrecv");
-            let contact = format!("Contact: <sip:{}>\r\n", self.local);
-            let text = entry.invite.reply(200, "OK", "carrier", &contact, &body);
+            let text = answer(&entry.invite, self.local);
             drop(bill);
             self.say(peer, &text);
+            self.unacked.push((now + FIRST_REPEAT, FIRST_REPEAT, call_id, peer));
+        }
+    }
+
+    /// RFC 3261 §13.3.1.4: the 200 is sent again until the ACK comes; without one the call ends.
+    fn answer_again(&mut self) {
+        let now = Instant::now();
+        for (at, wait, call_id, peer) in std::mem::take(&mut self.unacked) {
+            let mut bill = lock(&self.bill);
+            let Some(entry) = bill.get_mut(&call_id) else { continue };
+            if entry.acked || entry.ended.is_some() {
+                continue;
+            }
+            if entry.answered.is_some_and(|answered| now > answered + GIVE_UP) {
+                entry.ended = Some(now);
+                continue;
+            }
+            let mut next = (at, wait, call_id, peer);
+            if at <= now {
+                let text = answer(&entry.invite, self.local);
+                next.1 = (wait * 2).min(Duration::from_secs(4));
+                next.0 = now + next.1;
+                drop(bill);
+                self.say(peer, &text);
+            }
+            self.unacked.push(next);
         }
     }
 

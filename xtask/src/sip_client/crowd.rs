@@ -47,7 +47,12 @@ struct Call {
     dialog: Option<Dialog>,
     hang_up: Option<Instant>,
     hanging_up: bool,
+    /// The request that waits for an answer, and when it is sent again.
+    open: Option<(String, Instant)>,
 }
+
+/// A request without any answer is sent again after this time.
+const REPEAT: Duration = Duration::from_millis(800);
 
 /// The calls of one phone.
 pub struct Crowd {
@@ -82,6 +87,7 @@ impl Crowd {
                 dialog: None,
                 hang_up: None,
                 hanging_up: false,
+                open: None,
             };
             calls.insert(call_id, call);
         }
@@ -109,6 +115,7 @@ impl Crowd {
             body.len()
         );
         self.phone.wire.send(text.as_bytes())?;
+        call.open = Some((text.clone(), Instant::now() + REPEAT));
         call.invite = text;
         Ok(())
     }
@@ -135,6 +142,10 @@ impl Crowd {
         let call_id = message.call_id().to_owned();
         let Some(status) = message.status() else { return self.asked(&call_id, message) };
         let Some(call) = self.calls.get_mut(&call_id) else { return Ok(()) };
+        let is_answer = |(text, _): &mut (String, Instant)| {
+            text.contains(&format!("\r\nCSeq: {}\r\n", message.header("CSeq")))
+        };
+        call.open.take_if(is_answer);
         match (message.cseq_method(), status) {
             (_, 100..=199) => {}
             ("INVITE", 407) if !call.challenged => {
@@ -213,8 +224,16 @@ impl Crowd {
             if due && !call.hanging_up && call.fate.ended.is_none() {
                 call.hanging_up = true;
                 if let Some(dialog) = &mut call.dialog {
-                    self.phone.within(dialog, "BYE", "", "")?;
+                    let text = self.phone.within(dialog, "BYE", "", "")?;
+                    call.open = Some((text, now + REPEAT));
                 }
+            }
+            if let Some((text, at)) = &mut call.open
+                && *at <= now
+            {
+                *at = now + REPEAT;
+                // While the server is down the system may refuse to send.
+                let _ = self.phone.wire.send(text.as_bytes());
             }
         }
         Ok(())

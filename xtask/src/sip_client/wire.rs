@@ -37,6 +37,18 @@ impl Wire {
     pub fn tcp(server: SocketAddr) -> Result<Wire> {
         let stream = TcpStream::connect_timeout(&server, Duration::from_secs(2))
             .with_context(|| format!("no TCP connection to {server}"))?;
+        Wire::of_stream(stream, server)
+    }
+
+    /// TCP from an address of the loopback net.
+    pub fn tcp_from(from: IpAddr, server: SocketAddr) -> Result<Wire> {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
+        socket.bind(&SocketAddr::new(from, 0).into())?;
+        socket.connect_timeout(&server.into(), Duration::from_secs(2))?;
+        Wire::of_stream(socket.into(), server)
+    }
+
+    fn of_stream(stream: TcpStream, server: SocketAddr) -> Result<Wire> {
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(Duration::from_secs(5)))?;
         let local = stream.local_addr()?;

@@ -1,0 +1,85 @@
+//! Five hundred calls in one breath on an account that can hold ten: security.md M4 and M5 on real sockets.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+
+use super::{House, SECRET};
+use crate::money::{Deck, rate_again};
+use crate::process::until;
+use crate::ringfence::{DECK_CSV, Setup};
+use crate::sip_client::crowd::{Crowd, Plan};
+use crate::sip_client::{Behaviour, Phone};
+
+const CALLS: usize = 500;
+const HOLDS: usize = 10;
+/// Seconds that one hold covers in this check.
+const SLICE_S: u64 = 3;
+/// 5p a minute by the second: three seconds are exactly 2,500 millionths.
+const NIGERIA: &str = "+2348031234567";
+const LEVEL: &str = "0.025";
+const LEVEL_MICROS: i64 = 25_000;
+/// One second of it, rounded up.
+const SECOND_MICROS: i64 = 834;
+/// Longest time from the end of the money to the BYE that we allow here.
+const OVERRUN: Duration = Duration::from_millis(1_000);
+
+/// Exactly ten reach the carrier; these are cut at the end of what was held; all bills agree.
+pub fn five_hundred() -> Result<()> {
+    let money = vec![format!("first_slice_s = {SLICE_S}"), format!("slice_s = {SLICE_S}")];
+    let setup = Setup { money, ..Setup::default() };
+    let house = House::open(setup, |_| Behaviour::Answer(50))?;
+    let level = format!("stop_level_24h={LEVEL}");
+    house.ringfence.set("a", &[&level, "costly_calls=60000", "calls=60000", "hotspot_calls=60000"])?;
+
+    let plan = Plan { number: NIGERIA.to_owned(), talk: None };
+    let phone = Phone::udp(house.ringfence.address(), "alice", SECRET)?;
+    let mut crowd = Crowd::start(phone, &vec![plan; CALLS])?;
+    let over = |fate: &crate::sip_client::crowd::Fate| {
+        fate.status.is_some_and(|status| status >= 300) || fate.ended.is_some()
+    };
+    let done = crowd.run(Duration::from_secs(20), over)?;
+    let fates = crowd.fates();
+    ensure!(done, "{} calls hang", fates.iter().filter(|fate| !over(fate)).count());
+
+    let answered: Vec<_> = fates.iter().filter(|fate| fate.answered.is_some()).collect();
+    ensure!(answered.len() == HOLDS, "{} calls were answered, not {HOLDS}", answered.len());
+    ensure!(answered.iter().all(|fate| fate.cut), "not every caller got a BYE");
+    for fate in &fates {
+        ensure!(fate.unexpected.is_empty(), "unexpected: {:?}", fate.unexpected);
+        if let Some(response) = &fate.response {
+            let reason = response.header("Reason");
+            ensure!(response.status() == Some(403), "refused with {}", response.start);
+            ensure!(reason.contains("stop-level"), "Reason: {reason}");
+        }
+    }
+
+    let bill = house.carrier.bill();
+    ensure!(bill.len() == HOLDS, "{} INVITEs reached the carrier, not {HOLDS}", bill.len());
+    let slice = Duration::from_secs(SLICE_S);
+    let now = Instant::now();
+    let mut carriers_sum = 0;
+    for entry in bill.values() {
+        let talked = entry.talked(now);
+        ensure!(entry.byes >= 1 && entry.acked, "the carrier got no BYE or no ACK: {entry:?}");
+        ensure!(talked <= slice + OVERRUN, "the carrier counts {talked:?}");
+        ensure!(talked + Duration::from_millis(300) >= slice, "cut too early: {talked:?}");
+        carriers_sum += i64::try_from(talked.as_millis())? * 50_000 / 60_000;
+    }
+
+    let records = until(Duration::from_secs(5), "all records written", || {
+        house.ringfence.calls().ok().filter(|records| records.len() == CALLS)
+    })?;
+    let sum = rate_again(&records, &Deck::read(DECK_CSV)?)?;
+    let overruns = HOLDS as i64 * SECOND_MICROS;
+    ensure!(sum.answered == HOLDS && sum.unanswered == CALLS - HOLDS, "{sum:?}");
+    ensure!(sum.charged <= LEVEL_MICROS + overruns, "spent {} of {LEVEL_MICROS}", sum.charged);
+    ensure!(
+        (carriers_sum - sum.charged).abs() <= overruns,
+        "the carrier's own bill is {carriers_sum}, ours {}",
+        sum.charged
+    );
+    let ended = records.iter().filter(|call| call["cause"] == "money-ended").count();
+    ensure!(ended == HOLDS, "{ended} records say money-ended");
+    Ok(())
+}

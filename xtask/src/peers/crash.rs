@@ -1,0 +1,124 @@
+//! kill -9 with calls in progress: security.md M7 and M8 on the real program.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use super::{House, LONDON, SECRET, unbilled};
+use crate::money::{Deck, rate_again};
+use crate::process::{pause, until};
+use crate::ringfence::{DECK_CSV, Setup};
+use crate::sip_client::carrier::Entry;
+use crate::sip_client::crowd::{Crowd, Fate, Plan};
+use crate::sip_client::{Behaviour, Phone};
+
+const CALLS: usize = 200;
+/// After a restart each call is hung up or metered again within this time.
+const RECOVERY: Duration = Duration::from_secs(10);
+/// How far our duration of a call may be from the carrier's.
+const CLOCKS: Duration = Duration::from_millis(1_500);
+
+/// 200 calls are up; the server dies and comes back; nothing is unmetered, doubled or lost.
+pub fn live_calls() -> Result<()> {
+    let mut house = House::open(Setup::default(), |_| Behaviour::Answer(20))?;
+    house.ringfence.lift_limits("a")?;
+    let plan = Plan { number: LONDON.to_owned(), talk: None };
+    let phone = Phone::udp(house.ringfence.address(), "alice", SECRET)?;
+    let mut crowd = Crowd::start(phone, &vec![plan; CALLS])?;
+    let up = crowd.run(Duration::from_secs(20), |fate| fate.answered.is_some())?;
+    ensure!(up, "not all {CALLS} calls are up: {:?}", crowd.fates()[0]);
+    crowd.run(Duration::from_secs(1), |_| false)?;
+
+    house.ringfence.kill()?;
+    let killed = Instant::now();
+    pause(500);
+    house.ringfence.start()?;
+    let restarted = Instant::now();
+    crowd.run(RECOVERY, |fate| fate.ended.is_some())?;
+    let hung_up = crowd.fates().iter().filter(|fate| fate.ended.is_some()).count();
+    let metered = house.ringfence.json(&["calls", "--live"])?.len();
+    ensure!(
+        hung_up + metered >= CALLS,
+        "{:?} after the restart {hung_up} calls are hung up and {metered} metered, of {CALLS}",
+        restarted.elapsed()
+    );
+    crowd.hang_up_all();
+    let over = crowd.run(Duration::from_secs(20), |fate| fate.ended.is_some())?;
+    ensure!(over, "{} calls cannot be hung up", open(&crowd.fates()));
+    let bill = until(Duration::from_secs(20), "the carrier gets every BYE", || {
+        let bill = house.carrier.bill();
+        bill.values().all(|entry| entry.ended.is_some()).then_some(bill)
+    })?;
+    ensure!(bill.len() == CALLS, "{} calls on the carrier's bill", bill.len());
+    let records = until(Duration::from_secs(10), "all records written", || {
+        house.ringfence.calls().ok().filter(|records| records.len() >= CALLS)
+    })?;
+    ensure!(killed < restarted, "time goes forward");
+    compare(&house, &records, &bill)?;
+    house.ringfence.command(&["doctor"]).map(drop)
+}
+
+fn open(fates: &[&Fate]) -> usize {
+    fates.iter().filter(|fate| fate.answered.is_some() && fate.ended.is_none()).count()
+}
+
+/// Our records beside the carrier's own bill, call by call, and the sums.
+fn compare(house: &House, records: &[Value], bill: &BTreeMap<String, Entry>) -> Result<()> {
+    let mut by_leg: BTreeMap<&str, &Value> = BTreeMap::new();
+    for record in records.iter().filter(|record| !record["answered"].is_null()) {
+        let leg = record["b_leg"]["call_id"].as_str().context("a record names its B leg")?;
+        if by_leg.insert(leg, record).is_some() {
+            bail!("two records of the call {leg}");
+        }
+    }
+    let now = Instant::now();
+    let mut unlike = Vec::new();
+    for (leg, entry) in bill.iter().filter(|(_, entry)| entry.answered.is_some()) {
+        let record = by_leg.get(leg.as_str()).with_context(|| format!("no record of {leg}: {entry:?}"))?;
+        let ours = Duration::from_millis(record["duration_ms"].as_u64().context("no duration")?);
+        let theirs = entry.talked(now);
+        if ours + CLOCKS < theirs || theirs + CLOCKS < ours {
+            unlike.push(format!("{ours:?} here, {theirs:?} there"));
+        }
+    }
+    ensure!(unlike.is_empty(), "{} calls differ, the first: {}", unlike.len(), unlike[0]);
+    let sum = rate_again(records, &Deck::read(DECK_CSV)?)?;
+    let owed = unbilled(&house.ringfence.json(&["account", "show", "a"])?)?;
+    ensure!(owed == sum.charged, "the account owes {owed}, its records say {}", sum.charged);
+    Ok(())
+}
+
+/// Calls come and go; the server dies five times at odd moments.
+pub fn again_and_again() -> Result<()> {
+    let mut house = House::open(Setup::default(), |_| Behaviour::Answer(30))?;
+    house.ringfence.lift_limits("a")?;
+    for round in 0..5_u64 {
+        let plans: Vec<Plan> = (0..60)
+            .map(|at| Plan {
+                number: LONDON.to_owned(),
+                talk: Some(Duration::from_millis(100 + at * 37 % 900)),
+            })
+            .collect();
+        let phone = Phone::udp(house.ringfence.address(), "alice", SECRET)?;
+        let mut crowd = Crowd::start(phone, &plans)?;
+        // At some odd moment: while INVITEs are being judged, held, rung, answered, hung up.
+        crowd.run(Duration::from_millis(7 + round * round * 61), |_| false)?;
+        house.ringfence.kill()?;
+        house.ringfence.start()?;
+        crowd.run(Duration::from_secs(15), |fate| {
+            fate.ended.is_some() || fate.status.is_some_and(|status| status >= 300)
+        })?;
+    }
+    let bill = until(Duration::from_secs(45), "the carrier gets every BYE or CANCEL", || {
+        let bill = house.carrier.bill();
+        bill.values().all(|entry| entry.ended.is_some()).then_some(bill)
+    })?;
+    ensure!(bill.values().any(|entry| entry.answered.is_some()), "no call was ever answered");
+    until(Duration::from_secs(45), "nothing is live", || {
+        house.ringfence.json(&["calls", "--live"]).ok().filter(Vec::is_empty)
+    })?;
+    compare(&house, &house.ringfence.calls()?, &bill)?;
+    house.ringfence.command(&["doctor"]).map(drop)
+}

@@ -1,0 +1,137 @@
+//! Ringfence among real peers, on real sockets, as an operator runs it. Lives here: the list of checks.
+//! Never here: what one of them does; the program's own code.
+
+mod burst;
+mod crash;
+mod identity;
+mod load;
+mod lock;
+mod login;
+mod phones;
+mod sipp;
+mod wire_checks;
+
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::ringfence::{Ringfence, Setup};
+use crate::sip_client::{Behaviour, Carrier, Phone};
+use crate::tiers::Count;
+
+/// One check.
+pub struct Check {
+    /// Its name.
+    pub name: &'static str,
+    /// An error when what it looks at is not so.
+    run: fn() -> Result<()>,
+}
+
+macro_rules! checks {
+    ($($name:literal: $run:path,)*) => {
+        &[$(Check { name: $name, run: $run },)*]
+    };
+}
+
+/// Checks with real peers, and those of security.md that need real sockets.
+pub const PEERS: &[Check] = checks! {
+    "sipp: 5000 calls over UDP, one record each, sums agree": load::udp,
+    "sipp: 5000 calls over TCP, one record each, sums agree": load::tcp,
+    "500 INVITEs at once, ten holds: ten reach the carrier and are cut": burst::five_hundred,
+    "pjsua2: register, call, hold, no transfer, hang up; UDP, MD5": phones::pjsua2_udp_md5,
+    "pjsua2: register, call, hold, no transfer, hang up; TCP, SHA-256": phones::pjsua2_tcp_sha256,
+    "baresip: register, call, be called, hang up; UDP": phones::baresip_udp,
+    "baresip: register, call, be called, hang up; TCP": phones::baresip_tcp,
+    "kamailio as carrier": phones::kamailio_carrier,
+    "the caller sees why": phones::caller_sees_why,
+    "P1 torture over UDP": wire_checks::torture_udp,
+    "P1 torture over TCP": wire_checks::torture_tcp,
+    "P2 1000 connections with impossible lengths": wire_checks::impossible_lengths,
+    "D1 answers go to the packet's source only": wire_checks::source_only,
+    "A1 digest is bound to everything": login::bound_to_everything,
+    "A2 credentials for another realm are absent": login::other_realm,
+    "A3 nonces cannot be replayed": login::replay,
+    "A9 one key for all spellings of a user": login::spellings,
+    "I1 the IP lock looks at the socket's peer only": lock::ip_lock,
+    "F1 From and its friends decide nothing": identity::who_pays,
+    "F3 the number rated is the number sent": identity::number_sent,
+    "F4 emergency is an exact match": identity::emergency,
+    "F6 a stranger with the right tags": identity::stranger,
+};
+
+/// Checks that kill.
+pub const CRASH: &[Check] = checks! {
+    "kill -9 during 200 live calls": crash::live_calls,
+    "kill -9 again and again while calls come and go": crash::again_and_again,
+};
+
+/// Runs the checks whose name contains `only`, one after the other.
+pub fn run(checks: &[Check], only: Option<&str>) -> Count {
+    let mut count = Count::default();
+    for check in checks.iter().filter(|check| only.is_none_or(|part| check.name.contains(part))) {
+        let start = Instant::now();
+        let done = (check.run)();
+        let seconds = start.elapsed().as_secs_f64();
+        match done {
+            Ok(()) => {
+                count.passed += 1;
+                println!("  ok    {} ({seconds:.1} s)", check.name);
+            }
+            Err(error) => {
+                count.failed += 1;
+                println!("  FAIL  {} ({seconds:.1} s): {error:#}", check.name);
+            }
+        }
+    }
+    count
+}
+
+/// A number of the deck of the tests that costs a penny a minute by the second.
+const LONDON: &str = "+442083661177";
+/// The secret of every line of the tests.
+const SECRET: &str = "vuzon-kilud-tapos-47";
+
+/// A running server with accounts `a` (line alice) and `b` (line bob) and one carrier.
+struct House {
+    ringfence: Ringfence,
+    carrier: Carrier,
+}
+
+impl House {
+    fn open(setup: Setup, decide: impl Fn(&str) -> Behaviour + Send + 'static) -> Result<House> {
+        let mut ringfence = Ringfence::prepare(setup)?;
+        let carrier = Carrier::start(decide)?;
+        ringfence.add_trunk("carrier", carrier.address(), &["--emergency"])?;
+        for (account, user, number) in
+            [("a", "alice", "+442033221100"), ("b", "bob", "+442033221101")]
+        {
+            ringfence.add_account(account, "residential")?;
+            ringfence.set(account, &["stop_level_off_hours=none"])?;
+            ringfence.add_line(account, user, SECRET)?;
+            ringfence.command(&["number", "add", number, account, user])?;
+        }
+        ringfence.start()?;
+        Ok(House { ringfence, carrier })
+    }
+
+    fn phone(&self, user: &str) -> Result<Phone> {
+        Phone::udp(self.ringfence.address(), user, SECRET)
+    }
+
+    /// The account number of a name.
+    fn account(&self, name: &str) -> Result<u64> {
+        let shown = self.ringfence.json(&["account", "show", name])?;
+        let first = shown.first().unwrap_or(&serde_json::Value::Null);
+        let id = first["id"].as_u64().or_else(|| first["account"]["id"].as_u64());
+        anyhow::Context::context(id, format!("account show {name} --json has no id: {first}"))
+    }
+}
+
+/// What an account owes so far, in millionths, from `account show --json`.
+fn unbilled(shown: &[serde_json::Value]) -> Result<i64> {
+    let first = shown.first().unwrap_or(&serde_json::Value::Null);
+    let found = [&first["unbilled"], &first["usage"]["unbilled"]]
+        .into_iter()
+        .find_map(crate::money::micros);
+    anyhow::Context::context(found, format!("account show --json has no unbilled: {first}"))
+}

@@ -1,0 +1,140 @@
+//! What the tests need on this machine. Lives here: which programs, how they are installed on Debian by
+//! root, what is said elsewhere. Never here: the tests.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::process::{on_path, pause};
+use crate::shell_out::{quiet, root, works};
+
+/// A program that a tier needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// SIPp.
+    Sipp,
+    /// Kamailio with its usual modules.
+    Kamailio,
+    /// baresip.
+    Baresip,
+    /// Python with pjsua2.
+    Pjsua2,
+    /// `cargo fuzz`.
+    CargoFuzz,
+}
+
+impl Need {
+    fn is_there(self) -> bool {
+        match self {
+            Need::Sipp => on_path("sipp"),
+            Need::Kamailio => on_path("kamailio"),
+            Need::Baresip => on_path("baresip"),
+            Need::Pjsua2 => works(&python(), &["-c", "import pjsua2"]),
+            Need::CargoFuzz => works("cargo-fuzz", &["--version"]) || on_path("cargo-fuzz"),
+        }
+    }
+
+    fn packages(self) -> &'static [&'static str] {
+        match self {
+            Need::Sipp => &["sip-tester"],
+            Need::Kamailio => &["kamailio", "kamailio-extra-modules"],
+            Need::Baresip => &["baresip-core"],
+            Need::Pjsua2 => &["python3-venv", "python3-pip"],
+            Need::CargoFuzz => &["g++"],
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Need::Sipp => "SIPp",
+            Need::Kamailio => "Kamailio",
+            Need::Baresip => "baresip",
+            Need::Pjsua2 => "pjsua2 for Python",
+            Need::CargoFuzz => "cargo-fuzz",
+        }
+    }
+
+    fn install(self, can_apt: bool) -> Result<()> {
+        let missing_package = match self {
+            Need::Pjsua2 => !works("python3", &["-m", "venv", "--help"]),
+            Need::CargoFuzz => !works("c++", &["--version"]),
+            _ => true,
+        };
+        if missing_package && can_apt {
+            apt(self.packages())?;
+        }
+        match self {
+            Need::Pjsua2 => {
+                let venv = venv();
+                let mut make = Command::new("python3");
+                retry("python venv", make.args(["-m", "venv"]).arg(&venv))?;
+                let mut pip = Command::new(venv.join("bin/pip"));
+                retry("pip install", pip.args(["install", "--quiet", "pjsua2-python"]))
+            }
+            Need::CargoFuzz => {
+                let mut install = Command::new("cargo");
+                retry("install cargo-fuzz", install.args(["install", "--quiet", "--locked", "cargo-fuzz"]))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The Python that has pjsua2: the system's when it has, else one of our own.
+pub fn python() -> String {
+    if works("python3", &["-c", "import pjsua2"]) {
+        return "python3".to_owned();
+    }
+    venv().join("bin/python3").to_string_lossy().into_owned()
+}
+
+fn venv() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    target.join("xtask/venv")
+}
+
+/// Makes sure that all of these are there; the names of those that are not.
+pub fn provide(needs: &[Need]) -> Vec<&'static str> {
+    let missing: Vec<Need> = needs.iter().copied().filter(|need| !need.is_there()).collect();
+    if missing.is_empty() {
+        return Vec::new();
+    }
+    let can_apt = nix::unistd::geteuid().is_root() && on_path("apt-get");
+    let allowed = can_apt || crate::shell_out::is_ci();
+    for need in &missing {
+        if allowed {
+            println!("  installing {}", need.name());
+            if let Err(error) = need.install(can_apt) {
+                println!("  {error:#}");
+            }
+        }
+    }
+    missing.into_iter().filter(|need| !need.is_there()).map(Need::name).collect()
+}
+
+fn apt(packages: &[&str]) -> Result<()> {
+    let mut update = Command::new("apt-get");
+    retry("apt-get update", update.args(["-qq", "update"]))?;
+    let mut install = Command::new("apt-get");
+    install.env("DEBIAN_FRONTEND", "noninteractive");
+    // Services of installed packages are not wanted: their default configuration would take port 5060.
+    install.env("RUNLEVEL", "1");
+    install.args(["-qq", "-y", "--no-install-recommends", "install"]).args(packages);
+    retry("apt-get install", &mut install)?;
+    if packages.contains(&"kamailio") && works("systemctl", &["is-active", "kamailio"]) {
+        let _ = quiet("stop kamailio", Command::new("systemctl").args(["disable", "--now", "kamailio"]));
+    }
+    Ok(())
+}
+
+fn retry(name: &str, command: &mut Command) -> Result<()> {
+    for attempt in 1.. {
+        match quiet(name, command) {
+            Ok(_) => return Ok(()),
+            Err(error) if attempt == 3 => bail!("{error:#}"),
+            Err(_) => pause(2_000),
+        }
+    }
+    Ok(())
+}
