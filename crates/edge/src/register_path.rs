@@ -63,8 +63,8 @@ impl Node {
             },
             Verified::Absent => false,
             Verified::Stale { .. } | Verified::Replay { .. } => true,
-            Verified::Malformed { .. } => {
-                self.refuse_stateless(request, flow, 400);
+            Verified::Malformed { why } => {
+                self.refuse_unread(request, flow, why);
                 return LogIn::Answered;
             }
             Verified::WrongSecret { .. } | Verified::UnknownUser { .. } => {
@@ -75,6 +75,16 @@ impl Node {
         };
         self.challenge(request, flow, name, stale);
         LogIn::Answered
+    }
+
+    /// 400, saying what is wrong with the credentials.
+    fn refuse_unread(&mut self, request: &Message<'_>, flow: &Flow, why: &str) {
+        let tag = self.tokens.tag();
+        let reply = sip::b2bua::Reply {
+            warning: Some(why),
+            ..sip::b2bua::Reply::new(400, tag.as_str())
+        };
+        sip_reply::stateless(&mut self.out.sends, &self.settings, request, flow, &reply);
     }
 
     /// 401 or 407: nothing of the request stays behind.

@@ -66,6 +66,8 @@ pub struct Reply<'a> {
     pub rseq: Option<u32>,
     /// Value of the Reason header.
     pub reason: Option<&'a str>,
+    /// Text of a Warning with code 399.
+    pub warning: Option<&'a str>,
     /// Seconds in Retry-After.
     pub retry_after_s: Option<u32>,
     /// Body, passed on untouched.
@@ -87,6 +89,7 @@ impl<'a> Reply<'a> {
             session: None,
             rseq: None,
             reason: None,
+            warning: None,
             retry_after_s: None,
             body: None,
         }
@@ -127,6 +130,9 @@ impl<'a> Reply<'a> {
         }
         if let Some(reason) = self.reason {
             print::header(out, Name::Reason, reason);
+        }
+        if let Some(warning) = self.warning {
+            print::header(out, Name::Warning, format_args!("399 ringfence \"{warning}\""));
         }
         if let Some(seconds) = self.retry_after_s {
             print::header(out, Name::RetryAfter, seconds);
