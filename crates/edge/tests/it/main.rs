@@ -1,0 +1,10 @@
+//! Tests of the node from outside: raw SIP in, raw SIP and records out. Lives here: the list of them.
+//! Never here: sockets, real time, anything of the node's inside.
+
+mod digest;
+mod town;
+mod ua;
+mod wire;
+mod world;
+
+mod calls;
