@@ -93,18 +93,10 @@ pub fn inspect(content_type: Option<&str>, body: &[u8]) -> Result<BodySummary, B
     match kind_of(content_type)? {
         Kind::Session => {
             let session = Some(read_session(body)?);
-            Ok(BodySummary {
-                session,
-                parts: 1,
-                depth: 0,
-            })
+            Ok(BodySummary { session, parts: 1, depth: 0 })
         }
         Kind::Multipart(boundary) => read_multipart(boundary, body),
-        Kind::Other => Ok(BodySummary {
-            session: None,
-            parts: 1,
-            depth: 0,
-        }),
+        Kind::Other => Ok(BodySummary { session: None, parts: 1, depth: 0 }),
     }
 }
 
@@ -123,37 +115,25 @@ fn kind_of(content_type: &str) -> Result<Kind<'_>, BodyError> {
     if !media.kind.eq_ignore_ascii_case("multipart") {
         return Ok(Kind::Other);
     }
-    let boundary = media
-        .params
-        .value("boundary")
-        .filter(|b| (1..=70).contains(&b.len()));
-    boundary
-        .map(Kind::Multipart)
-        .ok_or(BodyError::ContentType(HeaderError::Missing))
+    let boundary = media.params.value("boundary").filter(|b| (1..=70).contains(&b.len()));
+    boundary.map(Kind::Multipart).ok_or(BodyError::ContentType(HeaderError::Missing))
 }
 
 /// Walks over the lines once. Inner multiparts are kept on a stack of boundaries, so that nothing calls itself.
 fn read_multipart<'a>(boundary: &'a str, body: &'a [u8]) -> Result<BodySummary, BodyError> {
     let mut open: ArrayVec<Level<'a>, MAX_DEPTH> = ArrayVec::new();
     open.push(Level::new(boundary));
-    let mut summary = BodySummary {
-        session: None,
-        parts: 0,
-        depth: 1,
-    };
+    let mut summary = BodySummary { session: None, parts: 0, depth: 1 };
     let mut part: Option<Part<'a>> = None;
     let mut at = 0;
     while at < body.len() {
         let (line, next) = line_at(body, at);
-        let delimiter = open
-            .iter()
-            .rposition(|level| level.delimiter(line).is_some());
+        let delimiter = open.iter().rposition(|level| level.delimiter(line).is_some());
         let Some(level) = delimiter else {
             if let Some(part) = &mut part
                 && let Some(inner) = part.take_line(line, next)?
             {
-                open.try_push(Level::new(inner))
-                    .map_err(|_| BodyError::TooDeep)?;
+                open.try_push(Level::new(inner)).map_err(|_| BodyError::TooDeep)?;
                 summary.depth = summary.depth.max(open.len() as u8);
             }
             at = next;
@@ -183,10 +163,7 @@ struct Level<'a> {
 
 impl<'a> Level<'a> {
     fn new(boundary: &'a str) -> Level<'a> {
-        Level {
-            boundary,
-            is_closed: false,
-        }
+        Level { boundary, is_closed: false }
     }
 
     /// Is the line this boundary: `Some(false)`, or its last: `Some(true)`?
@@ -194,9 +171,7 @@ impl<'a> Level<'a> {
         if self.is_closed {
             return None;
         }
-        let after = line
-            .strip_prefix(b"--")?
-            .strip_prefix(self.boundary.as_bytes())?;
+        let after = line.strip_prefix(b"--")?.strip_prefix(self.boundary.as_bytes())?;
         match after.trim_ascii_end() {
             b"" => Some(false),
             b"--" => Some(true),
@@ -317,11 +292,8 @@ fn read_session(body: &[u8]) -> Result<Session, BodyError> {
     let said = first.unwrap_or_default();
     session.direction = said.direction.or(common.direction).unwrap_or_default();
     let is_zero = said.is_zero.or(common.is_zero).unwrap_or(false);
-    session.is_hold = is_zero
-        || matches!(
-            session.direction,
-            MediaDirection::SendOnly | MediaDirection::Inactive
-        );
+    session.is_hold =
+        is_zero || matches!(session.direction, MediaDirection::SendOnly | MediaDirection::Inactive);
     Ok(session)
 }
 
@@ -357,46 +329,17 @@ mod tests {
             let session = sdp(more).expect(more).session.expect(more);
             assert_eq!(
                 session,
-                Session {
-                    media,
-                    active_media: active,
-                    direction,
-                    is_hold
-                },
+                Session { media, active_media: active, direction, is_hold },
                 "{more}"
             );
         }
         use MediaDirection::*;
         check("", 0, 0, SendRecv, false);
         check("m=audio 4000 RTP/AVP 0\r\n", 1, 1, SendRecv, false);
-        check(
-            "m=audio 4000 RTP/AVP 0\r\na=sendonly\r\n",
-            1,
-            1,
-            SendOnly,
-            true,
-        );
-        check(
-            "a=inactive\r\nm=audio 4000 RTP/AVP 0\r\n",
-            1,
-            1,
-            Inactive,
-            true,
-        );
-        check(
-            "a=inactive\r\nm=audio 4000 RTP/AVP 0\na=sendrecv",
-            1,
-            1,
-            SendRecv,
-            false,
-        );
-        check(
-            "m=audio 4000 RTP/AVP 0\r\nc=IN IP4 0.0.0.0\r\n",
-            1,
-            1,
-            SendRecv,
-            true,
-        );
+        check("m=audio 4000 RTP/AVP 0\r\na=sendonly\r\n", 1, 1, SendOnly, true);
+        check("a=inactive\r\nm=audio 4000 RTP/AVP 0\r\n", 1, 1, Inactive, true);
+        check("a=inactive\r\nm=audio 4000 RTP/AVP 0\na=sendrecv", 1, 1, SendRecv, false);
+        check("m=audio 4000 RTP/AVP 0\r\nc=IN IP4 0.0.0.0\r\n", 1, 1, SendRecv, true);
         check(
             "m=audio 0 RTP/AVP 0\r\na=sendonly\r\nm=video 4/2 RTP/AVP 0\r\na=recvonly\r\nm=x 1 y z\r\na=inactive",
             3,
@@ -409,11 +352,7 @@ mod tests {
     #[test]
     fn refuses_sessions() {
         fn check(body: &str, want: BodyError) {
-            assert_eq!(
-                inspect(Some("Application/SDP;x=y"), body.as_bytes()),
-                Err(want),
-                "{body}"
-            );
+            assert_eq!(inspect(Some("Application/SDP;x=y"), body.as_bytes()), Err(want), "{body}");
         }
         check("o=-", BodyError::SdpVersion);
         check("v=1\r\n", BodyError::SdpVersion);
@@ -422,38 +361,21 @@ mod tests {
         check(&format!("{SDP}\r\nm=audio 1 x"), BodyError::SdpLine(6));
         check(&format!("{SDP}m=audio"), BodyError::SdpLine(6));
         check(&format!("{SDP}m=audio -1 x"), BodyError::SdpLine(6));
-        check(
-            &format!("{SDP}{}", "m=audio 1 x\r\n".repeat(MAX_MEDIA + 1)),
-            BodyError::SdpTooLong,
-        );
-        check(
-            &format!("{SDP}{}", "a=x\r\n".repeat(MAX_SDP_LINES)),
-            BodyError::SdpTooLong,
-        );
+        check(&format!("{SDP}{}", "m=audio 1 x\r\n".repeat(MAX_MEDIA + 1)), BodyError::SdpTooLong);
+        check(&format!("{SDP}{}", "a=x\r\n".repeat(MAX_SDP_LINES)), BodyError::SdpTooLong);
     }
 
     #[test]
     fn other_bodies() {
         fn check(content_type: Option<&str>, body: &str, want: Result<u8, BodyError>) {
-            assert_eq!(
-                inspect(content_type, body.as_bytes()).map(|b| b.parts),
-                want
-            );
+            assert_eq!(inspect(content_type, body.as_bytes()).map(|b| b.parts), want);
         }
         check(None, "", Ok(0));
         check(Some("nonsense"), "", Ok(0));
         check(None, "x", Err(BodyError::NoContentType));
         check(Some("text/plain"), "x", Ok(1));
-        check(
-            Some("text"),
-            "x",
-            Err(BodyError::ContentType(HeaderError::Token)),
-        );
-        check(
-            Some("multipart/mixed"),
-            "x",
-            Err(BodyError::ContentType(HeaderError::Missing)),
-        );
+        check(Some("text"), "x", Err(BodyError::ContentType(HeaderError::Token)));
+        check(Some("multipart/mixed"), "x", Err(BodyError::ContentType(HeaderError::Missing)));
         check(
             Some("multipart/mixed;boundary=\"\""),
             "x",
@@ -463,10 +385,8 @@ mod tests {
 
     /// A multipart of these parts.
     fn multipart(boundary: &str, parts: &[String]) -> String {
-        let parts: String = parts
-            .iter()
-            .map(|part| format!("--{boundary}\r\n{part}\r\n"))
-            .collect();
+        let parts: String =
+            parts.iter().map(|part| format!("--{boundary}\r\n{part}\r\n")).collect();
         format!("preamble\r\n{parts}--{boundary}--\r\nepilogue")
     }
 
@@ -476,19 +396,12 @@ mod tests {
             let inner = multipart(&format!("b{level}"), &[body]);
             body = format!("c : multipart/mixed; boundary=b{level}\r\n\r\n{inner}");
         }
-        body.split_once("\r\n\r\n")
-            .expect("headers end")
-            .1
-            .to_owned()
+        body.split_once("\r\n\r\n").expect("headers end").1.to_owned()
     }
 
     fn check_multipart(body: &str, want: Result<(u8, u8, bool), BodyError>) {
         let got = inspect(Some("multipart/mixed ; boundary=\"b0\""), body.as_bytes());
-        assert_eq!(
-            got.map(|b| (b.parts, b.depth, b.session.is_some())),
-            want,
-            "{body}"
-        );
+        assert_eq!(got.map(|b| (b.parts, b.depth, b.session.is_some())), want, "{body}");
     }
 
     #[test]
@@ -496,21 +409,12 @@ mod tests {
         let text = "Content-Type: text/plain\r\n\r\nhello\0--b0".to_owned();
         let session = format!("Content-Type: application/sdp\r\n\r\n{SDP}");
         check_multipart(&multipart("b0", &[text.clone(), session]), Ok((2, 1, true)));
-        check_multipart(
-            &multipart("b0", &[text.clone(), String::new()]),
-            Ok((2, 1, false)),
-        );
+        check_multipart(&multipart("b0", &[text.clone(), String::new()]), Ok((2, 1, false)));
         check_multipart("--b0--", Ok((0, 1, false)));
         check_multipart("--b0\r\n\r\nx\r\n", Err(BodyError::Boundary));
         check_multipart("--b1\r\n\r\nx\r\n--b1--", Err(BodyError::Boundary));
-        check_multipart(
-            &multipart("b0", &vec![text.clone(); MAX_PARTS]),
-            Ok((16, 1, false)),
-        );
-        check_multipart(
-            &multipart("b0", &vec![text; MAX_PARTS + 1]),
-            Err(BodyError::TooManyParts),
-        );
+        check_multipart(&multipart("b0", &vec![text.clone(); MAX_PARTS]), Ok((16, 1, false)));
+        check_multipart(&multipart("b0", &vec![text; MAX_PARTS + 1]), Err(BodyError::TooManyParts));
         let bad = "Content-Type: application/sdp\r\n\r\nv=0\r\nhello".to_owned();
         check_multipart(&multipart("b0", &[bad]), Err(BodyError::SdpLine(2)));
         // The outer boundary ends an inner multipart that has no end of its own.

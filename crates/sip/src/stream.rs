@@ -96,7 +96,11 @@ impl Framer {
         if self.message_len.is_none() {
             match &self.bytes[self.from..] {
                 [b'\r', b'\n', ..] => return Ok(Some(self.line_end())),
-                [] | [b'\r'] => return Ok(None),
+                [] => {
+                    self.forget_used();
+                    return Ok(None);
+                }
+                [b'\r'] => return Ok(None),
                 _ => self.message_len = self.find_head().inspect_err(|&e| self.failed = Some(e))?,
             }
         }
@@ -131,11 +135,7 @@ impl Framer {
         self.from += 2;
         self.scanned = self.from;
         self.after_line_end = !self.after_line_end;
-        if self.after_line_end {
-            Frame::Pong
-        } else {
-            Frame::KeepAlivePing
-        }
+        if self.after_line_end { Frame::Pong } else { Frame::KeepAlivePing }
     }
 
     fn forget_used(&mut self) {
@@ -180,10 +180,7 @@ impl Framer {
     fn message_len(&self, head_end: usize) -> Result<usize, FrameError> {
         let head = &self.bytes[self.from..head_end];
         let body = content_length(head)?.ok_or(FrameError::NoContentLength)?;
-        let len = head
-            .len()
-            .checked_add(body)
-            .filter(|&len| len <= MAX_MESSAGE);
+        let len = head.len().checked_add(body).filter(|&len| len <= MAX_MESSAGE);
         len.ok_or(FrameError::TooLarge)
     }
 }
@@ -218,10 +215,7 @@ fn content_length(head: &[u8]) -> Result<Option<usize>, FrameError> {
 fn unfolded_line_end(head: &[u8], from: usize) -> usize {
     let mut to = from;
     loop {
-        to = head[to..]
-            .iter()
-            .position(|&b| b == b'\n')
-            .map_or(head.len(), |end| to + end + 1);
+        to = head[to..].iter().position(|&b| b == b'\n').map_or(head.len(), |end| to + end + 1);
         if !matches!(head.get(to), Some(b' ' | b'\t')) {
             return to;
         }
@@ -281,10 +275,7 @@ mod tests {
     #[test]
     fn cuts_the_same_however_it_comes() {
         let one = message("Content-Length: 5\r\n", "hello");
-        let two = message(
-            "Subject: content-length: 7\r\nl \t:\r\n\t 0003 \r\nX: y\r\n",
-            "a\nb",
-        );
+        let two = message("Subject: content-length: 7\r\nl \t:\r\n\t 0003 \r\nX: y\r\n", "a\nb");
         check(&format!("{one}{two}"), &[&one, &two], None);
         check(
             &format!("\r\n{one}\r\n\r\n{two}\r\n\r\n\r\n"),
@@ -301,59 +292,37 @@ mod tests {
     #[test]
     fn refuses() {
         let len = |value: &str| message(&format!("Content-Length: {value}\r\n"), "");
-        check(
-            &message("Subject: x\r\n", ""),
-            &[],
-            Some(FrameError::NoContentLength),
-        );
+        check(&message("Subject: x\r\n", ""), &[], Some(FrameError::NoContentLength));
         check(&len("-1"), &[], Some(FrameError::BadContentLength));
         check(&len(""), &[], Some(FrameError::BadContentLength));
         check(&len("+1"), &[], Some(FrameError::BadContentLength));
         check(&len("0x10"), &[], Some(FrameError::BadContentLength));
         check(&len("1, 1"), &[], Some(FrameError::BadContentLength));
         check(&len("4294967297"), &[], Some(FrameError::TooLarge));
-        check(
-            &len("36893488147419103232"),
-            &[],
-            Some(FrameError::TooLarge),
-        );
+        check(&len("36893488147419103232"), &[], Some(FrameError::TooLarge));
         check(&len("65536"), &[], Some(FrameError::TooLarge));
         check(
             &message("l: 1\r\nContent-Length: 2\r\n", ""),
             &[],
             Some(FrameError::TwoContentLengths),
         );
-        check(
-            &message("A: b\nl: 1\r\n", ""),
-            &[],
-            Some(FrameError::BareLineFeed),
-        );
+        check(&message("A: b\nl: 1\r\n", ""), &[], Some(FrameError::BareLineFeed));
         check("\n", &[], Some(FrameError::BareLineFeed));
         check("\r\n\n", &["pong"], Some(FrameError::BareLineFeed));
         let ok = message("l: 0\r\n", "");
-        check(
-            &format!("{ok}{}", len("x")),
-            &[&ok],
-            Some(FrameError::BadContentLength),
-        );
+        check(&format!("{ok}{}", len("x")), &[&ok], Some(FrameError::BadContentLength));
     }
 
     #[test]
     fn a_header_section_ends_in_time() {
         let endless = message(&format!("X: {}", "y".repeat(MAX_HEAD)), "");
-        assert_eq!(
-            frames(endless.as_bytes(), 1000),
-            (vec![], Some(FrameError::HeadTooLarge))
-        );
+        assert_eq!(frames(endless.as_bytes(), 1000), (vec![], Some(FrameError::HeadTooLarge)));
         let fill = MAX_HEAD - message("l: 0\r\nX: \r\n", "").len();
         let fits = message(&format!("l: 0\r\nX: {}\r\n", "y".repeat(fill)), "");
         assert_eq!(fits.len(), MAX_HEAD);
         assert_eq!(frames(fits.as_bytes(), 999), (vec![fits.clone()], None));
         let over = message(&format!("l: 0\r\nX: {}\r\n", "y".repeat(fill + 1)), "");
-        assert_eq!(
-            frames(over.as_bytes(), 999),
-            (vec![], Some(FrameError::HeadTooLarge))
-        );
+        assert_eq!(frames(over.as_bytes(), 999), (vec![], Some(FrameError::HeadTooLarge)));
     }
 
     #[test]
@@ -376,7 +345,7 @@ mod tests {
         assert!(
             matches!(framer.next(), Ok(Some(Frame::Message(bytes))) if bytes == large.as_bytes())
         );
-        framer.push(b"");
+        assert_eq!(framer.next(), Ok(None));
         assert_eq!((framer.capacity(), framer.is_inside()), (0, false));
     }
 

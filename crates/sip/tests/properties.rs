@@ -38,7 +38,7 @@ fn ask_everything(message: &Message<'_>) {
     let _ = (message.rack(), message.rseq(), message.content_type(), message.named("x").count());
     for name in Name::all().chain([Name::Other]) {
         let _ = message.values(name).count();
-        let _ = message.name_addrs(name).flatten().map(|a| a.parse_uri().is_ok()).count();
+        let _ = message.name_addrs(name).flatten().filter(|a| a.parse_uri().is_ok()).count();
         let _ = message.credentials(name).count() + message.challenges(name).count();
         let _ = message.has_option(name, "100rel");
     }

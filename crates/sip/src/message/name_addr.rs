@@ -47,6 +47,10 @@ impl<'a> NameAddr<'a> {
 
 /// The Contact values of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives on the stack for a moment; a box would be an allocation per registration"
+)]
 pub enum Contacts<'a> {
     /// `*`: all bindings.
     Star,
