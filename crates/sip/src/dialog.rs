@@ -58,11 +58,7 @@ pub struct Dialog {
 
 impl Dialog {
     /// The dialog that a request of the peer makes with our answer (RFC 3261 §12.1.1).
-    pub fn uas(
-        request: &Message<'_>,
-        flow: &Flow,
-        local_tag: &str,
-    ) -> Result<Dialog, DialogError> {
+    pub fn uas(request: &Message<'_>, flow: &Flow, local_tag: &str) -> Result<Dialog, DialogError> {
         if !request.is_request() {
             return Err(DialogError::Kind);
         }
@@ -223,6 +219,7 @@ fn record_routes(message: &Message<'_>) -> Result<Vec<String>, DialogError> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 mod tests {
     use super::*;
     use crate::message::Origin;
@@ -359,7 +356,9 @@ mod tests {
     #[test]
     fn sequence_numbers_go_up() {
         let mut dialog = uas(CONTACT).unwrap();
-        for (number, want) in [(7, false), (6, false), (8, true), (8, false), (100, true), (9, false)] {
+        for (number, want) in
+            [(7, false), (6, false), (8, true), (8, false), (100, true), (9, false)]
+        {
             assert_eq!(dialog.accepts_cseq(number), want, "{number}");
         }
         assert_eq!((dialog.next_cseq(), dialog.next_cseq()), (1, 2));
@@ -404,7 +403,8 @@ mod tests {
 
     #[test]
     fn which_way() {
-        let (local, peer) = ("192.0.2.1:5060".parse().unwrap(), "198.51.100.7:5060".parse().unwrap());
+        let (local, peer) =
+            ("192.0.2.1:5060".parse().unwrap(), "198.51.100.7:5060".parse().unwrap());
         let mut dialog = uas(CONTACT).unwrap();
         assert!(dialog.matches_flow(&flow()));
         assert!(!dialog.matches_flow(&Flow::udp(local, "198.51.100.7:5061".parse().unwrap())));

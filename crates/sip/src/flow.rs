@@ -68,22 +68,12 @@ impl Flow {
 
     /// A datagram flow.
     pub const fn udp(local: SocketAddr, peer: SocketAddr) -> Flow {
-        Flow {
-            transport: Transport::Udp,
-            local,
-            peer,
-            connection: 0,
-        }
+        Flow { transport: Transport::Udp, local, peer, connection: 0 }
     }
 
     /// A stream flow.
     pub const fn tcp(local: SocketAddr, peer: SocketAddr, connection: u32) -> Flow {
-        Flow {
-            transport: Transport::Tcp,
-            local,
-            peer,
-            connection,
-        }
+        Flow { transport: Transport::Tcp, local, peer, connection }
     }
 }
 
@@ -109,10 +99,7 @@ pub struct Outbox {
 impl Outbox {
     /// An empty outbox.
     pub const fn new() -> Outbox {
-        Outbox {
-            arena: Vec::new(),
-            sends: Vec::new(),
-        }
+        Outbox { arena: Vec::new(), sends: Vec::new() }
     }
 
     /// Where the next message starts: write it to `arena`, then call [`Outbox::finish`].
@@ -123,10 +110,7 @@ impl Outbox {
     /// Ends the message that was begun at `start`, and returns its bytes.
     pub fn finish(&mut self, start: usize, flow: Flow) -> &[u8] {
         let range = start..self.arena.len();
-        self.sends.push(Send {
-            flow,
-            range: range.clone(),
-        });
+        self.sends.push(Send { flow, range: range.clone() });
         &self.arena[range]
     }
 
@@ -155,9 +139,7 @@ impl Outbox {
 
     /// The messages, in order.
     pub fn iter(&self) -> impl Iterator<Item = (Flow, &[u8])> {
-        self.sends
-            .iter()
-            .map(|send| (send.flow, &self.arena[send.range.clone()]))
+        self.sends.iter().map(|send| (send.flow, &self.arena[send.range.clone()]))
     }
 
     /// Is there nothing to send?
@@ -167,14 +149,12 @@ impl Outbox {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 mod tests {
     use super::*;
 
     fn flow(port: u16) -> Flow {
-        Flow::udp(
-            "192.0.2.1:5060".parse().unwrap(),
-            SocketAddr::from(([192, 0, 2, 9], port)),
-        )
+        Flow::udp("192.0.2.1:5060".parse().unwrap(), SocketAddr::from(([192, 0, 2, 9], port)))
     }
 
     #[test]
@@ -187,10 +167,7 @@ mod tests {
         let start = out.begin();
         out.arena.extend_from_slice(b"never sent");
         out.abandon(start);
-        let sent: Vec<_> = out
-            .iter()
-            .map(|(flow, bytes)| (flow.peer.port(), bytes))
-            .collect();
+        let sent: Vec<_> = out.iter().map(|(flow, bytes)| (flow.peer.port(), bytes)).collect();
         assert_eq!(sent, [(1, &b"one"[..]), (2, b"two")]);
         out.clear();
         assert!(out.is_empty() && out.arena.is_empty());
@@ -206,11 +183,9 @@ mod tests {
 
     #[test]
     fn transports_by_name() {
-        for (name, want) in [
-            ("UDP", Some(Transport::Udp)),
-            ("tcp", Some(Transport::Tcp)),
-            ("sctp", None),
-        ] {
+        for (name, want) in
+            [("UDP", Some(Transport::Udp)), ("tcp", Some(Transport::Tcp)), ("sctp", None)]
+        {
             assert_eq!(Transport::parse(name), want, "{name}");
         }
     }

@@ -215,6 +215,7 @@ impl SessionTimer {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 mod tests {
     use super::*;
     use crate::message::Origin;
@@ -233,7 +234,8 @@ mod tests {
     fn what_is_granted() {
         use Refresher::{Uac, Uas};
         fn check(extra: &str, want: Result<(u32, Refresher, bool), u32>) {
-            let got = with("INVITE sip:b@h SIP/2.0", extra, |invite| grant(&Policy::default(), invite));
+            let got =
+                with("INVITE sip:b@h SIP/2.0", extra, |invite| grant(&Policy::default(), invite));
             let got = match got {
                 Ok(granted) => Ok((granted.seconds, granted.refresher, granted.require)),
                 Err(TimerError::TooSmall(too_small)) => Err(too_small.min_se_s),
@@ -298,7 +300,10 @@ mod tests {
     #[test]
     fn lines_read_back() {
         let mut out = Vec::new();
-        write_granted(&mut out, &Granted { seconds: 600, refresher: Refresher::Uas, require: true });
+        write_granted(
+            &mut out,
+            &Granted { seconds: 600, refresher: Refresher::Uas, require: true },
+        );
         let lines = String::from_utf8(out).unwrap();
         with("SIP/2.0 200 OK", &lines, |response| {
             let agreed = agreed(response).unwrap().unwrap();
@@ -320,11 +325,19 @@ mod tests {
         fn check(seconds: u32, we_refresh: bool, steps: &[(u64, Wanted)]) {
             let mut timer = SessionTimer::new(Tick(0), seconds, we_refresh);
             for (at_s, want) in steps {
-                assert_eq!(timer.due(Tick(at_s * 1_000_000)), *want, "{seconds} {we_refresh} {at_s}");
+                assert_eq!(
+                    timer.due(Tick(at_s * 1_000_000)),
+                    *want,
+                    "{seconds} {we_refresh} {at_s}"
+                );
             }
         }
         use Wanted::{Bye, Nothing, Refresh};
-        check(1_800, true, &[(899, Nothing), (900, Refresh), (901, Nothing), (1_768, Bye), (9_999, Nothing)]);
+        check(
+            1_800,
+            true,
+            &[(899, Nothing), (900, Refresh), (901, Nothing), (1_768, Bye), (9_999, Nothing)],
+        );
         check(1_800, false, &[(900, Nothing), (1_767, Nothing), (1_768, Bye)]);
         check(90, false, &[(59, Nothing), (60, Bye)]);
         check(90, true, &[(45, Refresh), (60, Bye)]);

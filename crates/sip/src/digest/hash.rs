@@ -36,7 +36,7 @@ impl Algorithm {
     }
 
     /// Bytes of a hash.
-    pub const fn len(self) -> usize {
+    pub const fn hash_len(self) -> usize {
         match self {
             Algorithm::Md5 => 16,
             Algorithm::Sha256 => 32,
@@ -44,7 +44,7 @@ impl Algorithm {
     }
 
     fn hash(self, parts: &[&[u8]]) -> Hash {
-        let mut hash = Hash { bytes: [0; 32], length: self.len() };
+        let mut hash = Hash { bytes: [0; 32], length: self.hash_len() };
         match self {
             Algorithm::Md5 => {
                 let mut hasher = Md5::new();
@@ -70,7 +70,7 @@ pub(super) struct Hash {
 
 impl Hash {
     pub fn of_ha1(ha1: &Ha1, algorithm: Algorithm) -> Hash {
-        let mut hash = Hash { bytes: [0; 32], length: algorithm.len() };
+        let mut hash = Hash { bytes: [0; 32], length: algorithm.hash_len() };
         match algorithm {
             Algorithm::Md5 => hash.bytes[..16].copy_from_slice(&ha1.md5),
             Algorithm::Sha256 => hash.bytes = ha1.sha256,
@@ -80,7 +80,7 @@ impl Hash {
 
     /// From exactly as many hexadecimal digits as it has half-bytes.
     pub fn from_hex(text: &str, algorithm: Algorithm) -> Option<Hash> {
-        let mut hash = Hash { bytes: [0; 32], length: algorithm.len() };
+        let mut hash = Hash { bytes: [0; 32], length: algorithm.hash_len() };
         if text.len() != 2 * hash.length {
             return None;
         }

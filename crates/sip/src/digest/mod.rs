@@ -7,6 +7,7 @@ mod nonce;
 pub mod uac;
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 mod tests;
 
 use arrayvec::ArrayString;

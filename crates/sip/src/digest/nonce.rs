@@ -98,7 +98,10 @@ impl Nonces {
         {
             first.remove();
         }
-        if !self.counted.contains_key(&stamp) && self.counted.len() >= self.max_counted {
+        if let Some(window) = self.counted.get_mut(&stamp) {
+            return window.take(nc);
+        }
+        if self.counted.len() >= self.max_counted {
             // What is forgotten must not become usable again.
             if let Some((forgotten, _)) = self.counted.pop_first() {
                 self.floor = self.floor.max(forgotten);
@@ -205,6 +208,7 @@ fn sextet(symbol: u8) -> Option<u32> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 mod tests {
     use super::*;
 

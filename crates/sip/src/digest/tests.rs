@@ -197,7 +197,10 @@ fn each_field_counts() {
     check(|p| p.request_uri = "sip:ringfence.example;transport=udp", "ok");
     // Algorithm.
     check(|p| p.algorithm = Some("MD5"), "response does not fit the algorithm");
-    check(|p| (p.algorithm, p.hashed_algorithm) = (Some("SHA-256"), Algorithm::Md5), "response does not fit the algorithm");
+    check(
+        |p| (p.algorithm, p.hashed_algorithm) = (Some("SHA-256"), Algorithm::Md5),
+        "response does not fit the algorithm",
+    );
     check(|p| p.algorithm = Some("SHA-256-sess"), "algorithm was not offered");
     check(|p| p.cut = 1, "response does not fit the algorithm");
     // Count and protection.
@@ -263,7 +266,8 @@ fn one_of_several_credentials_is_judged() {
     let mut authenticator = authenticator(Limits::default());
     let mut check = |phones: &[Phone], extra: &str, want: &str| {
         let nonce = challenged(&mut authenticator, 0, &home());
-        let lines = phones.iter().map(|phone| format!("Authorization: {}\r\n", phone.credentials(&nonce)));
+        let lines =
+            phones.iter().map(|phone| format!("Authorization: {}\r\n", phone.credentials(&nonce)));
         let text = Phone::default().request(&(extra.to_owned() + &lines.collect::<String>()));
         assert_eq!(name(verify(&mut authenticator, &Phone::default(), &text)), want, "{text}");
     };
@@ -312,7 +316,8 @@ fn a_challenge_offers_sha_256_first() {
              To: <sip:a@h>;tag=2\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n{lines}Content-Length: 0\r\n\r\n"
         );
         with(&text, |response| {
-            let all: Vec<_> = response.challenges(Name::ProxyAuthenticate).map(Result::unwrap).collect();
+            let all: Vec<_> =
+                response.challenges(Name::ProxyAuthenticate).map(Result::unwrap).collect();
             let algorithms: Vec<_> = all.iter().map(|challenge| challenge.algorithm).collect();
             assert_eq!(algorithms, [Some("SHA-256"), Some("MD5")]);
             for challenge in all {
@@ -419,7 +424,9 @@ fn carriers_are_answered_for_the_pinned_realm_only() {
     let check = |status: u16, lines: &str, want: Result<&str, AnswerError>| {
         let got = answered(status, lines, &attempt);
         match want {
-            Ok(part) => assert!(got.as_ref().is_ok_and(|line| line.contains(part)), "{lines} {got:?}"),
+            Ok(part) => {
+                assert!(got.as_ref().is_ok_and(|line| line.contains(part)), "{lines} {got:?}")
+            }
             Err(error) => assert_eq!(got, Err(error), "{lines}"),
         }
     };
@@ -431,7 +438,11 @@ fn carriers_are_answered_for_the_pinned_realm_only() {
     check(401, &www(&format!("{ours},algorithm=SHA-256")), Ok("algorithm=SHA-256"));
     check(401, &www(&format!("{ours},opaque=\"o\\\"p\"")), Ok(",opaque=\"o\\\"p\""));
     check(401, &www("Digest realm=\"carrier.example\", nonce=\"n\""), Ok("algorithm=MD5\r\n"));
-    check(401, &www("Digest realm=\"carrier.example\", nonce=\"n\", qop=\"auth-int, auth\""), Ok("qop=auth,"));
+    check(
+        401,
+        &www("Digest realm=\"carrier.example\", nonce=\"n\", qop=\"auth-int, auth\""),
+        Ok("qop=auth,"),
+    );
     // The favourite of the server stands first.
     let both = www(&format!("{ours},algorithm=SHA-256")) + &www(ours);
     check(401, &both, Ok("algorithm=SHA-256"));
@@ -440,14 +451,24 @@ fn carriers_are_answered_for_the_pinned_realm_only() {
     check(401, "", Err(AnswerError::NoChallenge));
     check(403, &www(ours), Err(AnswerError::NoChallenge));
     check(401, &format!("Proxy-Authenticate: {ours}\r\n"), Err(AnswerError::NoChallenge));
-    check(401, &www("Digest realm=\"ringfence.example\", nonce=\"n\""), Err(AnswerError::ForeignRealm));
-    check(401, &www("Digest realm=\"carrier.example\", nonce=\"n\", qop=\"auth-int\""), Err(AnswerError::Unsupported));
+    check(
+        401,
+        &www("Digest realm=\"ringfence.example\", nonce=\"n\""),
+        Err(AnswerError::ForeignRealm),
+    );
+    check(
+        401,
+        &www("Digest realm=\"carrier.example\", nonce=\"n\", qop=\"auth-int\""),
+        Err(AnswerError::Unsupported),
+    );
     check(401, &www(&format!("{ours},algorithm=AKAv1-MD5")), Err(AnswerError::Unsupported));
 }
 
 #[test]
 fn our_answers_satisfy_our_challenges() {
-    for (md5, limits) in [(true, Limits::default()), (false, Limits { md5: false, ..Limits::default() })] {
+    for (md5, limits) in
+        [(true, Limits::default()), (false, Limits { md5: false, ..Limits::default() })]
+    {
         let mut authenticator = authenticator(limits);
         let mut lines = Vec::new();
         authenticator.challenge(&mut lines, Name::WwwAuthenticate, now(0), &home(), false);

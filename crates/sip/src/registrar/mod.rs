@@ -4,9 +4,11 @@
 //! Calls go to a binding on the flow that its REGISTER came on. The Contact is what the phone wants
 //! to see in the request line, and is never looked up: a Contact at a third party leads nowhere (F7).
 
+mod rules;
 mod table;
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 mod tests;
 
 use std::net::SocketAddr;
@@ -15,11 +17,10 @@ use arrayvec::ArrayVec;
 use types::record::BindingRecord;
 use types::{HashKey, LineId, Now, Tick, UnixMicros};
 
+use self::rules::{in_order, read_path, same_contact};
 use self::table::{NewRow, Row, RowId, Table, Texts};
 use crate::flow::{Flow, Transport};
-use crate::message::{
-    Contacts, HeaderError, MAX_CONTACTS, Message, Name, NameAddr, Scheme, Uri, delta_seconds, print,
-};
+use crate::message::{Contacts, HeaderError, MAX_CONTACTS, Message, Name, NameAddr, print};
 
 /// What a binding may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,6 +146,16 @@ pub struct Registrar {
     table: Table,
 }
 
+/// A REGISTER that is being judged.
+struct Asked<'a> {
+    now: Now,
+    line: LineId,
+    request: &'a Message<'a>,
+    flow: &'a Flow,
+    /// Path values, each followed by a line end.
+    path: String,
+}
+
 /// What is to be done with one Contact of a request.
 struct Planned<'a> {
     contact: NameAddr<'a>,
@@ -194,10 +205,10 @@ impl Registrar {
             Err(HeaderError::TooMany) => return Err(refused(403, "too many contacts")),
             Err(_) => return Err(refused(400, "Contact cannot be read")),
         };
-        let path = read_path(request)?;
+        let asked = Asked { now, line, request, flow, path: read_path(request)? };
         let mut plan = Plan::new();
         for contact in contacts {
-            let planned = self.plan(line, request, flow, contact)?;
+            let planned = self.plan(&asked, contact)?;
             if plan.iter().any(|other| same_contact(&other.contact, &planned.contact)) {
                 return Err(refused(400, "the same Contact twice"));
             }
@@ -213,7 +224,7 @@ impl Registrar {
             registered.removed(self.table.remove(id));
         }
         for planned in &plan {
-            self.carry_out(now, line, request, flow, &path, planned, &mut registered);
+            self.carry_out(&asked, planned, &mut registered);
         }
         Ok(registered)
     }
@@ -235,7 +246,9 @@ impl Registrar {
             let seconds = binding.expires().micros_since(now.tick) / 1_000_000;
             let uri = binding.uri();
             match binding.q() {
-                1_000 => print::header(out, Name::Contact, format_args!("<{uri}>;expires={seconds}")),
+                1_000 => {
+                    print::header(out, Name::Contact, format_args!("<{uri}>;expires={seconds}"))
+                }
                 q => print::header(
                     out,
                     Name::Contact,
@@ -338,166 +351,54 @@ impl Registrar {
         Ok(registered)
     }
 
-    /// Judges one Contact.
-    fn plan<'a>(
-        &self,
-        line: LineId,
-        request: &Message<'a>,
-        flow: &Flow,
-        contact: NameAddr<'a>,
-    ) -> Result<Planned<'a>, RegisterError> {
-        let existing = self.find(line, contact.uri);
-        if let Some(id) = existing {
-            in_order(self.table.row(id), request)?;
-        }
-        let seconds = self.granted(request, &contact)?;
-        if seconds > 0 {
-            self.check_place(&contact, flow)?;
-        }
-        Ok(Planned { contact, existing, seconds, q: read_q(&contact)? })
-    }
-
-    /// Life of a binding in seconds; 0: it is to be removed.
-    fn granted(
-        &self,
-        request: &Message<'_>,
-        contact: &NameAddr<'_>,
-    ) -> Result<u32, RegisterError> {
-        let limits = &self.limits;
-        let asked = match contact.params.find("expires") {
-            // RFC 3261 §20.10: what cannot be read counts as 3600.
-            Some(value) => value.and_then(delta_seconds).unwrap_or(3_600),
-            None => request.expires().unwrap_or(limits.default_expires_s),
-        };
-        match asked {
-            0 => Ok(0),
-            asked if asked < limits.min_expires_s => Err(RegisterError {
-                min_expires: Some(limits.min_expires_s),
-                ..refused(423, "the registration is too short")
-            }),
-            asked => Ok(asked.min(limits.max_expires_s)),
-        }
-    }
-
-    /// A Contact must be a place at which a phone can be (F7).
-    fn check_place(&self, contact: &NameAddr<'_>, flow: &Flow) -> Result<(), RegisterError> {
-        if contact.uri.len() > MAX_CONTACT {
-            return Err(refused(400, "Contact is too long"));
-        }
-        let uri = contact.parse_uri().map_err(|_| refused(400, "Contact URI cannot be read"))?;
-        match uri.scheme {
-            Scheme::Sip => {}
-            Scheme::Sips => return Err(refused(403, "a sips Contact cannot be reached here")),
-            Scheme::Tel | Scheme::Other => return Err(refused(400, "Contact is no SIP URI")),
-        }
-        if uri.headers.is_some() || uri.params.has("method") {
-            return Err(refused(400, "Contact has what no request line may have"));
-        }
-        if self.is_own(&uri, flow) {
-            return Err(refused(403, "Contact is at the registrar itself"));
-        }
-        Ok(())
-    }
-
-    fn is_own(&self, uri: &Uri<'_>, flow: &Flow) -> bool {
-        let port = uri.port.unwrap_or(5060);
-        match uri.host_ip() {
-            Some(ip) => self.own.iter().chain([&flow.local]).any(|own| {
-                own.port() == port && own.ip().to_canonical() == ip.to_canonical()
-            }),
-            None => self.own_hosts.iter().any(|own| own.eq_ignore_ascii_case(uri.host)),
-        }
-    }
-
-    fn find(&self, line: LineId, contact: &str) -> Option<RowId> {
-        let mut rows = self.table.of_line(line);
-        rows.find(|(_, row)| same_uri(row.contact(), contact)).map(|(id, _)| id)
-    }
-
-    /// Bindings that have to go for the new ones: only such whose stream is closed.
-    fn make_room(
-        &self,
-        line: LineId,
-        plan: &Plan<'_>,
-    ) -> Result<Vec<RowId>, RegisterError> {
-        let added = plan.iter().filter(|p| p.existing.is_none() && p.seconds > 0).count();
-        let removed = plan.iter().filter(|p| p.existing.is_some() && p.seconds == 0).count();
-        let after = self.table.of_line(line).count() + added - removed;
-        let excess = after.saturating_sub(self.limits.bindings_per_line);
-        if excess == 0 || added == 0 {
-            return Ok(Vec::new());
-        }
-        let is_planned = |id: RowId| plan.iter().any(|planned| planned.existing == Some(id));
-        let gone = self.table.of_line(line).filter(|(id, row)| row.gone && !is_planned(*id));
-        let evicted: Vec<RowId> = gone.map(|(id, _)| id).take(excess).collect();
-        match evicted.len() == excess {
-            true => Ok(evicted),
-            false => Err(refused(403, "too many bindings")),
-        }
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "everything that a REGISTER says, once")]
-    fn carry_out(
-        &mut self,
-        now: Now,
-        line: LineId,
-        request: &Message<'_>,
-        flow: &Flow,
-        path: &str,
-        planned: &Planned<'_>,
-        registered: &mut Registered,
-    ) {
+    /// Does what one Contact asks.
+    fn carry_out(&mut self, asked: &Asked<'_>, planned: &Planned<'_>, registered: &mut Registered) {
         let texts = Texts {
             contact: planned.contact.uri,
-            call_id: request.call_id(),
-            user_agent: cut(request.header(Name::UserAgent).unwrap_or("")),
-            path,
+            call_id: asked.request.call_id(),
+            user_agent: cut(asked.request.header(Name::UserAgent).unwrap_or("")),
+            path: &asked.path,
         };
-        let expires_s = seconds_up(now.tick.plus_ms(u64::from(planned.seconds) * 1_000));
+        let expires_s = seconds_up(asked.now.tick.plus_ms(u64::from(planned.seconds) * 1_000));
         match (planned.existing, planned.seconds) {
             (None, 0) => {}
             (Some(id), 0) => registered.removed(self.table.remove(id)),
             (None, _) => {
-                let new = NewRow {
-                    line,
+                let id = self.table.insert(&NewRow {
+                    line: asked.line,
                     texts,
-                    flow: *flow,
-                    cseq: request.cseq().number,
+                    flow: *asked.flow,
+                    cseq: asked.request.cseq().number,
                     expires_s,
                     persisted_s: expires_s,
                     q: planned.q,
                     gone: false,
-                };
-                let id = self.table.insert(&new);
-                registered.changes.push(Change::Added(Box::new(self.record(now, id))));
+                });
+                registered.changes.push(Change::Added(Box::new(self.record(asked.now, id))));
             }
-            (Some(id), seconds) => {
+            (Some(id), _) => {
                 let old_contact = self.table.row(id).contact();
                 if old_contact != texts.contact {
                     registered.removed(old_contact.to_owned());
                 }
-                if self.refresh(id, request, flow, &texts, planned.q, expires_s, seconds, now) {
+                if self.refresh(id, asked, planned, &texts, expires_s) {
                     self.table.row_mut(id).persisted_s = expires_s;
-                    registered.changes.push(Change::Persist(Box::new(self.record(now, id))));
+                    registered.changes.push(Change::Persist(Box::new(self.record(asked.now, id))));
                 }
             }
         }
     }
 
     /// Refreshes a binding; returns whether it is to be written down.
-    #[expect(clippy::too_many_arguments, reason = "everything that a refresh may change, once")]
     fn refresh(
         &mut self,
         id: RowId,
-        request: &Message<'_>,
-        flow: &Flow,
+        asked: &Asked<'_>,
+        planned: &Planned<'_>,
         texts: &Texts<'_>,
-        q: u16,
         expires_s: u32,
-        seconds: u32,
-        now: Now,
     ) -> bool {
-        let row = self.table.row(id);
+        let (row, flow) = (self.table.row(id), asked.flow);
         let old = self.table.flow(row);
         let is_elsewhere =
             (old.transport, old.local, old.peer) != (flow.transport, flow.local, flow.peer);
@@ -506,14 +407,14 @@ impl Registrar {
             || row.path_text() != texts.path;
         // Phones that refresh after half of the time are written each time, others every now and
         // then, and what is written never ends before the next refresh.
-        let written_us = (u64::from(row.persisted_s) * 1_000_000).saturating_sub(now.tick.0);
-        let ends_soon = written_us <= u64::from(seconds) * 500_000;
+        let written_us = (u64::from(row.persisted_s) * 1_000_000).saturating_sub(asked.now.tick.0);
+        let ends_soon = written_us <= u64::from(planned.seconds) * 500_000;
         if old != *flow || row.gone {
             self.table.set_flow(id, flow);
         }
         self.table.set_end(id, expires_s);
         let row = self.table.row_mut(id);
-        (row.cseq, row.q) = (request.cseq().number, q);
+        (row.cseq, row.q) = (asked.request.cseq().number, planned.q);
         if !row.has_texts(texts) {
             row.set_texts(texts);
         }
@@ -547,63 +448,6 @@ impl Registered {
 
 const fn refused(status: u16, reason: &'static str) -> RegisterError {
     RegisterError { status, reason, min_expires: None }
-}
-
-/// RFC 3261 §10.3 step 7: within one Call-ID only a higher CSeq changes a binding.
-fn in_order(row: &Row, request: &Message<'_>) -> Result<(), RegisterError> {
-    match row.call_id() == request.call_id() && request.cseq().number <= row.cseq {
-        true => Err(refused(500, "CSeq is out of order")),
-        false => Ok(()),
-    }
-}
-
-/// The Path values with a line end after each; none when the phone does not know Path: then it
-/// would not know what is done in its name (RFC 3327 §5.3).
-fn read_path(request: &Message<'_>) -> Result<String, RegisterError> {
-    let mut path = String::new();
-    if !request.has_option(Name::Supported, "path") {
-        return Ok(path);
-    }
-    for value in request.values(Name::Path) {
-        let uri = NameAddr::parse(value).ok().and_then(|address| address.parse_uri().ok());
-        if uri.is_none_or(|uri| uri.host.is_empty()) {
-            return Err(refused(400, "Path cannot be read"));
-        }
-        path.push_str(value);
-        path.push('\n');
-        if path.len() > MAX_PATH {
-            return Err(refused(400, "Path is too long"));
-        }
-    }
-    Ok(path)
-}
-
-/// The q parameter in thousandths; 1,000 when there is none.
-fn read_q(contact: &NameAddr<'_>) -> Result<u16, RegisterError> {
-    let Some(value) = contact.params.find("q") else { return Ok(1_000) };
-    let bad = refused(400, "q is not between 0 and 1");
-    let (whole, fraction) = value.ok_or(bad)?.split_once('.').unwrap_or((value.unwrap_or(""), ""));
-    let is_number = fraction.len() <= 3 && fraction.bytes().all(|byte| byte.is_ascii_digit());
-    let thousandths = fraction.bytes().chain(*b"000").take(3).fold(0, |sum, byte| {
-        10 * sum + u16::from(byte.wrapping_sub(b'0'))
-    });
-    match (whole, is_number, thousandths) {
-        ("0", true, thousandths) => Ok(thousandths),
-        ("1", true, 0) => Ok(1_000),
-        _ => Err(bad),
-    }
-}
-
-fn same_contact(one: &NameAddr<'_>, other: &NameAddr<'_>) -> bool {
-    same_uri(one.uri, other.uri)
-}
-
-fn same_uri(one: &str, other: &str) -> bool {
-    one == other
-        || match (Uri::parse(one), Uri::parse(other)) {
-            (Ok(one), Ok(other)) => one.equivalent(&other),
-            _ => false,
-        }
 }
 
 fn cut(user_agent: &str) -> &str {

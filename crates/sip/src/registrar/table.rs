@@ -345,7 +345,8 @@ impl Table {
         if self.by_end.len() > 2 * self.len() + 64 {
             let rows = &self.rows;
             self.by_end.retain(|Reverse((due_s, id))| {
-                rows.get(*id as usize).is_some_and(|row| !row.text.is_empty() && row.due_s == *due_s)
+                rows.get(*id as usize)
+                    .is_some_and(|row| !row.text.is_empty() && row.due_s == *due_s)
             });
             self.by_end.shrink_to(2 * self.by_end.len());
         }

@@ -129,7 +129,8 @@ fn a_phone_comes_stays_and_goes() {
     assert_eq!(world.written(599_001), "Contact: <sip:alice@10.0.0.9:5062;ob>;expires=0\r\n");
     assert_eq!(world.sends(1_000, &home(), "").unwrap(), [], "it only asks");
     assert_eq!(world.registrar.contacts(LineId(8)).count(), 0);
-    let gone = world.sends(2_000, &home(), "Contact: <sip:alice@10.0.0.9:5062;ob>\r\nExpires: 0\r\n");
+    let gone =
+        world.sends(2_000, &home(), "Contact: <sip:alice@10.0.0.9:5062;ob>\r\nExpires: 0\r\n");
     assert_eq!(short(&gone.unwrap()), ["-sip:alice@10.0.0.9:5062;ob"]);
     assert!(world.registrar.is_empty());
     let again = world.sends(3_000, &home(), "Contact: <sip:alice@10.0.0.9:5062;ob>;expires=0\r\n");
@@ -233,7 +234,9 @@ fn within_one_call_id_only_what_is_newer_counts() {
         let mut world = World::new();
         let first = "Contact: <sip:a@10.0.0.9>\r\n";
         world.sends_as(0, &home(), &Register { call_id: "c1", cseq: 5, lines: first }).unwrap();
-        for lines in ["Contact: <sip:a@10.0.0.9>;expires=600\r\n", "Contact: <sip:a@10.0.0.9>;expires=0\r\n"] {
+        for lines in
+            ["Contact: <sip:a@10.0.0.9>;expires=600\r\n", "Contact: <sip:a@10.0.0.9>;expires=0\r\n"]
+        {
             let got = world.sends_as(1_000, &home(), &Register { call_id, cseq, lines });
             assert_eq!(status(got), want, "{call_id} {cseq} {lines}");
             if want != 200 {
@@ -309,7 +312,9 @@ fn a_closed_stream_makes_room_and_is_not_called() {
     let mut world = World::new();
     for number in 0..10 {
         let flow = tcp("198.51.100.7:40000", number);
-        world.sends(0, &flow, &format!("Contact: <sip:p{number}@10.0.0.9;transport=tcp>\r\n")).unwrap();
+        world
+            .sends(0, &flow, &format!("Contact: <sip:p{number}@10.0.0.9;transport=tcp>\r\n"))
+            .unwrap();
     }
     world.registrar.flow_closed(&tcp("198.51.100.7:40000", 99));
     world.registrar.flow_closed(&udp("198.51.100.7:40000"));
@@ -319,7 +324,10 @@ fn a_closed_stream_makes_room_and_is_not_called() {
     assert_eq!(world.registrar.bindings(LINE).count(), 10, "it is still registered");
     let again = tcp("198.51.100.7:41000", 20);
     let changes = world.sends(1, &again, "Contact: <sip:new@10.0.0.9;transport=tcp>\r\n").unwrap();
-    assert_eq!(short(&changes), ["-sip:p4@10.0.0.9;transport=tcp", "+sip:new@10.0.0.9;transport=tcp"]);
+    assert_eq!(
+        short(&changes),
+        ["-sip:p4@10.0.0.9;transport=tcp", "+sip:new@10.0.0.9;transport=tcp"]
+    );
     assert_eq!(status(world.sends(1, &again, "Contact: <sip:more@10.0.0.9>\r\n")), 403);
     // The same binding on a new connection can be called again.
     world.registrar.flow_closed(&tcp("198.51.100.7:40000", 5));
@@ -396,7 +404,8 @@ fn texts_are_bounded() {
     let contact = "Contact: <sip:b@10.0.0.9>\r\n";
     for (length, want) in [(MAX_CALL_ID, 200), (MAX_CALL_ID + 1, 400)] {
         let call_id = "c".repeat(length);
-        let got = world.sends_as(0, &home(), &Register { call_id: &call_id, cseq: 1, lines: contact });
+        let got =
+            world.sends_as(0, &home(), &Register { call_id: &call_id, cseq: 1, lines: contact });
         assert_eq!(status(got), want, "{length}");
     }
 }
@@ -474,7 +483,10 @@ fn refreshing_takes_no_lasting_memory() {
         let expires = if round % 2 == 0 { 3_600 } else { 60 };
         let lines = format!("Contact: <sip:a@10.0.0.9>;expires={expires}\r\n");
         world.sends(round, &home(), &lines).unwrap();
-        let lines = format!("Contact: <sip:b@10.0.0.9>;expires={}\r\n", if round % 2 == 0 { 600 } else { 0 });
+        let lines = format!(
+            "Contact: <sip:b@10.0.0.9>;expires={}\r\n",
+            if round % 2 == 0 { 600 } else { 0 }
+        );
         world.sends(round, &home(), &lines).unwrap();
         assert!(world.registrar.table.heap_len() <= 100, "{}", world.registrar.table.heap_len());
     }
@@ -487,7 +499,8 @@ fn bindings_survive_a_restart() {
                  Path: <sip:p1;lr>, <sip:p2;lr>\r\n";
     let changes = before.sends(5_000, &home(), lines).unwrap();
     let [Change::Added(record)] = &changes[..] else { panic!() };
-    let streamed = before.sends(5_000, &tcp("198.51.100.7:4000", 3), "Contact: <sip:t@10.0.0.9>\r\n");
+    let streamed =
+        before.sends(5_000, &tcp("198.51.100.7:4000", 3), "Contact: <sip:t@10.0.0.9>\r\n");
     let streamed = streamed.unwrap();
     let [Change::Added(stream_record)] = &streamed[..] else { panic!() };
 
@@ -499,7 +512,10 @@ fn bindings_survive_a_restart() {
     assert!(after.registrar.load(restarted, stream_record));
     assert_eq!(after.uris(), ["sip:a@10.0.0.9"], "the stream is gone");
     let binding = after.registrar.contacts(LINE).next().unwrap();
-    assert_eq!((binding.flow(), binding.call_id(), binding.user_agent()), (home(), "c1", "Phone/1"));
+    assert_eq!(
+        (binding.flow(), binding.call_id(), binding.user_agent()),
+        (home(), "c1", "Phone/1")
+    );
     assert_eq!(binding.path().collect::<Vec<_>>(), ["<sip:p1;lr>", "<sip:p2;lr>"]);
     assert_eq!(binding.expires(), Tick(500_000_000));
     let old = Register { call_id: "c1", cseq: 1, lines };
@@ -538,8 +554,10 @@ fn lines_do_not_see_each_other() {
     for number in 0..1_000u32 {
         let lines = format!("Contact: <sip:{number}@10.0.0.9>\r\n");
         let register = Register { call_id: "c", cseq: 1, lines: &lines };
-        with(&text(&register), |request| registrar.register(at(0), LineId(number), request, &home()))
-            .unwrap();
+        with(&text(&register), |request| {
+            registrar.register(at(0), LineId(number), request, &home())
+        })
+        .unwrap();
     }
     for number in (0..1_000u32).step_by(2) {
         registrar.remove(LineId(number));

@@ -126,7 +126,7 @@ impl Transactions {
         compose: impl FnOnce(&mut Vec<u8>),
     ) {
         debug_assert!(method != Method::Ack, "an ACK has no transaction");
-        if !self.clients.get(tx.0).is_some_and(|client| client.request.is_none()) {
+        if self.clients.get(tx.0).is_none_or(|client| client.request.is_some()) {
             debug_assert!(false, "a client transaction sends one request");
             return;
         }
@@ -162,7 +162,9 @@ impl Transactions {
         }
         // RFC 3261 §17.1.3: branch and method of CSeq together name the transaction.
         match (request.kind, response.cseq().method) {
-            (Kind::Invite(_), Method::Invite) => self.take_response(now, handle, response, flow, out),
+            (Kind::Invite(_), Method::Invite) => {
+                self.take_response(now, handle, response, flow, out)
+            }
             (Kind::Invite(Cancel::Sent(cancel)), Method::Cancel) => {
                 self.take_response(now, cancel, response, flow, out);
                 None
@@ -244,7 +246,9 @@ impl Transactions {
         let hit: Vec<Handle> = self
             .clients
             .iter()
-            .filter(|(_, client)| client.request.as_ref().is_some_and(|sent| sent.goes_over(failed)))
+            .filter(|(_, client)| {
+                client.request.as_ref().is_some_and(|sent| sent.goes_over(failed))
+            })
             .map(|(handle, _)| handle)
             .collect();
         for handle in hit {

@@ -26,7 +26,8 @@ pub(super) fn sent_by(request: &[u8]) -> (&[u8], u16) {
     let via = field(request, b"Via").unwrap_or_default();
     let after_protocol = via.iter().position(|&byte| byte == b' ').map_or(0, |space| space + 1);
     let rest = &via[after_protocol..];
-    let text = rest[..rest.iter().position(|&byte| byte == b';').unwrap_or(rest.len())].trim_ascii();
+    let text =
+        rest[..rest.iter().position(|&byte| byte == b';').unwrap_or(rest.len())].trim_ascii();
     let colon = text.iter().rposition(|&byte| byte == b':').filter(|_| !text.ends_with(b"]"));
     let Some(colon) = colon else {
         return (text, 0);
@@ -102,6 +103,7 @@ fn field<'a>(message: &'a [u8], name: &'a [u8]) -> Option<&'a [u8]> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 mod tests {
     use super::*;
 

@@ -110,6 +110,7 @@ pub(super) fn sent_by_hash(key: HashKey, host: &[u8], port: u16) -> u64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 mod tests {
     use super::*;
 

@@ -13,6 +13,7 @@ mod server;
 mod slots;
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};

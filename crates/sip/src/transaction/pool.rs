@@ -44,7 +44,7 @@ impl Pool {
         let shelf = match buffer.capacity() {
             0 => return,
             1..=SMALL => &mut self.small,
-            ..=LARGE => &mut self.large,
+            capacity if capacity <= LARGE => &mut self.large,
             _ => return,
         };
         if shelf.len() < KEEP {

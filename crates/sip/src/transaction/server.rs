@@ -127,7 +127,8 @@ impl Transactions {
     /// Answers an INVITE with 100 (RFC 3261 §17.2.1), unless something was answered already.
     pub fn trying(&mut self, now: Tick, tx: ServerTx, out: &mut Outbox) {
         let server = self.servers.get(tx.0);
-        if server.is_some_and(|server| server.state == State::Proceeding && server.last.is_empty()) {
+        if server.is_some_and(|server| server.state == State::Proceeding && server.last.is_empty())
+        {
             // RFC 3261 §8.2.6.2: a 100 needs no tag.
             self.respond(now, tx, 100, out, |head, bytes| {
                 head.begin(bytes, 100, print::reason_phrase(100), "");
@@ -247,7 +248,8 @@ impl Transactions {
             return Matched::Absorbed;
         }
         let found = self.find(fingerprint(self.key, cancel, flow, Method::Invite));
-        let Some((handle, invite)) = found.and_then(|handle| Some((handle, self.servers.get(handle)?)))
+        let Some((handle, invite)) =
+            found.and_then(|handle| Some((handle, self.servers.get(handle)?)))
         else {
             return Matched::CancelUnknown;
         };

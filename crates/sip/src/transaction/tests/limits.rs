@@ -19,7 +19,11 @@ fn a_full_server_table_forgets_what_is_completed_first() {
     assert!(create(&mut world, "z9hG4bK5").is_ok());
     assert_eq!(world.layer.len().0, 3);
     assert_eq!(world.arrives(2, &request("BYE", "z9hG4bK1"), &flow), Matched::Absorbed);
-    assert_eq!(world.arrives(2, &request("BYE", "z9hG4bK2"), &flow), Matched::New, "the oldest went");
+    assert_eq!(
+        world.arrives(2, &request("BYE", "z9hG4bK2"), &flow),
+        Matched::New,
+        "the oldest went"
+    );
     world.sent();
     // A CANCEL is answered even when there is no room for it.
     assert!(create(&mut world, "z9hG4bK6").is_ok());

@@ -8,7 +8,11 @@ fn each_response_in_each_state() {
     use State::{Accepted, Completed, Confirmed, Proceeding, Trying};
     fn check(is_invite: bool, state: State, wants: [Option<State>; 4]) {
         for (status, want) in [100, 180, 200, 486].into_iter().zip(wants) {
-            assert_eq!(after_response(is_invite, state, status), want, "{is_invite} {state:?} {status}");
+            assert_eq!(
+                after_response(is_invite, state, status),
+                want,
+                "{is_invite} {state:?} {status}"
+            );
         }
     }
     let refused = [None; 4];
@@ -17,7 +21,11 @@ fn each_response_in_each_state() {
     check(true, Completed, refused);
     check(true, Confirmed, refused);
     check(false, Trying, [Some(Proceeding), Some(Proceeding), Some(Completed), Some(Completed)]);
-    check(false, Proceeding, [Some(Proceeding), Some(Proceeding), Some(Completed), Some(Completed)]);
+    check(
+        false,
+        Proceeding,
+        [Some(Proceeding), Some(Proceeding), Some(Completed), Some(Completed)],
+    );
     check(false, Completed, refused);
 }
 
@@ -136,7 +144,8 @@ fn a_request_that_nobody_answers_does_not_stay() {
 #[test]
 fn cancel_is_answered_once_and_handed_up_once() {
     let mut world = World::new();
-    let (invite, cancel, flow) = (request("INVITE", "z9hG4bKa"), request("CANCEL", "z9hG4bKa"), udp(PEER));
+    let (invite, cancel, flow) =
+        (request("INVITE", "z9hG4bKa"), request("CANCEL", "z9hG4bKa"), udp(PEER));
     assert_eq!(world.arrives(0, &cancel, &flow), Matched::CancelUnknown);
     let tx = world.creates(0, &invite, &flow, 7);
     let tag = world.layer.tag(tx).unwrap();
@@ -198,7 +207,8 @@ fn without_a_branch_of_rfc_3261_the_rest_decides() {
         assert_eq!(world.arrives(1, &text("INVITE", "c2", "1"), &flow), Matched::New);
         assert_eq!(world.arrives(1, &text("INVITE", "c1", "2"), &flow), Matched::New);
         world.responds(2, tx, 404);
-        let ack = text("ACK", "c1", "1").replace("To: <sip:bob@example.com>", "To: <sip:bob@example.com>;tag=tl");
+        let ack = text("ACK", "c1", "1")
+            .replace("To: <sip:bob@example.com>", "To: <sip:bob@example.com>;tag=tl");
         assert_eq!(world.arrives(3, &ack, &flow), Matched::Absorbed, "{branch}");
     }
 }
@@ -206,7 +216,8 @@ fn without_a_branch_of_rfc_3261_the_rest_decides() {
 #[test]
 fn responses_go_where_the_request_came_from() {
     let mut world = World::new();
-    let lying = request_with("INVITE", "z9hG4bKa", "203.0.113.66:7777;maddr=203.0.113.67", "c1", "1");
+    let lying =
+        request_with("INVITE", "z9hG4bKa", "203.0.113.66:7777;maddr=203.0.113.67", "c1", "1");
     let tx = world.creates(0, &lying, &udp(PEER), 7);
     world.responds(0, tx, 404);
     world.run(2_000);
