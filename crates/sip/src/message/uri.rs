@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use arrayvec::ArrayString;
+use arrayvec::{ArrayString, ArrayVec};
 
 use super::error::UriError;
 use super::params::{Param, Params};
@@ -206,31 +206,30 @@ pub(crate) fn split_host(text: &str) -> Result<(&str, Option<u16>, &str), UriErr
     Ok((host, Some(port), &after_colon[digits..]))
 }
 
-/// `;name[=value]`, any number up to [`MAX_PARAMS`]; those that RFC 3261 names may be there once.
+/// `;name[=value]`, any number up to [`MAX_PARAMS`], each name once (RFC 3261 §19.1.1): with two of a name, nobody
+/// could say which counts.
 fn params(text: &str) -> Result<Params<'_>, UriError> {
-    const ONCE: [&str; 6] = ["transport", "user", "method", "ttl", "maddr", "lr"];
     let Some(list) = text.strip_prefix(';') else {
         return match text.is_empty() {
             true => Ok(Params::default()),
             false => Err(UriError::Host),
         };
     };
-    let mut seen = [false; ONCE.len()];
-    for (count, param) in list.split(';').enumerate() {
+    let mut names: ArrayVec<&str, MAX_PARAMS> = ArrayVec::new();
+    for param in list.split(';') {
         let (name, value) = match split_byte(param, b'=') {
             Some((name, value)) => (name, Some(value)),
             None => (param, None),
         };
-        if name.is_empty() || value == Some("") || count == MAX_PARAMS {
+        if name.is_empty() || value == Some("") {
             return Err(UriError::Parameter);
         }
         check_escaped(name, URI_PARAM, UriError::Parameter)?;
         check_escaped(value.unwrap_or(""), URI_PARAM, UriError::Parameter)?;
-        if let Some(at) = ONCE.iter().position(|once| once.eq_ignore_ascii_case(name))
-            && std::mem::replace(&mut seen[at], true)
-        {
+        if names.iter().any(|earlier| earlier.eq_ignore_ascii_case(name)) {
             return Err(UriError::Duplicate);
         }
+        names.try_push(name).map_err(|_| UriError::Parameter)?;
     }
     Ok(Params::checked(text))
 }

@@ -104,7 +104,12 @@ fn refused_uris() {
     check("tel:123;", UriError::Parameter);
     check("http:", UriError::Host);
     check("http:a b", UriError::Character);
-    let many = |count| format!("sip:h{}", ";x=1".repeat(count));
+    check("sip:h;x=1;X=1", UriError::Duplicate);
+    check("tel:1;x;x", UriError::Duplicate);
+    let many = |count| {
+        let params: String = (0..count).map(|i| format!(";x{i}=1")).collect();
+        format!("sip:h{params}")
+    };
     assert!(Uri::parse(&many(MAX_PARAMS)).is_ok());
     check(&many(MAX_PARAMS + 1), UriError::Parameter);
 }
