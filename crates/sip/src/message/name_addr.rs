@@ -66,10 +66,9 @@ pub(crate) fn read_name_addr<'a>(scanner: &mut Scanner<'a>) -> Result<NameAddr<'
         if param.name.len() != 3 || !param.name.eq_ignore_ascii_case("tag") {
             return Ok(());
         }
-        match (tag, param.value) {
-            (None, Some(value)) if !value.is_empty() => tag = Some(value),
-            (None, _) => return Err(HeaderError::Parameter),
-            (Some(_), _) => return Err(HeaderError::Duplicate),
+        tag = param.value.filter(|value| !value.is_empty());
+        if tag.is_none() {
+            return Err(HeaderError::Parameter);
         }
         Ok(())
     })?;

@@ -1,8 +1,13 @@
 //! Parameters: `;name=value`. Lives here: reading them strictly once, and walking over them again afterwards.
 //! Never here: what a parameter means.
 
+use arrayvec::ArrayVec;
+
 use super::error::{Fault, HeaderError};
 use super::scan::{Scanner, TOKEN, VALUE, trim};
+
+/// Most parameters of one value.
+pub(crate) const MAX_PARAMS: usize = 64;
 
 /// Parameters that were checked before: text from the first `;` on, or empty. Names compare without case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -98,19 +103,23 @@ pub(crate) fn next_value<'a>(scanner: &mut Scanner<'a>) -> Result<Option<&'a str
     if value.is_empty() { scanner.fault(HeaderError::Parameter) } else { Ok(Some(value)) }
 }
 
-/// All parameters up to the end or a character that is none of theirs; each is shown to `see` on the way.
+/// All parameters up to the end or a character that is none of theirs; each is shown to `see` on the way. Each name may be
+/// there once (RFC 3261 §7.3.1).
 pub(crate) fn read_params<'a>(
     scanner: &mut Scanner<'a>,
     mut see: impl FnMut(Param<'a>) -> Result<(), HeaderError>,
 ) -> Result<Params<'a>, Fault> {
     scanner.skip_lws();
     let from = scanner.at();
+    let mut names: ArrayVec<&str, MAX_PARAMS> = ArrayVec::new();
     loop {
         let at = scanner.at();
-        match next_param(scanner)? {
-            Some(param) => see(param).map_err(|error| Fault { error, at })?,
-            None => break,
+        let Some(param) = next_param(scanner)? else { break };
+        if names.iter().any(|earlier| earlier.eq_ignore_ascii_case(param.name)) {
+            return Err(Fault { error: HeaderError::Duplicate, at });
         }
+        names.try_push(param.name).map_err(|_| Fault { error: HeaderError::TooMany, at })?;
+        see(param).map_err(|error| Fault { error, at })?;
     }
     Ok(Params::checked(trim(scanner.since(from))))
 }
@@ -186,6 +195,10 @@ mod tests {
         check(";a b", HeaderError::Trailing);
         check(";a=b,c", HeaderError::Trailing);
         check(";é=1", HeaderError::Parameter);
+        check(";a;b;A=1", HeaderError::Duplicate);
+        let many = |count: usize| (0..count).map(|i| format!(";x{i}")).collect::<String>();
+        assert!(read(&many(MAX_PARAMS)).is_ok());
+        check(&many(MAX_PARAMS + 1), HeaderError::TooMany);
     }
 
     #[test]

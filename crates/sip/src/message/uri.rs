@@ -7,11 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use arrayvec::{ArrayString, ArrayVec};
 
 use super::error::UriError;
-use super::params::{Param, Params};
+use super::params::{MAX_PARAMS, Param, Params};
 use super::scan::{self, HOST, URI, URI_HEADER, URI_PARAM, USER, find_byte, split_byte};
-
-/// Most parameters of one URI: more are refused.
-const MAX_PARAMS: usize = 64;
 
 /// Schemes that are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

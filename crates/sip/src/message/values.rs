@@ -127,15 +127,12 @@ pub(crate) fn read_session_expires(scanner: &mut Scanner<'_>) -> Result<SessionE
         if !param.name.eq_ignore_ascii_case("refresher") {
             return Ok(());
         }
-        let said = match param.value {
-            Some(value) if value.eq_ignore_ascii_case("uac") => Refresher::Uac,
-            Some(value) if value.eq_ignore_ascii_case("uas") => Refresher::Uas,
+        refresher = match param.value {
+            Some(value) if value.eq_ignore_ascii_case("uac") => Some(Refresher::Uac),
+            Some(value) if value.eq_ignore_ascii_case("uas") => Some(Refresher::Uas),
             _ => return Err(HeaderError::Parameter),
         };
-        match refresher.replace(said) {
-            Some(_) => Err(HeaderError::Duplicate),
-            None => Ok(()),
-        }
+        Ok(())
     })?;
     scanner.end()?;
     Ok(SessionExpires { seconds, refresher })

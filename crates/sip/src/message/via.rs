@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::error::{Fault, HeaderError, UriError};
-use super::params::{Params, read_params};
+use super::params::{Param, Params, read_params};
 use super::scan::{Scanner, TOKEN};
 use super::uri::{host_ip, split_host};
 
@@ -79,32 +79,24 @@ pub(crate) fn read_via<'a>(scanner: &mut Scanner<'a>) -> Result<Via<'a>, Fault> 
         raw: "",
     };
     via.params = read_params(scanner, |param| {
-        // The first letter tells most parameters apart without a comparison.
         match param.name.len() {
-            6 if param.name.eq_ignore_ascii_case("branch") => once(&mut via.branch, param.value),
+            6 if param.name.eq_ignore_ascii_case("branch") => via.branch = Some(must(param)?),
             5 if param.name.eq_ignore_ascii_case("rport") => {
                 let port = param.value.map(|value| value.parse().map_err(|_| HeaderError::Port));
-                match via.rport.replace(port.transpose()?) {
-                    Some(_) => Err(HeaderError::Duplicate),
-                    None => Ok(()),
-                }
+                via.rport = Some(port.transpose()?);
             }
             8 if param.name.eq_ignore_ascii_case("received") => {
-                once(&mut via.received, param.value)?;
-                via.received.and_then(host_ip).map(|_| ()).ok_or(HeaderError::Host)
+                via.received = Some(must(param)?);
+                via.received.and_then(host_ip).ok_or(HeaderError::Host)?;
             }
-            5 if param.name.eq_ignore_ascii_case("maddr") => once(&mut via.maddr, param.value),
+            5 if param.name.eq_ignore_ascii_case("maddr") => via.maddr = Some(must(param)?),
             3 if param.name.eq_ignore_ascii_case("ttl") => {
-                let ttl = param.value.and_then(|value| value.parse().ok());
-                via.ttl = Some(ttl.ok_or(HeaderError::Range)?);
-                Ok(())
+                via.ttl = Some(must(param)?.parse().map_err(|_| HeaderError::Range)?);
             }
-            5 if param.name.eq_ignore_ascii_case("alias") => {
-                via.alias = true;
-                Ok(())
-            }
-            _ => Ok(()),
+            5 if param.name.eq_ignore_ascii_case("alias") => via.alias = true,
+            _ => {}
         }
+        Ok(())
     })?;
     via.raw = super::scan::trim(scanner.since(from));
     Ok(via)
@@ -154,12 +146,9 @@ fn sent_by<'a>(scanner: &mut Scanner<'a>) -> Result<(&'a str, Option<u16>), Faul
     Ok((host, Some(port as u16)))
 }
 
-/// A parameter that needs a value and may be there once.
-fn once<'a>(place: &mut Option<&'a str>, value: Option<&'a str>) -> Result<(), HeaderError> {
-    match (place.replace(value.ok_or(HeaderError::Parameter)?), value) {
-        (Some(_), _) => Err(HeaderError::Duplicate),
-        _ => Ok(()),
-    }
+/// The value of a parameter that needs one.
+fn must(param: Param<'_>) -> Result<&str, HeaderError> {
+    param.value.ok_or(HeaderError::Parameter)
 }
 
 #[cfg(test)]
