@@ -82,14 +82,15 @@ fn directly(config: &Config, change: Change, lock: &Lock) -> anyhow::Result<Valu
 }
 
 /// An engine without a node, on the database.
-struct Direct {
+pub struct Direct {
     engine: Engine,
     store: SqliteStore,
     now: Now,
 }
 
 impl Direct {
-    fn open(config: &Config, store: SqliteStore) -> anyhow::Result<Direct> {
+    /// On a store that is open to write.
+    pub fn open(config: &Config, store: SqliteStore) -> anyhow::Result<Direct> {
         let snapshot = store.snapshot(SnapshotWindow::at(system_wall()))?;
         let wall = system_wall().max(snapshot.newest);
         let now = Now { tick: Tick(0), wall };

@@ -38,6 +38,8 @@ pub enum Request {
     Live,
     /// How the node does.
     Status,
+    /// End in good order, as on a signal.
+    Stop,
 }
 
 /// What the node's thread is asked.
@@ -50,6 +52,8 @@ pub enum Ask {
     Live,
     /// How the node does.
     Status,
+    /// End in good order.
+    Stop,
 }
 
 /// The answer to a job.
@@ -199,6 +203,7 @@ fn answer(
         Request::Usage(account) => node.answer(Ask::Usage(account)),
         Request::Live => node.answer(Ask::Live),
         Request::Status => node.answer(Ask::Status),
+        Request::Stop => node.answer(Ask::Stop),
     }
 }
 

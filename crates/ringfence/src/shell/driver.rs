@@ -240,6 +240,10 @@ impl Driver {
                 }
                 Ask::Usage(account) => usage_view(self.node.engine(), now, account),
                 Ask::Live => live_view(self.node.engine(), now),
+                Ask::Stop => {
+                    self.stop(now, turn);
+                    serde_json::Value::Null
+                }
                 Ask::Status => NodeStatus {
                     stats: self.node.stats(),
                     uptime_ms: now.tick.0 / 1_000,
@@ -314,19 +318,23 @@ impl Driver {
 
     fn signalled(&mut self, now: Now, turn: &mut Turn) {
         while let Some(wish) = self.signals.next() {
-            if wish != Wish::Stop {
-                continue;
+            if wish == Wish::Stop {
+                self.stop(now, turn);
             }
-            turn.stop = match turn.stop {
-                Stop::No => {
-                    self.node.begin_shutdown(now);
-                    let calls = self.node.stats().calls;
-                    tracing::info!(calls, "stopping: no new calls; again to stop at once");
-                    Stop::By(now.tick.plus_ms(self.stop_wait_ms))
-                }
-                Stop::By(_) | Stop::Now => Stop::Now,
-            };
         }
+    }
+
+    /// Once: no new calls. Again: at once.
+    fn stop(&mut self, now: Now, turn: &mut Turn) {
+        turn.stop = match turn.stop {
+            Stop::No => {
+                self.node.begin_shutdown(now);
+                let calls = self.node.stats().calls;
+                tracing::info!(calls, "stopping: no new calls; again to stop at once");
+                Stop::By(now.tick.plus_ms(self.stop_wait_ms))
+            }
+            Stop::By(_) | Stop::Now => Stop::Now,
+        };
     }
 
     fn is_over(&mut self, turn: &Turn) -> bool {
