@@ -10,7 +10,7 @@ use sip::transaction::ServerTx;
 use types::cdr::{HangupCause, HangupSide, LegRecord};
 use types::{DecisionId, Finding, Hold, LineId, Record, Tick, TrunkId};
 
-use crate::legs::Live;
+use crate::legs::{Live, is_exempt};
 use crate::node::{Node, Pending};
 use crate::register_path::LogIn;
 use crate::sip_reply::{self, Told};
@@ -45,6 +45,9 @@ impl Node {
                 self.stats.refused += 1;
                 self.must_store(records);
                 self.refuse_call(tx, &told);
+            }
+            Verdict::Admit(admission) if self.closing && admission.chargeable() => {
+                self.refuse_while_closing(request, flow, tx, admission.decision());
             }
             Verdict::Admit(admission) => {
                 self.stats.admitted += 1;
@@ -149,6 +152,23 @@ impl Node {
         );
     }
 
+    /// The node is about to stop: what was just held is given back.
+    fn refuse_while_closing(
+        &mut self,
+        request: &Message<'_>,
+        flow: &Flow,
+        tx: ServerTx,
+        decision: DecisionId,
+    ) {
+        let told = sip_reply::told(&[Finding::Overload], decision);
+        let leg = a_leg(request, flow);
+        let ended = ended(HangupCause::Fault, told.status, HangupSide::Ringfence, leg);
+        let records = self.engine.end(self.now, decision, ended);
+        self.stats.refused += 1;
+        self.must_store(records);
+        self.refuse_call(tx, &told);
+    }
+
     fn begin_call(
         &mut self,
         request: &Message<'_>,
@@ -182,6 +202,7 @@ impl Node {
             caller: route.caller,
             target: route.target,
             gated,
+            exempt: is_exempt(route.destination.class),
             trunks_tried: 0,
             from_line,
             from_trunk,

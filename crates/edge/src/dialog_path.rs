@@ -112,8 +112,8 @@ impl Node {
         request: &Message<'_>,
         flow: &Flow,
     ) -> bool {
-        let party = match self.calls.find(place.key) {
-            Some(live) => party(live, place.side),
+        let (party, exempt) = match self.calls.find(place.key) {
+            Some(live) => (party(live, place.side), live.exempt && place.side == Side::Caller),
             None => return false,
         };
         match party {
@@ -125,7 +125,7 @@ impl Node {
                 false
             }
             Party::Line(line) => {
-                if line.is_some_and(|line| !self.engine.ip_allowed(line, flow.peer.ip())) {
+                if !exempt && line.is_some_and(|line| !self.engine.ip_allowed(line, flow.peer.ip())) {
                     self.refuse_stateless(request, flow, 403);
                     return false;
                 }

@@ -5,7 +5,7 @@ use engine::Target;
 use sip::b2bua::{Call, CallKey};
 use slab::Slab;
 use types::cdr::{HangupCause, HangupSide, LegRecord};
-use types::{AccountId, DecisionId, LineId, Tick, TrunkId};
+use types::{AccountId, DecisionId, DestinationClass, LineId, Tick, TrunkId};
 
 /// A call in memory.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub struct Live {
     pub target: Target,
     /// Must its hold be durable before an INVITE leaves?
     pub gated: bool,
+    /// An emergency or support call: the caller's IP lock does not count.
+    pub exempt: bool,
     /// How many trunks of the route were tried.
     pub trunks_tried: usize,
     /// The line that called, when one of ours did.
@@ -89,4 +91,9 @@ impl Calls {
         self.generations[slot] = self.generations[slot].wrapping_add(1);
         Some(*self.slab.remove(slot))
     }
+}
+
+/// Emergency and support calls work from every address.
+pub const fn is_exempt(class: DestinationClass) -> bool {
+    matches!(class, DestinationClass::Emergency | DestinationClass::Support)
 }

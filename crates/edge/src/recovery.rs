@@ -9,7 +9,7 @@ use types::{DecisionId, Direction, Fact, Hold, Millis, Record, Snapshot, Tick};
 
 use engine::{Ended, Target};
 
-use crate::legs::Live;
+use crate::legs::{Live, is_exempt};
 use crate::node::Node;
 use crate::routing;
 
@@ -93,6 +93,7 @@ impl Node {
             caller: hold.caller.clone(),
             target: Target::Lines(Vec::new()),
             gated: false,
+            exempt: is_exempt(hold.destination.class),
             trunks_tried: 0,
             from_line: hold.line.filter(|_| outgoing),
             from_trunk: hold.trunk.filter(|_| !outgoing),

@@ -8,3 +8,5 @@ mod wire;
 mod world;
 
 mod calls;
+mod failover;
+mod refusals;

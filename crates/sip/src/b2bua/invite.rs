@@ -472,7 +472,8 @@ impl Call {
     ) {
         let leg = &mut self.legs[usize::from(index)];
         leg.state = LegState::Cancelling;
-        wire.transactions.cancel(wire.now.tick, leg.invite, wire.out);
+        // The hold may be settled before this INVITE has timed out: it must not go out again.
+        wire.transactions.give_up(wire.now.tick, leg.invite, wire.out);
         events.push(CallEvent::LegFailed { leg: index, status: 408 });
     }
 

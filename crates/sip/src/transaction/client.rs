@@ -193,6 +193,16 @@ impl Transactions {
         }
     }
 
+    /// As [`Transactions::cancel`], for a peer that stays silent and is not waited for: an INVITE
+    /// that nothing came back for is not repeated any more.
+    pub fn give_up(&mut self, now: Tick, invite: ClientTx, out: &mut Outbox) {
+        self.cancel(now, invite, out);
+        let Some(client) = self.clients.get_mut(invite.0) else { return };
+        if client.request.as_ref().is_some_and(|request| request.state == State::Calling) {
+            client.retransmit_at = Tick::NEVER;
+        }
+    }
+
     /// What the caller called it.
     pub fn client_user(&self, tx: ClientTx) -> Option<u64> {
         Some(self.clients.get(tx.0)?.user)
