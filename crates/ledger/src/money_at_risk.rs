@@ -185,7 +185,9 @@ impl Ledger {
 
     /// Takes over the un-billed usage from before the start.
     pub fn restore_unbilled(&mut self, account: AccountId, amount: Money) {
-        self.exposures.entry(account).or_default().unbilled = amount;
+        if !amount.is_zero() {
+            self.exposures.entry(account).or_default().unbilled = amount;
+        }
     }
 
     /// Opens a hold that was open before the start, whatever the levels are now.

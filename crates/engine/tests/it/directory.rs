@@ -53,3 +53,9 @@ fn an_account_reads_back_as_it_was_put() {
     assert_eq!(entry.lines(), [ALICE_LINE, ALICE_DESK]);
     assert_eq!(entry.numbers().len(), 2);
 }
+
+#[test]
+fn an_engine_can_move_to_the_thread_of_its_node() {
+    fn is_send<T: Send>(_: &T) {}
+    is_send(&World::new().engine);
+}

@@ -2,6 +2,7 @@
 
 use engine::{CallOrder, Deadlines, Extension};
 use types::cdr::HangupCause;
+use types::reason::Window;
 use types::{AccountStatus, DecisionId, Fact, Finding, HoldState, Money, Record, Tick};
 
 use crate::world::*;
@@ -287,4 +288,22 @@ fn warnings_come_once_for_each_multiple_while_people_talk() {
     world.pass_ms(12_000);
     let records = world.end(decision, HangupCause::Normal);
     assert_eq!(told(records), [(15_000, 15_200), (20_000, 20_000)]);
+}
+
+#[test]
+fn evening_comes_while_people_talk() {
+    // Off hours begin seven hours after noon; their level is below what two slices hold.
+    let mut world = World::with(|controls| controls.stop_level_off_hours = Some(micros(23_999)));
+    world.pass_ms(7 * 3_600_000 - 26_000);
+    let decision = world.call(PARIS);
+    world.engine.answered(world.now, decision);
+    world.pass_ms(25_000);
+    assert_eq!(world.engine.extend(world.now, decision), Extension::Granted);
+    world.engine.extension_stored(world.now, decision);
+    world.pass_ms(1_000);
+    let Extension::Refused(findings) = world.engine.extend(world.now, decision) else {
+        panic!("it is seven in the evening");
+    };
+    assert_eq!(findings.len(), 1);
+    assert!(matches!(findings[0], Finding::StopLevel { window: Window::OffHours, .. }));
 }
