@@ -3,6 +3,7 @@
 
 mod burst;
 mod crash;
+mod driven;
 mod identity;
 mod load;
 mod lock;
