@@ -213,8 +213,9 @@ impl Carrier {
                 }
             }
             Deed::AnswerAs(call, tag, twice) => {
+                let open = self.is_open(call);
                 self.answer(now, call, Some(tag), story);
-                if twice {
+                if twice && open {
                     self.agent.stray_answer(now, call, "other");
                 }
             }

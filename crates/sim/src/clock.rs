@@ -38,6 +38,11 @@ impl Clock {
         self.told
     }
 
+    /// How far the time last told is from the truth.
+    pub const fn drift_us(&self, now: u64) -> i64 {
+        self.told.0 - self.start.0 - now as i64
+    }
+
     const fn machine(&self, now: u64) -> UnixMicros {
         UnixMicros(self.start.0 + now as i64 + self.error_us)
     }

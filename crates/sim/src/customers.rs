@@ -133,6 +133,16 @@ impl Phone {
         }
     }
 
+    /// Asks for every call to be transferred.
+    pub fn refer_all(&mut self, now: u64, number: &str, story: &mut Story) {
+        let live: Vec<CallRef> = self.agent.live().collect();
+        for call in live {
+            let user = &self.agent.user;
+            story.tell(now, || format!("{user} wants a transfer to {number}"));
+            self.agent.refer(now, call, number);
+        }
+    }
+
     /// The plug is pulled.
     pub fn pull_plug(&mut self, now: u64, story: &mut Story) {
         let user = &self.agent.user;

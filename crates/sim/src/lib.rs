@@ -12,6 +12,7 @@ pub mod digest;
 pub mod disk;
 pub mod network;
 pub mod planted;
+pub mod scenario;
 pub mod seeds;
 pub mod story;
 pub mod town;

@@ -106,7 +106,7 @@ fn scenarios(files: &[String]) -> Result<bool, String> {
     let mut good = true;
     for file in files {
         let text = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
-        match Err::<String, String>(text) {
+        match sim::scenario::play(&text) {
             Ok(told) => print!("{told}"),
             Err(error) => {
                 good = false;

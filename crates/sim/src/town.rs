@@ -211,6 +211,15 @@ pub fn as_told(mut records: Vec<Record>, planted: Option<Planted>) -> Vec<Record
     records
 }
 
+/// The decision that a record belongs to, for those who look for a mistake.
+pub fn decision_of(record: &Record) -> String {
+    match record {
+        Record::Hold(hold) => format!("{} {:?} ", hold.decision, hold.state),
+        Record::Cdr(cdr) => format!("{} ", cdr.decision),
+        _ => String::new(),
+    }
+}
+
 /// A record in words, when it is worth telling.
 pub fn in_words(record: &Record) -> Option<String> {
     use types::decision::Outcome;

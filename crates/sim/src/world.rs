@@ -104,6 +104,8 @@ pub struct World {
     secrets: Dice,
     clock: Clock,
     network: Network,
+    /// Does the story name decisions? Good for finding mistakes, bad for reading.
+    pub names_decisions: bool,
     planted: Option<Planted>,
     addresses: BTreeMap<SocketAddr, usize>,
     wakes: Vec<u64>,
@@ -140,6 +142,7 @@ impl World {
             secrets: dice(SECRET_DICE),
             clock: Clock::new(setup.start),
             network: Network::new(setup.network, dice(NETWORK_DICE)),
+            names_decisions: true,
             planted: setup.planted,
             addresses: BTreeMap::new(),
             wakes: Vec::new(),
@@ -357,6 +360,7 @@ impl World {
         let newest = self.disk.snapshot(SnapshotWindow::at(UnixMicros(0))).newest;
         self.clock.restart(self.now, newest);
         let wall = self.clock.wall(self.now);
+        self.auditor.drift(self.clock.drift_us(self.now));
         let snapshot = self.disk.snapshot(SnapshotWindow::at(wall));
         self.secrets.fill(&mut self.config.secrets.nonce);
         self.secrets.fill(&mut self.config.secrets.tokens);
@@ -381,8 +385,11 @@ impl World {
         }
     }
 
-    fn node_now(&mut self) -> Now {
-        Now { tick: Tick(self.now - self.epoch), wall: self.clock.wall(self.now) }
+    /// The instant as the node is told it.
+    pub fn node_now(&mut self) -> Now {
+        let wall = self.clock.wall(self.now);
+        self.auditor.drift(self.clock.drift_us(self.now));
+        Now { tick: Tick(self.now - self.epoch), wall }
     }
 
     /// One input for the node, and everything that follows from it.
@@ -541,7 +548,8 @@ impl World {
     fn tell_records(&mut self, records: &[Record]) {
         for record in records {
             if let Some(line) = crate::town::in_words(record) {
-                self.story.tell(self.now, || line);
+                let id = if self.names_decisions { crate::town::decision_of(record) } else { String::new() };
+                self.story.tell(self.now, || id + &line);
             }
         }
     }

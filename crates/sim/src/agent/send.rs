@@ -118,6 +118,18 @@ impl Agent {
         }
     }
 
+    /// Asks for a transfer (RFC 3515).
+    pub fn refer(&mut self, now: u64, call: CallRef, number: &str) {
+        self.now = now;
+        self.calls[call].cseq += 1;
+        let cseq = self.calls[call].cseq;
+        let target = format!("<sip:{number}@{}>", self.domain);
+        let request = self.dialog_request(call, "REFER", cseq);
+        let request = request.with("Contact", self.contact()).with("Refer-To", target);
+        let to = self.next_hop(call);
+        self.send_request(request, Some(call), to, 0);
+    }
+
     /// Any other request inside a call.
     pub fn request(&mut self, now: u64, call: CallRef, method: &str) {
         self.now = now;

@@ -24,6 +24,8 @@ pub struct Leg {
     pub invited: u64,
     /// World time of the first 2xx at the node's door.
     pub answered: Option<u64>,
+    /// How wrong the node's wall clock was then.
+    pub drift_us: i64,
     /// World time of the first BYE at the node's door, either way.
     pub bye: Option<u64>,
     /// A final refusal passed.
@@ -67,7 +69,7 @@ impl Legs {
         now: u64,
         to: usize,
         wire: &Wire,
-        asked: &Books,
+        free: bool,
         kept: &Books,
     ) -> Result<(), String> {
         let key = (to, wire.call_id().to_owned());
@@ -76,7 +78,7 @@ impl Legs {
                 let trunk = self.carriers.get(&to).copied();
                 let number = wire.dialled();
                 let decision = match trunk {
-                    Some(trunk) => backing(trunk, &number, wire.call_id(), asked, kept)?,
+                    Some(trunk) => backing(trunk, &number, wire.call_id(), free, kept)?,
                     None => None,
                 };
                 self.legs
@@ -90,7 +92,7 @@ impl Legs {
     }
 
     /// Something came to the node.
-    pub fn received(&mut self, now: u64, from: usize, wire: &Wire) {
+    pub fn received(&mut self, now: u64, from: usize, wire: &Wire, drift_us: i64) {
         let key = (from, wire.call_id().to_owned());
         match (wire.is_request(), wire.method()) {
             (true, "INVITE") if wire.to_tag().is_empty() => {
@@ -98,7 +100,12 @@ impl Legs {
                 self.legs.entry(key).or_insert(leg);
             }
             (true, "BYE") => self.ended(now, &key, wire),
-            (false, "INVITE") => self.responded(now, &key, wire, true),
+            (false, "INVITE") => {
+                self.responded(now, &key, wire, true);
+                if let Some(leg) = self.legs.get_mut(&key).filter(|leg| leg.answered == Some(now)) {
+                    leg.drift_us = drift_us;
+                }
+            }
             _ => {}
         }
     }
@@ -131,25 +138,21 @@ impl Legs {
 }
 
 /// The durable hold that allows an INVITE to a carrier: of this trunk and number, and it names this leg, so that it
-/// can be hung up on after a crash. A hold of nothing, for a call without a price, need not be durable yet.
+/// can be hung up on after a crash. 
 fn backing(
     trunk: TrunkId,
     number: &str,
     call_id: &str,
-    asked: &Books,
+    free: bool,
     kept: &Books,
 ) -> Result<Option<DecisionId>, String> {
     let called = E164::from_digits(&international(number)).ok();
     let names =
         |hold: &&Hold| hold.legs.windows(call_id.len()).any(|bytes| bytes == call_id.as_bytes());
     let fits = |hold: &&Hold| hold.trunk == Some(trunk) && hold.destination.e164 == called;
-    let durable = kept.holds.values().find(|hold| fits(hold) && names(hold));
-    let free =
-        || asked.holds.values().find(|hold| hold.amount.is_zero() && fits(hold) && names(hold));
-    match durable.or_else(free) {
+    match kept.holds.values().find(|hold| fits(hold) && names(hold)) {
         Some(hold) => Ok(Some(hold.decision)),
-        // Short codes are emergency and support: they go out whatever the store says.
-        None if number.len() <= 6 => Ok(None),
+        None if free => Ok(None),
         None => Err(format!(
             "INVITE for {number} left for trunk {trunk} without a durable hold that names its leg"
         )),
@@ -165,6 +168,7 @@ impl Leg {
             decision: None,
             invited: now,
             answered: None,
+            drift_us: 0,
             bye: None,
             refused: false,
             tag: String::new(),
