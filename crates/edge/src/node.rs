@@ -13,7 +13,7 @@ use sip::registrar::Registrar;
 use sip::tokens::Tokens;
 use sip::transaction::{Matched, Transactions, TxEvent};
 use types::cdr::HangupCause;
-use types::{DecisionId, Fact, Map, Now, Record, Snapshot, Tick};
+use types::{DecisionId, Map, Now, Record, Snapshot, Tick};
 
 use crate::config::{NodeConfig, NodeError, Timers};
 use crate::io::{Input, Outputs, Reply, Stats, StoreRequest};
@@ -388,12 +388,6 @@ impl Node {
         self.with_call(key, |live, wire, events| {
             live.call.hang_up(wire, cause, 403, Some(&reason), events);
         });
-        if cause == HangupCause::MoneyEnded
-            && let Some(account) = self.calls.find(key).map(|live| live.account)
-        {
-            let fact = Fact::MoneyEnded { account, decision };
-            self.must_store(vec![Record::Fact(self.now.wall, fact)]);
-        }
     }
 
     // ---- the store

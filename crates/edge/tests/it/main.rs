@@ -8,5 +8,8 @@ mod wire;
 mod world;
 
 mod calls;
+mod cancelling;
 mod failover;
+mod hanging_up;
+mod money;
 mod refusals;

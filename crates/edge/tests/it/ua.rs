@@ -438,3 +438,10 @@ impl Leg {
         uri_of(&self.remote)
     }
 }
+
+impl Leg {
+    /// Sends BYE; what comes back is left in the inbox.
+    pub fn bye_crossing(&mut self) {
+        self.send("BYE", "", "");
+    }
+}

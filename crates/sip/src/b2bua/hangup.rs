@@ -28,7 +28,7 @@ impl Call {
         });
         match (self.phase, from) {
             (Phase::Answered, _) if self.winner == Some(fork) => {
-                self.unacked.retain(|unacked| unacked.to != from);
+                self.forgive_acks(wire, from);
                 let side = match from {
                     Side::Caller => HangupSide::Caller,
                     Side::Callee => HangupSide::Callee,
@@ -77,21 +77,28 @@ impl Call {
             self.bye_caller_after_ack = true;
             return;
         }
-        if side == Side::Callee
-            && let Some(owed) = self.owed_ack()
-        {
-            self.send_ack(wire, Side::Callee, winner, owed, None);
+        if let Some(owed) = self.owed_ack(side) {
+            self.send_ack(wire, side, winner, owed, None);
         }
         let mut dialog = self.dialog(side, winner).clone();
         self.send_bye_on(wire, &mut dialog, side, reason);
         self.dialog_mut(side, winner).local_cseq = dialog.local_cseq;
     }
 
-    /// The callee's 2xx that has had no ACK yet because the caller owes the answer.
-    fn owed_ack(&mut self) -> Option<u32> {
-        let unacked =
-            self.unacked.iter_mut().find(|u| u.to == Side::Caller && u.ack_owed.is_some())?;
-        unacked.ack_owed.take()
+    /// The CSeq of a side's 2xx that has had no ACK, because the other side owes the answer in its own.
+    fn owed_ack(&mut self, side: Side) -> Option<u32> {
+        let owes = |unacked: &&mut Unacked| unacked.to != side && unacked.ack_owed.is_some();
+        self.unacked.iter_mut().find(owes)?.ack_owed.take()
+    }
+
+    /// A side hung up: its ACKs are not waited for any more, and not withheld from the other side.
+    fn forgive_acks(&mut self, wire: &mut Wire<'_>, side: Side) {
+        if let Some(owed) = self.owed_ack(side.other())
+            && let Some(winner) = self.winner
+        {
+            self.send_ack(wire, side.other(), winner, owed, None);
+        }
+        self.unacked.retain(|unacked| unacked.to != side);
     }
 
     /// BYE on a dialog.
@@ -229,20 +236,17 @@ impl Call {
     /// Repeats 2xx responses that had no ACK; a side that never acknowledges ends the call.
     fn repeat_answers(&mut self, wire: &mut Wire<'_>, events: &mut Vec<CallEvent>) {
         let (now, t2) = (wire.now.tick, wire.settings.t2_ms);
-        let mut given_up = false;
-        self.unacked.retain_mut(|unacked: &mut Unacked| {
-            if now >= unacked.until {
-                given_up = true;
-                return false;
-            }
+        let overdue = |unacked: &&Unacked| now >= unacked.until;
+        let given_up: Vec<Side> = self.unacked.iter().filter(overdue).map(|u| u.to).collect();
+        given_up.iter().for_each(|side| self.forgive_acks(wire, *side));
+        self.unacked.iter_mut().for_each(|unacked: &mut Unacked| {
             if now >= unacked.next {
                 wire.out.push(unacked.flow, &unacked.bytes);
                 unacked.interval_ms = (unacked.interval_ms * 2).min(t2);
                 unacked.next = now.plus_ms(unacked.interval_ms);
             }
-            true
         });
-        if given_up {
+        if !given_up.is_empty() {
             self.send_deferred_bye(wire);
             self.hang_up(wire, HangupCause::Fault, 408, None, events);
         }
