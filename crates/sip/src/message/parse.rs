@@ -9,7 +9,7 @@ use super::error::{Fault, ParseError, ParseErrorKind};
 use super::headers::{Kind, NAMES, Name};
 use super::message::{Message, Slot};
 use super::method::Method;
-use super::name_addr::read_name_addr;
+use super::name_addr::{NameAddr, read_name_addr};
 use super::scan::{self, Scanner, TOKEN, split_byte};
 use super::uri::{Scheme, Uri};
 use super::values::{CSeq, check_call_id, read_cseq, read_number};
@@ -39,18 +39,48 @@ struct Lines {
 /// A fault by kind, place and line.
 struct Place(ParseErrorKind, usize, usize);
 
+impl Lines {
+    fn new() -> Lines {
+        Lines {
+            start: (0, 0),
+            start_line: 1,
+            body: 0,
+            end_line: 0,
+            slots: ArrayVec::new(),
+            numbers: ArrayVec::new(),
+            first: [u8::MAX; NAMES],
+        }
+    }
+}
+
 pub(super) fn parse(bytes: &mut [u8], origin: Origin) -> Result<Message<'_>, ParseError> {
-    let found = find_lines(bytes);
+    let mut lines = Lines::new();
+    let found = find_lines(bytes, &mut lines);
     let bytes: &[u8] = bytes;
     let error = |Place(kind, at, line)| {
         ParseError::new(kind, line, at, bytes.get(at..).unwrap_or_default())
     };
-    let lines = found.map_err(error)?;
+    found.map_err(error)?;
     let head = std::str::from_utf8(&bytes[..lines.body]).map_err(|utf8| {
         let at = utf8.valid_up_to();
         error(Place(ParseErrorKind::NotUtf8, at, line_of(&lines, at)))
     })?;
-    read(head, &bytes[lines.body..], lines, origin).map_err(error)
+    let parts = read(head, &bytes[lines.body..], &lines, origin).map_err(error)?;
+    Ok(Message {
+        start: parts.start,
+        body: parts.body,
+        head,
+        target: parts.target,
+        via: parts.via,
+        from: parts.from,
+        to: parts.to,
+        call_id: parts.call_id,
+        cseq: parts.cseq,
+        max_forwards: parts.max_forwards,
+        first: lines.first,
+        // A copy of the slots in use is cheaper than moving all of them.
+        slots: lines.slots.iter().copied().collect(),
+    })
 }
 
 /// The line of an offset, for a fault.
@@ -60,7 +90,7 @@ fn line_of(lines: &Lines, at: usize) -> usize {
 }
 
 /// Splits the header section into lines; folded lines become one (RFC 3261 §7.3.1).
-fn find_lines(bytes: &mut [u8]) -> Result<Lines, Place> {
+fn find_lines(bytes: &mut [u8], lines: &mut Lines) -> Result<(), Place> {
     if bytes.len() > MAX_MESSAGE {
         return Err(Place(ParseErrorKind::TooLarge, MAX_MESSAGE, 1));
     }
@@ -78,15 +108,7 @@ fn find_lines(bytes: &mut [u8]) -> Result<Lines, Place> {
     if from == bytes.len() {
         return Err(Place(ParseErrorKind::Empty, from, start_line));
     }
-    let mut lines = Lines {
-        start: (0, 0),
-        start_line,
-        body: 0,
-        end_line: 0,
-        slots: ArrayVec::new(),
-        numbers: ArrayVec::new(),
-        first: [u8::MAX; NAMES],
-    };
+    lines.start_line = start_line;
     let (mut line, mut line_here) = (start_line, start_line);
     // Has the line a control character after a backslash?
     let mut has_escaped = false;
@@ -117,7 +139,7 @@ fn find_lines(bytes: &mut [u8]) -> Result<Lines, Place> {
         line_here += 1;
         if at == from {
             (lines.body, lines.end_line) = (next, line);
-            return Ok(lines);
+            return Ok(());
         }
         if let Some(b' ' | b'\t') = bytes[..limit].get(next) {
             // RFC 3261 §25.1 HCOLON: a line may be folded after the colon, not before.
@@ -136,7 +158,7 @@ fn find_lines(bytes: &mut [u8]) -> Result<Lines, Place> {
         }
         match is_start {
             true => lines.start = (from, at),
-            false => add_header(&mut lines, bytes, from, at, line)?,
+            false => add_header(lines, bytes, from, at, line)?,
         }
         (from, line, at) = (next, line_here, next);
     }
@@ -168,28 +190,22 @@ fn add_header(
     line: usize,
 ) -> Result<(), Place> {
     let bad_name = Err(Place(ParseErrorKind::HeaderName, from, line));
-    let mut at = from;
-    while at < to && scan::is(TOKEN, bytes[at]) {
-        at += 1;
-    }
-    let name_end = at;
+    let text = &bytes[from..to];
+    let name_len = text.iter().position(|&b| !scan::is(TOKEN, b)).unwrap_or(0);
     // RFC 3261 §25.1 HCOLON: white space may stand before the colon.
-    while at < to && matches!(bytes[at], b' ' | b'\t') {
-        at += 1;
-    }
-    if name_end == from || at - from > MAX_NAME || at == to || bytes[at] != b':' {
+    let is_blank = |b: &u8| matches!(b, b' ' | b'\t');
+    let blanks = text[name_len..].iter().take_while(|&b| is_blank(b)).count();
+    let colon = name_len + blanks;
+    if name_len == 0 || colon > MAX_NAME || text.get(colon) != Some(&b':') {
         return bad_name;
     }
-    let is_blank = |b: u8| matches!(b, b' ' | b'\t');
-    let mut value_at = at + 1;
-    while value_at < to && is_blank(bytes[value_at]) {
-        value_at += 1;
-    }
-    let mut value_end = to;
-    while value_end > value_at && is_blank(bytes[value_end - 1]) {
-        value_end -= 1;
-    }
-    let name = Name::find(&bytes[from..name_end]);
+    let value = &text[colon + 1..];
+    let leading = value.iter().take_while(|&b| is_blank(b)).count();
+    let value = &value[leading..];
+    let trailing = value.iter().rev().take_while(|&b| is_blank(b)).count();
+    let value_at = from + colon + 1 + leading;
+    let value_len = value.len() - trailing;
+    let name = Name::find(&text[..name_len]);
     let index = lines.slots.len() as u8;
     let first = &mut lines.first[name as usize];
     if *first == u8::MAX {
@@ -199,10 +215,10 @@ fn add_header(
     }
     let slot = Slot {
         name,
-        name_len: (name_end - from) as u8,
+        name_len: name_len as u8,
         name_at: from as u16,
         value_at: value_at as u16,
-        value_len: (value_end - value_at) as u16,
+        value_len: value_len as u16,
     };
     let too_many = |_| Place(ParseErrorKind::TooManyHeaders, from, line);
     lines.numbers.try_push(line as u16).map_err(too_many)?;
@@ -210,17 +226,30 @@ fn add_header(
     Ok(())
 }
 
+/// What every message has.
+struct Parts<'a> {
+    start: StartLine<'a>,
+    body: &'a [u8],
+    target: Option<Uri<'a>>,
+    via: Via<'a>,
+    from: NameAddr<'a>,
+    to: NameAddr<'a>,
+    call_id: &'a str,
+    cseq: CSeq<'a>,
+    max_forwards: Option<u8>,
+}
+
 /// Reads start line and mandatory headers, then cuts the body.
 fn read<'a>(
     head: &'a str,
     rest: &'a [u8],
-    lines: Lines,
+    lines: &Lines,
     origin: Origin,
-) -> Result<Message<'a>, Place> {
+) -> Result<Parts<'a>, Place> {
     let (from, to) = lines.start;
     let (start, target) = read_start_line(&head[from..to])
         .map_err(|(kind, at)| Place(kind, from + at, lines.start_line))?;
-    let reader = Reader { head, lines: &lines };
+    let reader = Reader { head, lines };
     let via = reader.vias()?;
     let from = reader.must(Name::From, read_name_addr)?;
     let to = reader.must(Name::To, read_name_addr)?;
@@ -234,10 +263,9 @@ fn read<'a>(
         return Err(reader.fault(Name::CSeq, 0, ParseErrorKind::MethodMismatch));
     }
     let body = reader.body(rest, origin)?;
-    Ok(Message {
+    Ok(Parts {
         start,
         body,
-        head,
         target,
         via,
         from,
@@ -245,8 +273,6 @@ fn read<'a>(
         call_id,
         cseq,
         max_forwards: max_forwards.map(|hops| hops as u8),
-        first: lines.first,
-        slots: lines.slots,
     })
 }
 

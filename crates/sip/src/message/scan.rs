@@ -75,6 +75,12 @@ pub(crate) fn find_control(bytes: &[u8], from: usize) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;
     let mut at = from;
+    // Sixteen at once become two or three vector instructions.
+    while let Some((sixteen, _)) = bytes[at..].split_first_chunk::<16>()
+        && !sixteen.iter().fold(false, |found, &b| found | (b < 0x20) | (b == 0x7f))
+    {
+        at += 16;
+    }
     while let Some(eight) = bytes.get(at..at + 8) {
         let word = u64::from_le_bytes(eight.try_into().expect("eight bytes"));
         let below_space = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
@@ -182,12 +188,10 @@ impl<'a> Scanner<'a> {
     /// The longest run of the class; may be empty.
     #[inline]
     pub fn run(&mut self, class: u8) -> &'a str {
-        let from = self.at;
-        let bytes = self.text.as_bytes();
-        while self.at < bytes.len() && is(class, bytes[self.at]) {
-            self.at += 1;
-        }
-        self.since(from)
+        let rest = self.rest();
+        let len = rest.bytes().position(|b| !is(class, b)).unwrap_or(rest.len());
+        self.at += len;
+        &rest[..len]
     }
 
     /// A fault at the cursor.

@@ -213,7 +213,13 @@ fn params(text: &str) -> Result<Params<'_>, UriError> {
         };
     };
     let mut names: ArrayVec<&str, MAX_PARAMS> = ArrayVec::new();
-    for param in list.split(';') {
+    let mut rest = Some(list);
+    while let Some(list) = rest {
+        let (param, after) = match split_byte(list, b';') {
+            Some((param, after)) => (param, Some(after)),
+            None => (list, None),
+        };
+        rest = after;
         let (name, value) = match split_byte(param, b'=') {
             Some((name, value)) => (name, Some(value)),
             None => (param, None),
