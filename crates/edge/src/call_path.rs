@@ -325,6 +325,10 @@ impl Node {
     fn leg_failed(&mut self, key: CallKey, leg: u8, status: u16) {
         let Some(live) = self.calls.find(key) else { return };
         live.best_status = better_status(live.best_status, status);
+        if matches!(status, 600..=699) {
+            // RFC 3261 §16.7 step 5: declined on one phone is declined on all.
+            return self.reject(key, status, HangupSide::Callee, cause_of(status));
+        }
         if live.call.open_legs() > 0 {
             return;
         }

@@ -220,12 +220,12 @@ impl Node {
         match self.transactions.match_request(now, request, flow, &mut self.out.sends) {
             Matched::Absorbed => {}
             Matched::DialogAck => self.dialog_ack(request, flow),
-            Matched::Cancel { user, .. } => {
-                if let Some(User { call, purpose: Purpose::CallerInvite }) = User::unpack(user) {
-                    self.with_call(call, |live, wire, events| {
-                        live.call.caller_cancelled(wire, events)
-                    });
-                }
+            Matched::Cancel { user, invite } => {
+                let Some(user) = User::unpack(user) else { return };
+                self.with_call(user.call, |live, wire, events| match user.purpose {
+                    Purpose::CallerInvite => live.call.caller_cancelled(wire, events),
+                    _ => live.call.relay_cancelled(wire, invite),
+                });
             }
             Matched::CancelUnknown => self.refuse_stateless(request, flow, 481),
             Matched::New if request.to().tag().is_some() => self.dialog_request(request, flow),

@@ -10,6 +10,8 @@ mod world;
 mod calls;
 mod cancelling;
 mod failover;
+mod forks;
 mod hanging_up;
+mod in_dialog;
 mod money;
 mod refusals;

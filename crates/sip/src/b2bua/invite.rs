@@ -262,7 +262,8 @@ impl Call {
             ..Reply::new(status, &dialog.local_tag)
         };
         let ack_owed = self.caller.offer.is_none().then_some(response.cseq().number);
-        let cseq = dialog.remote_cseq.unwrap_or(0);
+        // Not the fork's: that one has counted a PRACK or UPDATE since.
+        let cseq = self.caller.dialog.remote_cseq.unwrap_or(0);
         let flow = dialog.flow;
         let bytes = respond_and_keep(wire, tx, &reply);
         self.unacked.push(unacked(wire, Side::Caller, cseq, flow, bytes, ack_owed));
@@ -547,7 +548,7 @@ impl Call {
     /// The call is over for people; tells the owner once.
     pub(super) fn over(
         &mut self,
-        wire: &Wire<'_>,
+        wire: &mut Wire<'_>,
         side: HangupSide,
         cause: HangupCause,
         status: u16,
@@ -558,6 +559,7 @@ impl Call {
         }
         self.phase = Phase::Ending;
         self.sessions = [None, None];
+        self.abandon_relays(wire);
         self.tidy_deadline = wire.now.tick.plus_ms((ACK_WAIT_FACTOR + 8) * wire.settings.t1_ms);
         events.push(CallEvent::Over { side, cause, status });
     }

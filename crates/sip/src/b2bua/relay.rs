@@ -154,6 +154,7 @@ impl Call {
             return;
         }
         let Some(position) = self.relays.iter().position(|r| r.id == id && r.to == to) else {
+            self.acknowledge_late(wire, to, response);
             return;
         };
         match status {
@@ -174,6 +175,16 @@ impl Call {
         response.cseq().method == Method::Invite
             && is_success
             && self.repeat_ack(wire, to, response)
+    }
+
+    /// A re-INVITE was answered after the call was over: only acknowledged.
+    fn acknowledge_late(&mut self, wire: &mut Wire<'_>, to: Side, response: &Message<'_>) {
+        let is_success = response.status().is_some_and(|status| (200..300).contains(&status));
+        if let Some(winner) = self.winner.filter(|_| is_success)
+            && response.cseq().method == Method::Invite
+        {
+            self.send_ack(wire, to, winner, response.cseq().number, None);
+        }
     }
 
     fn relay_provisional(&mut self, wire: &mut Wire<'_>, position: usize, response: &Message<'_>) {
@@ -250,6 +261,23 @@ impl Call {
     ) {
         if status == 481 && method != OwnedMethod::Prack {
             self.hang_up(wire, HangupCause::SessionExpired, 408, None, events);
+        }
+    }
+
+    /// CANCEL of a re-INVITE: passed on; its final response comes back the usual way.
+    pub fn relay_cancelled(&mut self, wire: &mut Wire<'_>, invite: ServerTx) {
+        let asked = |relay: &&Relay| relay.server == invite && relay.method == OwnedMethod::Invite;
+        if let Some(relay) = self.relays.iter().find(asked) {
+            wire.transactions.cancel(wire.now.tick, relay.client, wire.out);
+        }
+    }
+
+    /// The call is over: what was asked meanwhile gets no answer from the other side.
+    pub(super) fn abandon_relays(&mut self, wire: &mut Wire<'_>) {
+        for relay in std::mem::take(&mut self.relays) {
+            // RFC 3261 §15.1.2: requests that are pending when the BYE comes are answered with 487.
+            self.refuse(wire, relay.server, 487);
+            wire.transactions.cancel(wire.now.tick, relay.client, wire.out);
         }
     }
 
