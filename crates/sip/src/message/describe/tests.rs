@@ -53,3 +53,42 @@ fn says_a_response() {
     assert_eq!(said.headers.last().map(|h| &h.parts), Some(&vec![challenge]));
     assert_eq!(said.body.error.as_deref(), Some("Content-Type missing"));
 }
+
+#[test]
+fn says_it_as_data() {
+    let mut bytes = TEXT.as_bytes().to_vec();
+    let message = Message::parse(&mut bytes, Origin::Datagram).expect("well-formed");
+    let json = serde_json::to_value(describe(&message)).expect("plain data");
+    let at = |place: &str| json.pointer(place).unwrap_or_else(|| panic!("{place}")).to_string();
+    assert_eq!(at("/start/kind"), "\"request\"");
+    assert_eq!(at("/start/method"), "\"REGISTER\"");
+    assert_eq!(at("/start/uri/user"), "\"alice\"");
+    assert_eq!(at("/start/uri/port"), "5070");
+    assert_eq!(at("/headers/0/name"), "\"Via\"");
+    assert_eq!(
+        at("/headers/0/parts/0"),
+        r#"{"host":"a","kind":"via","params":[{"name":"rport"},{"name":"branch","value":"x"}],"port":1,"transport":"UDP"}"#
+    );
+    assert_eq!(at("/headers/4/parts/0"), r#"{"kind":"number","method":"REGISTER","number":7}"#);
+    assert_eq!(at("/headers/5/parts/0"), r#"{"kind":"star"}"#);
+    assert_eq!(at("/headers/6/parts/1/kind"), "\"malformed\"");
+    assert_eq!(
+        at("/body"),
+        r#"{"bytes":32,"content_type":"application/sdp","error":null,"is_hold":true,"media":1,"parts":1}"#
+    );
+    assert!(!json.to_string().contains("SECRET"));
+}
+
+#[test]
+fn shows_no_secret() {
+    for value in ["Digest username=\"u\",response=\"SECRET\"", "Basic SECRET", "Digest SECRET="] {
+        let text = format!(
+            "OPTIONS sip:h SIP/2.0\r\nVia: SIP/2.0/UDP a\r\nFrom: <sip:a@h>\r\nTo: <sip:a@h>\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\n\
+             Authorization: {value}\r\n\r\n"
+        );
+        let mut bytes = text.into_bytes();
+        let message = Message::parse(&mut bytes, Origin::Datagram).expect("well-formed");
+        let said = describe(&message).to_string();
+        assert!(!said.contains("SECRET") && said.contains("malformed"), "{said}");
+    }
+}
