@@ -9,9 +9,12 @@ mod world;
 
 mod calls;
 mod cancelling;
+mod credentials;
 mod failover;
+mod flows;
 mod forks;
 mod hanging_up;
 mod in_dialog;
 mod money;
 mod refusals;
+mod registering;

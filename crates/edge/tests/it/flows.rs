@@ -1,0 +1,183 @@
+//! Where requests within a dialog may come from (F6, I1).
+
+use crate::calls::{alice, carrier, talk, talk_between};
+use crate::town::*;
+use crate::ua::{Leg, Ua};
+use crate::wire::Got;
+use crate::world::World;
+
+/// The same dialog end, seen from another address.
+fn at(leg: &Leg, ua: &Ua) -> Leg {
+    Leg { ua: ua.clone(), ..leg.clone() }
+}
+
+fn challenge_of(leg: &mut Leg, method: &str) -> Got {
+    leg.send(method, "", "");
+    leg.expect(407)
+}
+
+#[test]
+fn a_stranger_with_the_right_tags() {
+    let world = World::new();
+    let (mut caller, mut callee) = talk(&world, FIXED);
+    // As the caller: challenged. As the carrier: refused.
+    let mut stranger = at(&caller, &caller.ua.moved("203.0.113.66:5060"));
+    for method in ["BYE", "INFO", "UPDATE", "OPTIONS"] {
+        challenge_of(&mut stranger, method);
+    }
+    let mut stranger = at(&callee, &callee.ua.moved("203.0.113.66:5060"));
+    for method in ["BYE", "INFO", "UPDATE", "OPTIONS"] {
+        stranger.send(method, "", "");
+        stranger.expect(403);
+    }
+    // With his own good credentials he is still a stranger.
+    let eve = world.ua("203.0.113.66:5060", EVE);
+    let mut stranger = at(&caller, &eve);
+    let challenge = challenge_of(&mut stranger, "BYE");
+    let line = eve.credentials(&challenge, "BYE", &stranger.target, 1);
+    stranger.send("BYE", &line, "");
+    stranger.expect(403);
+    // The other line of the same account is not the one that called.
+    let other_line = world.ua("203.0.113.66:5060", ALICE2);
+    let mut stranger = at(&caller, &other_line);
+    let challenge = challenge_of(&mut stranger, "BYE");
+    let line = other_line.credentials(&challenge, "BYE", &stranger.target, 1);
+    stranger.send("BYE", &line, "");
+    stranger.expect(403);
+    world.advance(10_000);
+    caller.expect_nothing();
+    callee.expect_nothing();
+    caller.bye();
+    callee.take_bye();
+    world.ended_as("outgoing 10000ms 2000/1000 normal 200 Caller");
+    world.finish();
+}
+
+#[test]
+fn a_strangers_ack_is_not_the_callers() {
+    let world = World::new();
+    let mut caller = alice(&world).invite(FIXED);
+    let mut callee = carrier(&world).expect_invite();
+    callee.reply(200);
+    callee.expect("ACK");
+    caller.expect(200);
+    at(&caller, &caller.ua.moved("203.0.113.66:5060")).ack();
+    world.advance(500);
+    caller.expect(200);
+    // Another port of the same host will do.
+    at(&caller, &caller.ua.moved("203.0.113.7:9999")).ack();
+    world.advance(5_000);
+    caller.expect_nothing();
+    caller.bye();
+    callee.take_bye();
+    world.finish();
+}
+
+#[test]
+fn a_phone_that_moved_goes_on_there() {
+    let world = World::new();
+    let (caller, mut callee) = talk(&world, FIXED);
+    let moved = caller.ua.moved("203.0.113.200:6000");
+    let mut caller = at(&caller, &moved);
+    caller.send("UPDATE", "", "");
+    let challenge = caller.expect(407);
+    let line = moved.credentials(&challenge, "UPDATE", &caller.target, 1);
+    caller.send("UPDATE", &line, "");
+    caller.expect((200, "UPDATE"));
+    // What comes from the other side goes to the new place.
+    callee.send("INFO", "", "x");
+    let info = caller.expect("INFO");
+    assert_eq!(info.flow.peer, moved.flow.peer);
+    assert_eq!(info.uri, moved.contact());
+    caller.respond(&info, 200, "", "");
+    callee.expect((200, "INFO"));
+    callee.bye();
+    caller.take_bye();
+    world.finish();
+}
+
+#[test]
+fn a_phone_that_reconnected_goes_on_there() {
+    let world = World::new();
+    let phone = world.tcp_ua("203.0.113.7:5060", ALICE);
+    let (caller, mut callee) = talk_between(&phone, &carrier(&world), FIXED);
+    world.flow_closed(phone.flow);
+    let mut again = phone.clone();
+    again.flow.connection += 7;
+    let mut caller = at(&caller, &again);
+    let challenge = challenge_of(&mut caller, "UPDATE");
+    let line = again.credentials(&challenge, "UPDATE", &caller.target, 1);
+    caller.send("UPDATE", &line, "");
+    caller.expect((200, "UPDATE"));
+    callee.bye();
+    let bye = caller.take_bye();
+    assert_eq!(bye.flow, again.flow);
+    world.finish();
+}
+
+#[test]
+fn a_called_phone_that_moved() {
+    let world = World::new();
+    let bob = world.ua("203.0.113.20:5070", BOB);
+    bob.register();
+    let (mut caller, callee) = talk_between(&alice(&world), &bob, "bob1");
+    let moved = bob.moved("203.0.113.21:5071");
+    let mut callee = at(&callee, &moved);
+    let challenge = challenge_of(&mut callee, "UPDATE");
+    let line = moved.credentials(&challenge, "UPDATE", &callee.target, 1);
+    callee.send("UPDATE", &line, "");
+    callee.expect((200, "UPDATE"));
+    caller.send("BYE", "", "");
+    caller.expect((200, "BYE"));
+    let bye = callee.take_bye();
+    assert_eq!(bye.flow.peer, moved.flow.peer);
+    world.finish();
+}
+
+#[test]
+fn a_trunk_from_another_port() {
+    let world = World::new();
+    let (mut caller, callee) = talk(&world, FIXED);
+    let mut elsewhere = at(&callee, &callee.ua.moved("198.51.100.1:40000"));
+    world.advance(1_000);
+    elsewhere.bye();
+    caller.take_bye();
+    world.ended_as("outgoing 1000ms 200/100 normal 200 Callee");
+    // Another carrier of ours is not this one.
+    let (mut caller, mut callee) = talk(&world, FIXED);
+    let mut other = at(&callee, &callee.ua.moved("198.51.100.2:5060"));
+    other.send("BYE", "", "");
+    other.expect(403);
+    caller.expect_nothing();
+    caller.bye();
+    callee.take_bye();
+    world.finish();
+}
+
+#[test]
+fn the_ip_lock_holds_within_dialogs() {
+    let world = World::new();
+    let (mut caller, mut callee) = talk(&world, FIXED);
+    let mut account = Town::new().account(1).clone();
+    account.controls.ip_lock = vec!["203.0.113.7/32".parse().unwrap()];
+    world.command(engine::Command::PutAccount(account.clone())).unwrap();
+    // Elsewhere: not even a challenge.
+    let moved = caller.ua.moved("203.0.113.66:5060");
+    let mut stolen = at(&caller, &moved);
+    stolen.send("BYE", "", "");
+    stolen.expect(403);
+    moved.send_request(&moved.register_request(60));
+    let challenge = moved.expect(401);
+    let line = moved.credentials(&challenge, "BYE", &stolen.target, 1);
+    stolen.send("BYE", &line.replace("Authorization", "Proxy-Authorization"), "");
+    stolen.expect(403);
+    // The lock is judged anew for each request, on the dialog's own flow, too.
+    account.controls.ip_lock = vec!["192.0.2.0/24".parse().unwrap()];
+    world.command(engine::Command::PutAccount(account)).unwrap();
+    caller.send("INFO", "", "x");
+    caller.expect(403);
+    callee.expect_nothing();
+    callee.bye();
+    caller.take_bye();
+    world.finish();
+}
