@@ -91,7 +91,7 @@ CREATE TABLE hold (
     line        BIGINT,
     to_account  BIGINT,
     direction   TEXT   NOT NULL,
-    amount      BIGINT NOT NULL CHECK (amount >= 0),
+    amount      BIGINT NOT NULL,
     covered_ms  BIGINT NOT NULL,
     started     BIGINT NOT NULL,
     answered    BIGINT,
@@ -115,16 +115,13 @@ CREATE TABLE cdr (
     answered    BIGINT,
     ended       BIGINT NOT NULL,
     duration_ms BIGINT NOT NULL,
-    price       BIGINT NOT NULL CHECK (price >= 0),
-    cost        BIGINT NOT NULL CHECK (cost >= 0),
+    price       BIGINT NOT NULL,
+    cost        BIGINT NOT NULL,
     trunk       BIGINT,
     cause       TEXT   NOT NULL,
     status      BIGINT NOT NULL,
     detail      TEXT   NOT NULL   -- JSON
 );
-CREATE INDEX cdr_started ON cdr (started);
-CREATE INDEX cdr_account ON cdr (account, started);
-CREATE INDEX cdr_to_account ON cdr (to_account, started) WHERE to_account IS NOT NULL;
 CREATE INDEX cdr_hotspot ON cdr (started) WHERE hotspot = 1;
 
 -- Double entry: a row has both sides, so that debits and credits cannot differ.
@@ -135,25 +132,52 @@ CREATE TABLE transfer (
     debit_id    BIGINT NOT NULL,  -- account or trunk; 0 where the kind has but one
     credit      BIGINT NOT NULL,
     credit_id   BIGINT NOT NULL,
-    amount      BIGINT NOT NULL CHECK (amount >= 0),
+    amount      BIGINT NOT NULL,
     at          BIGINT NOT NULL,
     PRIMARY KEY (decision, kind)
 ) WITHOUT ROWID;
 
 -- What follows is kept in the transaction of the CDR, and can be computed from the CDRs again.
+--
+-- Accounts call in any order, so that sums and indexes by account would touch pages all over the
+-- database with every CDR. Each CDR therefore only adds a short row to `recent`; when there are some
+-- thousands, they are moved into the tables below it, sorted, in one go. A question about an account
+-- looks at both.
 
--- A sum that overflowed is no integer any more and fails the check.
+CREATE TABLE recent (
+    decision    INTEGER PRIMARY KEY,
+    account     BIGINT NOT NULL,
+    to_account  BIGINT,
+    at          BIGINT NOT NULL,  -- start of the five minutes in which the call ended
+    costly      BIGINT NOT NULL,
+    price       BIGINT NOT NULL
+);
+
 CREATE TABLE account_total (
     account     INTEGER PRIMARY KEY,
-    unbilled    BIGINT NOT NULL CHECK (unbilled < 9223372036854775807)
+    unbilled    BIGINT NOT NULL
 );
 
 CREATE TABLE spending (
     at          BIGINT NOT NULL,  -- start of five minutes
     account     BIGINT NOT NULL,
     costly      BIGINT NOT NULL,
-    amount      BIGINT NOT NULL CHECK (amount < 9223372036854775807),
+    amount      BIGINT NOT NULL,
     PRIMARY KEY (at, account, costly)
+) WITHOUT ROWID;
+
+-- The calls of an account, by move: each move writes its rows behind those of the one before.
+CREATE TABLE move (
+    move           INTEGER PRIMARY KEY,
+    first_decision BIGINT NOT NULL,
+    last_decision  BIGINT NOT NULL
+);
+
+CREATE TABLE account_call (
+    move        BIGINT NOT NULL,
+    account     BIGINT NOT NULL,
+    decision    BIGINT NOT NULL,
+    PRIMARY KEY (move, account, decision)
 ) WITHOUT ROWID;
 
 CREATE TABLE country_called (

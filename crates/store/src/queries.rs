@@ -193,7 +193,7 @@ pub struct Verification {
 
 /// The questions. Lists come in the order of their keys, calls and facts newest first.
 pub trait Reader {
-    /// CDRs, newest first.
+    /// CDRs, newest decision first.
     fn calls(&self, filter: &CallFilter) -> Result<Vec<Cdr>, StoreError>;
 
     /// One decision by its id.

@@ -13,6 +13,10 @@ use crate::queries::Problem;
 /// Spending is summed up by stretches of this length.
 pub const STRETCH_US: i64 = 300 * 1_000_000;
 
+/// The most that one call may be charged or cost: a billion units. Sums of any number of calls that
+/// a database can hold then fit.
+pub const MOST: Money = Money::from_units(1_000_000_000);
+
 /// The start of the five-minute stretch of a time.
 pub fn stretch(at: UnixMicros) -> UnixMicros {
     UnixMicros(at.0.saturating_sub(at.0.rem_euclid(STRETCH_US)))
@@ -26,27 +30,19 @@ pub fn refusal(record: &Record) -> Option<String> {
     let bad_id = |id: DecisionId| {
         i64::try_from(id.0).is_err().then(|| format!("decision {id} is beyond any clock"))
     };
+    let bad_sum = |what: &str, id: DecisionId, amount: Money| {
+        (amount.is_negative() || amount > MOST).then(|| format!("call {id}: {what} of {amount}"))
+    };
     match record {
-        Record::Hold(hold) => {
-            bad_id(hold.decision).or_else(|| too_long("hold", hold.covered_ms)).or_else(|| {
-                hold.amount
-                    .is_negative()
-                    .then(|| format!("call {}: hold of {}", hold.decision, hold.amount))
-            })
-        }
-        Record::Cdr(cdr) => {
-            bad_id(cdr.decision).or_else(|| too_long("call", cdr.duration_ms)).or_else(|| {
-                (cdr.price.is_negative() || cdr.cost.is_negative()).then(|| {
-                    format!("call {}: price {}, cost {}", cdr.decision, cdr.price, cdr.cost)
-                })
-            })
-        }
-        Record::Transfer(transfer) => bad_id(transfer.decision).or_else(|| {
-            transfer
-                .amount
-                .is_negative()
-                .then(|| format!("call {}: transfer of {}", transfer.decision, transfer.amount))
-        }),
+        Record::Hold(hold) => bad_id(hold.decision)
+            .or_else(|| too_long("hold", hold.covered_ms))
+            .or_else(|| bad_sum("hold", hold.decision, hold.amount)),
+        Record::Cdr(cdr) => bad_id(cdr.decision)
+            .or_else(|| too_long("call", cdr.duration_ms))
+            .or_else(|| bad_sum("price", cdr.decision, cdr.price))
+            .or_else(|| bad_sum("cost", cdr.decision, cdr.cost)),
+        Record::Transfer(transfer) => bad_id(transfer.decision)
+            .or_else(|| bad_sum("transfer", transfer.decision, transfer.amount)),
         Record::HoldClosed(id) => bad_id(*id),
         Record::Binding(_)
         | Record::BindingGone(..)

@@ -121,7 +121,7 @@ impl Reader for MemoryStore {
         let state = self.state();
         let mut found: Vec<&Cdr> =
             state.cdrs.values().map(|cdr| &**cdr).filter(|cdr| call_matches(cdr, filter)).collect();
-        found.sort_by_key(|cdr| std::cmp::Reverse((cdr.started, cdr.decision)));
+        found.reverse();
         Ok(found.into_iter().take(filter.limit as usize).cloned().collect())
     }
 

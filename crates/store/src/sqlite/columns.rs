@@ -1,17 +1,14 @@
 //! How words of ours look in a column. Lives here: numbers, codes and JSON, both ways.
 //! Never here: tables.
 
-use std::borrow::Cow;
-
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+use serde::Serialize;
 use serde::de::value::{Error as CodeError, StrDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer};
-use serde::{Deserialize, Serialize};
-use types::cdr::{HangupSide, LegRecord};
-use types::decision::{Destination, Outcome};
+use types::decision::Outcome;
 use types::{
-    AccountId, DecisionId, E164, Finding, InternationalTier, LedgerAccount, LineId, Money, Rate,
-    Region, TransferKind, TrunkId, UnixMicros,
+    AccountId, DecisionId, E164, LedgerAccount, LineId, Money, Region, TransferKind, TrunkId,
+    UnixMicros,
 };
 
 /// A decision id as a column. Ids beyond the sign were refused before.
@@ -133,55 +130,6 @@ pub fn read_transfer_kind(kind: i64) -> FromSqlResult<TransferKind> {
         .into_iter()
         .find(|known| *known as i64 == kind)
         .ok_or(FromSqlError::OutOfRange(kind))
-}
-
-/// What of a CDR has no column of its own.
-#[derive(Serialize, Deserialize)]
-pub struct CdrDetail<'a> {
-    pub caller: Cow<'a, str>,
-    pub dialled: Cow<'a, str>,
-    pub side: HangupSide,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tier: Option<InternationalTier>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cost_rate: Option<Rate>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rate: Option<Rate>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rate_prefix: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "<[Finding]>::is_empty")]
-    pub findings: Cow<'a, [Finding]>,
-    pub a_leg: Cow<'a, LegRecord>,
-    pub b_leg: Cow<'a, LegRecord>,
-}
-
-/// What of a hold has no column of its own.
-#[derive(Serialize, Deserialize)]
-pub struct HoldDetail<'a> {
-    pub caller: Cow<'a, str>,
-    pub dialled: Cow<'a, str>,
-    pub destination: Cow<'a, Destination>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cost_rate: Option<Rate>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rate: Option<Rate>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rate_prefix: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "<[Finding]>::is_empty")]
-    pub findings: Cow<'a, [Finding]>,
-}
-
-/// What of a binding has no column of its own.
-#[derive(Serialize, Deserialize)]
-pub struct BindingDetail<'a> {
-    pub call_id: Cow<'a, str>,
-    pub cseq: u32,
-    pub transport: Cow<'a, str>,
-    pub peer: std::net::SocketAddr,
-    pub local: std::net::SocketAddr,
-    pub user_agent: Cow<'a, str>,
-    #[serde(default, skip_serializing_if = "<[String]>::is_empty")]
-    pub path: Cow<'a, [String]>,
 }
 
 /// A country as a column.

@@ -2,6 +2,7 @@
 //! Never here: what a record looks like as rows (`write`, `query`), threads.
 
 mod columns;
+mod detail;
 mod migrate;
 mod query;
 mod snapshot;
@@ -41,6 +42,8 @@ pub struct OpenOptions {
     pub vfs: Option<String>,
     /// Ask only: the file must be there, and of the schema this program knows.
     pub read_only: bool,
+    /// Calls that wait before they are moved into the sums and indexes by account.
+    pub recent_calls: u32,
     /// Pages in the write-ahead log before it is copied into the database.
     pub checkpoint_pages: u32,
 }
@@ -52,6 +55,7 @@ impl Default for OpenOptions {
             busy_timeout: Duration::from_secs(5),
             vfs: None,
             read_only: false,
+            recent_calls: 4_096,
             checkpoint_pages: 4_000,
         }
     }
@@ -67,6 +71,8 @@ pub struct SqliteStore {
     conn: Option<Connection>,
     /// Our row in `applied`.
     applied: Applied,
+    /// Rows in `recent`, as far as we know.
+    recent: u64,
     /// The group whose outcome is unknown.
     open_outcome: Option<i64>,
 }
@@ -136,14 +142,16 @@ impl SqliteStore {
             create(&path, &file)?;
         }
         let conn = connect(&path, &file, &options)?;
-        let applied = if options.read_only {
+        let (applied, recent) = if options.read_only {
             migrate::check(&conn, &file)?;
-            Applied::default()
+            (Applied::default(), 0)
         } else {
             migrate::run(&conn, &file, migrate::MIGRATIONS)?;
-            take_seat(&conn).doing(&file, "take a seat as writer")?
+            let applied = take_seat(&conn).doing(&file, "take a seat as writer")?;
+            (applied, count_recent(&conn).doing(&file, "count recent calls")?)
         };
-        Ok(SqliteStore { path, file, options, conn: Some(conn), applied, open_outcome: None })
+        let (conn, open_outcome) = (Some(conn), None);
+        Ok(SqliteStore { path, file, options, conn, applied, recent, open_outcome })
     }
 
     fn conn(&self) -> Result<&Connection, StoreError> {
@@ -158,7 +166,9 @@ impl SqliteStore {
     fn connect_again(&mut self) -> Result<(), StoreError> {
         // The old connection goes first: as the last one it would take the log with it.
         self.conn = None;
-        self.conn = Some(connect(&self.path, &self.file, &self.options)?);
+        let conn = connect(&self.path, &self.file, &self.options)?;
+        self.recent = count_recent(&conn).doing(&self.file, "count recent calls")?;
+        self.conn = Some(conn);
         Ok(())
     }
 
@@ -173,27 +183,36 @@ impl SqliteStore {
         next
     }
 
-    fn write_group(&self, batches: &[Batch], next: Applied) -> Result<(), Stage> {
+    /// Writes the batches; gives the number of rows in `recent` afterwards.
+    fn write_group(&self, batches: &[Batch], next: Applied) -> Result<u64, Stage> {
         let conn = self.conn().map_err(Stage::Writing)?;
-        let mut group = write::Group::new(conn);
-        let writing =
-            |error: rusqlite::Error| Stage::Writing(database_error(&self.file, "write", &error));
-        group.begin().map_err(writing)?;
-        for record in batches.iter().flat_map(|batch| &batch.records) {
-            group.record(record).map_err(writing)?;
-        }
-        group.applied(next).map_err(writing)?;
-        group
+        let mut group = write::Group::new(conn, self.applied.last_decision);
+        let mut recent = self.recent;
+        let mut write = || {
+            group.begin()?;
+            if recent >= self.options.recent_calls.into() {
+                group.move_recent()?;
+                recent = 0;
+            }
+            batches
+                .iter()
+                .flat_map(|batch| &batch.records)
+                .try_for_each(|record| group.record(record))?;
+            group.applied(next)
+        };
+        write().map_err(|error| Stage::Writing(database_error(&self.file, "write", &error)))?;
+        let added = group
             .commit()
-            .map_err(|error| Stage::Committing(database_error(&self.file, "commit", &error)))
+            .map_err(|error| Stage::Committing(database_error(&self.file, "commit", &error)))?;
+        Ok(recent + added)
     }
 
     /// Writes over what a failed commit may have left in the log, so that it cannot come back.
     fn seal_log(&mut self, attempt: i64) -> Result<(), StoreError> {
         let next = Applied { group_seq: attempt + 1, ..self.applied };
         match self.write_group(&[], next) {
-            Ok(()) => {
-                self.applied = next;
+            Ok(recent) => {
+                (self.applied, self.recent) = (next, recent);
                 Ok(())
             }
             Err(Stage::Writing(error) | Stage::Committing(error)) => Err(error),
@@ -217,8 +236,8 @@ impl Backend for SqliteStore {
         self.reopen().map_err(CommitError::certain)?;
         let next = self.next(batches);
         match self.write_group(batches, next) {
-            Ok(()) => {
-                self.applied = next;
+            Ok(recent) => {
+                (self.applied, self.recent) = (next, recent);
                 Ok(())
             }
             Err(Stage::Writing(error)) => {
@@ -372,6 +391,12 @@ fn tune(conn: &Connection, options: &OpenOptions) -> rusqlite::Result<()> {
     };
     conn.pragma_update(None, "synchronous", synchronous)?;
     conn.pragma_update_and_check(None, "wal_autocheckpoint", options.checkpoint_pages, |_| Ok(()))
+}
+
+fn count_recent(conn: &Connection) -> rusqlite::Result<u64> {
+    conn.query_row("SELECT COUNT(*) FROM recent", [], |row| {
+        row.get::<_, columns::Read<u64>>(0).map(|read| read.0)
+    })
 }
 
 /// Seats of this many earlier openings are kept.

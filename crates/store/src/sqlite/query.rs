@@ -8,10 +8,11 @@ use types::decision::{Destination, Explanation};
 use types::record::Deck;
 use types::{
     Account, AccountId, BindingRecord, Cdr, DecisionId, DeckId, Hold, HoldState, Line, Money,
-    Number, Rate, RateRow, Transfer, Trunk, TrunkAuth, TrunkRoute,
+    Number, Rate, RateRow, Transfer, Trunk, TrunkAuth, TrunkRoute, UnixMicros,
 };
 
-use super::columns::{self, BindingDetail, CdrDetail, Code, HoldDetail, Json, Read};
+use super::columns::{self, Code, Json, Read};
+use super::detail::{BindingDetail, CdrDetail, HoldDetail};
 use super::{Doing, SqliteStore, verify};
 use crate::error::StoreError;
 use crate::queries::{
@@ -153,18 +154,18 @@ pub fn deck(conn: &Connection, id: DeckId) -> rusqlite::Result<Option<Deck>> {
 pub const BINDING: &str = "SELECT line, contact, expires, detail FROM binding";
 
 pub fn binding(row: &Row<'_>) -> rusqlite::Result<BindingRecord> {
-    let detail: BindingDetail<'static> = row.get::<_, Json<_>>(3)?.0;
+    let detail: BindingDetail = row.get::<_, Json<_>>(3)?.0;
     Ok(BindingRecord {
         line: read(row, 0)?,
         contact: row.get(1)?,
         expires: read(row, 2)?,
-        path: detail.path.into_owned(),
-        call_id: detail.call_id.into_owned(),
+        path: detail.path,
+        call_id: detail.call_id,
         cseq: detail.cseq,
-        transport: detail.transport.into_owned(),
+        transport: detail.transport,
         peer: detail.peer,
         local: detail.local,
-        user_agent: detail.user_agent.into_owned(),
+        user_agent: detail.user_agent,
     })
 }
 
@@ -172,7 +173,7 @@ pub const HOLD: &str = "SELECT decision, account, line, to_account, direction, a
                         started, answered, trunk, detail, legs FROM hold";
 
 pub fn hold(row: &Row<'_>) -> rusqlite::Result<Hold> {
-    let detail: HoldDetail<'static> = row.get::<_, Json<_>>(10)?.0;
+    let detail: HoldDetail = row.get::<_, Json<_>>(10)?.0;
     Ok(Hold {
         decision: read(row, 0)?,
         account: read(row, 1)?,
@@ -183,17 +184,17 @@ pub fn hold(row: &Row<'_>) -> rusqlite::Result<Hold> {
         covered_ms: read(row, 6)?,
         state: maybe(row, 8)?.map_or(HoldState::Pending, HoldState::Answered),
         started: read(row, 7)?,
-        dialled: detail.dialled.into_owned(),
-        caller: detail.caller.into_owned(),
-        destination: detail.destination.into_owned(),
+        dialled: detail.dialled,
+        caller: detail.caller,
+        destination: detail.destination,
         trunk: maybe(row, 9)?,
         cost_rate: detail.cost_rate,
         explanation: Explanation {
             // Only what was admitted is held.
             outcome: types::decision::Outcome::Admitted,
-            findings: detail.findings.into_owned(),
+            findings: detail.findings,
             rate: detail.rate,
-            rate_prefix: detail.rate_prefix.map(Into::into),
+            rate_prefix: detail.rate_prefix,
         },
         legs: row.get(11)?,
     })
@@ -204,15 +205,15 @@ const CDR: &str = "SELECT decision, account, line, to_account, direction, outcom
                    cause, status, detail FROM cdr";
 
 fn cdr(row: &Row<'_>) -> rusqlite::Result<Cdr> {
-    let detail: CdrDetail<'static> = row.get::<_, Json<_>>(19)?.0;
+    let detail: CdrDetail = row.get::<_, Json<_>>(19)?.0;
     Ok(Cdr {
         decision: read(row, 0)?,
         account: read(row, 1)?,
         line: maybe(row, 2)?,
         to_account: maybe(row, 3)?,
         direction: row.get::<_, Code<_>>(4)?.0,
-        caller: detail.caller.into_owned(),
-        dialled: detail.dialled.into_owned(),
+        caller: detail.caller,
+        dialled: detail.dialled,
         destination: Destination {
             class: row.get::<_, Code<_>>(6)?.0,
             e164: maybe(row, 7)?,
@@ -228,16 +229,16 @@ fn cdr(row: &Row<'_>) -> rusqlite::Result<Cdr> {
         cost: read(row, 15)?,
         cost_rate: detail.cost_rate,
         trunk: maybe(row, 16)?,
-        a_leg: detail.a_leg.into_owned(),
-        b_leg: detail.b_leg.into_owned(),
+        a_leg: detail.a_leg,
+        b_leg: detail.b_leg,
         cause: row.get::<_, Code<_>>(17)?.0,
         status: read(row, 18)?,
         side: detail.side,
         explanation: Explanation {
             outcome: row.get::<_, Code<_>>(5)?.0,
-            findings: detail.findings.into_owned(),
+            findings: detail.findings,
             rate: detail.rate,
-            rate_prefix: detail.rate_prefix.map(Into::into),
+            rate_prefix: detail.rate_prefix,
         },
     })
 }
@@ -268,15 +269,33 @@ impl Conditions {
     }
 }
 
+/// Calls of an account that were moved to its index, and those that were not yet.
+const OF_ACCOUNT: &str = "decision IN (\
+    SELECT account_call.decision FROM move CROSS JOIN account_call \
+    WHERE account_call.move = move.move AND account_call.account = $ \
+    UNION SELECT recent.decision FROM recent WHERE recent.account = $ OR recent.to_account = $)";
+
+/// A decision id is the time of the request, made increasing: it is never before that time, and
+/// never this much after it.
+const ID_AHEAD_US: i64 = 3_600 * 1_000_000;
+
+/// The smallest decision id of a time.
+fn id_at(at: UnixMicros) -> i64 {
+    at.0.clamp(0, i64::MAX >> 8) << 8
+}
+
 fn calls(conn: &Connection, filter: &CallFilter) -> Rows<Cdr> {
     let mut query = Conditions::of(CDR);
-    query.and("(account = $ OR to_account = $)", filter.account.map(|id| id.0));
+    let ahead = |until: UnixMicros| id_at(UnixMicros(until.0.saturating_add(ID_AHEAD_US)));
+    query.and("decision >= $", filter.since.map(id_at));
+    query.and("decision <= $", filter.until.map(ahead));
+    query.and(OF_ACCOUNT, filter.account.map(|id| id.0));
     query.and("started >= $", filter.since.map(|at| at.0));
     query.and("started < $", filter.until.map(|at| at.0));
     query.and("direction = $", filter.direction.map(|direction| direction.code()));
     query.and("e164 = $", filter.number.map(columns::e164));
     query.and("outcome = $", filter.outcome.map(columns::outcome));
-    let (sql, values) = query.newest("started DESC, decision DESC", filter.limit);
+    let (sql, values) = query.newest("decision DESC", filter.limit);
     all(conn, &sql, rusqlite::params_from_iter(values), cdr)
 }
 
@@ -408,7 +427,8 @@ impl Reader for SqliteStore {
     }
 
     fn unbilled(&self, account: AccountId) -> Result<Money, StoreError> {
-        let sql = "SELECT unbilled FROM account_total WHERE account = $1";
+        let sql = "SELECT (SELECT COALESCE(SUM(unbilled), 0) FROM account_total WHERE account = $1) \
+                   + (SELECT COALESCE(SUM(price), 0) FROM recent WHERE account = $1)";
         let sum = all(self.conn()?, sql, [account.0], |row| read(row, 0));
         sum.map(|sum| sum.first().copied().unwrap_or_default())
             .doing(&self.file, "ask for un-billed usage")

@@ -10,6 +10,12 @@ use crate::backend::SnapshotWindow;
 
 const OPEN_ACCOUNTS: &str = "account IN (SELECT id FROM account WHERE status <> 'closed')";
 
+/// Un-billed usage by account, of those who have any.
+pub const UNBILLED: &str = "SELECT account, SUM(amount) FROM (\
+    SELECT account, unbilled AS amount FROM account_total UNION ALL \
+    SELECT account, price FROM recent WHERE price > 0) AS both_parts \
+    GROUP BY account ORDER BY account";
+
 /// Reads everything as of one moment.
 pub fn read(conn: &Connection, window: SnapshotWindow) -> rusqlite::Result<Snapshot> {
     // Only reads: the transaction is there so that they all see the same moment.
@@ -29,12 +35,7 @@ pub fn read(conn: &Connection, window: SnapshotWindow) -> rusqlite::Result<Snaps
         bindings: query::all(&tx, &bindings, [window.now.0], query::binding)?,
         holds: query::all(&tx, &holds, [], query::hold)?,
         spending: spending(&tx, window.spending_since)?,
-        unbilled: query::all(
-            &tx,
-            "SELECT account, unbilled FROM account_total ORDER BY account",
-            [],
-            |row| Ok((get(row, 0)?, get(row, 1)?)),
-        )?,
+        unbilled: query::all(&tx, UNBILLED, [], |row| Ok((get(row, 0)?, get(row, 1)?)))?,
         hotspot_calls: hotspot_calls(&tx, window.hotspots_since)?,
         countries_called: query::all(
             &tx,
@@ -69,8 +70,10 @@ fn decks(conn: &Connection) -> rusqlite::Result<Vec<types::record::Deck>> {
 }
 
 fn spending(conn: &Connection, since: UnixMicros) -> rusqlite::Result<Vec<Spending>> {
-    let sql = "SELECT at, account, costly, amount FROM spending WHERE at >= $1 \
-               ORDER BY at, account, costly";
+    let sql = "SELECT at, account, costly, SUM(amount) FROM (\
+               SELECT at, account, costly, amount FROM spending WHERE at >= $1 UNION ALL \
+               SELECT at, account, costly, price FROM recent WHERE at >= $1 AND price > 0) AS both_parts \
+               GROUP BY at, account, costly ORDER BY at, account, costly";
     query::all(conn, sql, [since.0], |row| {
         let (at, account, costly) = (get(row, 0)?, get(row, 1)?, get(row, 2)?);
         Ok(Spending { account, at, amount: get::<Money>(row, 3)?, costly })

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use types::{AccountId, DecisionId, Money, TransferKind};
 
 use super::columns::{self, Read};
-use super::query;
+use super::{query, snapshot};
 use crate::queries::{Problem, Verification};
 use crate::rules;
 
@@ -14,8 +14,9 @@ use crate::rules;
 const SUMS: [&str; 4] = [
     "SELECT account, SUM(price) FROM cdr GROUP BY account",
     "SELECT debit_id, SUM(amount) FROM transfer WHERE kind = 1 AND debit = 1 GROUP BY debit_id",
-    "SELECT account, unbilled FROM account_total",
-    "SELECT account, SUM(amount) FROM spending GROUP BY account",
+    snapshot::UNBILLED,
+    "SELECT account, SUM(amount) FROM (SELECT account, amount FROM spending UNION ALL \
+     SELECT account, price FROM recent) AS both_parts GROUP BY account",
 ];
 
 const _: () = assert!(TransferKind::Charge as i64 == 1 && columns::RECEIVABLE == 1);

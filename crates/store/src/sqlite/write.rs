@@ -1,18 +1,16 @@
 //! Records into rows. Lives here: every statement that writes. Never here: when to commit.
 
-use std::borrow::Cow;
-
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, params};
-use serde::Serialize;
 use types::record::Deck;
 use types::{
-    Account, BindingRecord, Cdr, Fact, Hold, HoldState, Line, Number, Record, Transfer, Trunk,
-    UnixMicros,
+    Account, BindingRecord, Cdr, DecisionId, Fact, Hold, HoldState, Line, Number, Record, Transfer,
+    Trunk, UnixMicros,
 };
 
 use super::Applied;
-use super::columns::{self, BindingDetail, CdrDetail, Code, HoldDetail, Json};
+use super::columns::{self, Code, Json};
+use super::detail;
 use crate::rules;
 
 macro_rules! statements {
@@ -28,26 +26,20 @@ macro_rules! statements {
 statements! {
     Begin = "BEGIN IMMEDIATE";
     Commit = "COMMIT";
-    // A call that has ended is not held again, however late its hold is told once more.
-    Hold = "INSERT INTO hold (decision, account, line, to_account, direction, amount, covered_ms, \
-            started, answered, trunk, detail, legs) \
-            SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12 \
-            WHERE NOT EXISTS (SELECT 1 FROM cdr WHERE cdr.decision = $1) \
-            ON CONFLICT (decision) DO UPDATE SET account = excluded.account, \
-            line = excluded.line, to_account = excluded.to_account, direction = excluded.direction, \
-            amount = excluded.amount, covered_ms = excluded.covered_ms, started = excluded.started, \
-            answered = excluded.answered, trunk = excluded.trunk, detail = excluded.detail, \
-            legs = excluded.legs";
+    NewHold = "INSERT INTO hold (account, line, to_account, direction, amount, covered_ms, started, \
+               answered, trunk, detail, legs, decision) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+    OldHold = "UPDATE hold SET account = $1, line = $2, to_account = $3, direction = $4, \
+               amount = $5, covered_ms = $6, started = $7, answered = $8, trunk = $9, \
+               detail = $10, legs = $11 WHERE decision = $12";
+    HasCdr = "SELECT 1 FROM cdr WHERE decision = $1";
     HoldClosed = "DELETE FROM hold WHERE decision = $1";
     Cdr = "INSERT INTO cdr (decision, account, line, to_account, direction, outcome, class, e164, \
            region, hotspot, started, answered, ended, duration_ms, price, cost, trunk, cause, \
            status, detail) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, \
            $15, $16, $17, $18, $19, $20) ON CONFLICT (decision) DO NOTHING";
-    Unbilled = "INSERT INTO account_total (account, unbilled) VALUES ($1, $2) \
-                ON CONFLICT (account) DO UPDATE SET unbilled = account_total.unbilled + excluded.unbilled";
-    Spending = "INSERT INTO spending (at, account, costly, amount) VALUES ($1, $2, $3, $4) \
-                ON CONFLICT (at, account, costly) \
-                DO UPDATE SET amount = spending.amount + excluded.amount";
+    Recent = "INSERT INTO recent (decision, account, to_account, at, costly, price) \
+              VALUES ($1, $2, $3, $4, $5, $6)";
     Country = "INSERT INTO country_called (account, region) VALUES ($1, $2) \
                ON CONFLICT (account, region) DO NOTHING";
     Transfer = "INSERT INTO transfer (decision, kind, debit, debit_id, credit, credit_id, amount, at) \
@@ -59,24 +51,56 @@ statements! {
     Applied = "UPDATE applied SET group_seq = $1, last_decision = $2, newest = $3 WHERE writer = $4";
 }
 
+/// Moves what is recent into the sums and indexes by account.
+const MOVE: &[&str] = &[
+    "INSERT INTO account_total (account, unbilled) \
+     SELECT account, SUM(price) FROM recent WHERE price > 0 GROUP BY account ORDER BY account \
+     ON CONFLICT (account) DO UPDATE SET unbilled = account_total.unbilled + excluded.unbilled",
+    "INSERT INTO spending (at, account, costly, amount) \
+     SELECT at, account, costly, SUM(price) FROM recent WHERE price > 0 \
+     GROUP BY at, account, costly ORDER BY at, account, costly \
+     ON CONFLICT (at, account, costly) DO UPDATE SET amount = spending.amount + excluded.amount",
+    "INSERT INTO move (move, first_decision, last_decision) \
+     SELECT (SELECT COALESCE(MAX(move), 0) + 1 FROM move), MIN(decision), MAX(decision) FROM recent \
+     HAVING COUNT(*) > 0",
+    "INSERT INTO account_call (move, account, decision) \
+     SELECT (SELECT MAX(move) FROM move), account, decision FROM (\
+     SELECT account, decision FROM recent UNION \
+     SELECT to_account, decision FROM recent WHERE to_account IS NOT NULL) AS calls \
+     ORDER BY account, decision",
+    "DELETE FROM recent",
+];
+
 /// One transaction. Statements are looked up once for the whole of it.
 pub struct Group<'c> {
     conn: &'c Connection,
     ready: [Option<CachedStatement<'c>>; TEXTS.len()],
     buffer: Vec<u8>,
+    /// The newest decision in the store and in this group: what is newer is not there yet.
+    newest: DecisionId,
+    /// CDRs that were added.
+    added: u64,
 }
 
 impl<'c> Group<'c> {
-    pub fn new(conn: &'c Connection) -> Group<'c> {
-        Group { conn, ready: [const { None }; TEXTS.len()], buffer: Vec::with_capacity(2_048) }
+    /// A group for a store whose newest decision is this.
+    pub fn new(conn: &'c Connection, newest: DecisionId) -> Group<'c> {
+        let (ready, buffer) = ([const { None }; TEXTS.len()], Vec::with_capacity(2_048));
+        Group { conn, ready, buffer, newest, added: 0 }
+    }
+
+    /// Moves what is recent into the sums and indexes by account.
+    pub fn move_recent(&mut self) -> rusqlite::Result<()> {
+        MOVE.iter().try_for_each(|sql| self.conn.prepare_cached(sql)?.execute([]).map(drop))
     }
 
     pub fn begin(&mut self) -> rusqlite::Result<()> {
         self.run(Sql::Begin, []).map(drop)
     }
 
-    pub fn commit(mut self) -> rusqlite::Result<()> {
-        self.run(Sql::Commit, []).map(drop)
+    /// Commits, and tells how many CDRs were added.
+    pub fn commit(mut self) -> rusqlite::Result<u64> {
+        self.run(Sql::Commit, []).map(|_| self.added)
     }
 
     /// Our row in `applied`.
@@ -87,8 +111,11 @@ impl<'c> Group<'c> {
 
     /// Writes one record.
     pub fn record(&mut self, record: &Record) -> rusqlite::Result<()> {
+        let decision = rules::newest(record).0;
+        let is_new = decision > self.newest;
+        self.newest = self.newest.max(decision);
         match record {
-            Record::Hold(hold) => self.hold(hold),
+            Record::Hold(hold) => self.hold(hold, is_new),
             Record::HoldClosed(id) => self.run(Sql::HoldClosed, [columns::decision(*id)]).map(drop),
             Record::Cdr(cdr) => self.cdr(cdr),
             Record::Transfer(transfer) => self.transfer(transfer),
@@ -113,23 +140,26 @@ impl<'c> Group<'c> {
         statement(self.conn, &mut self.ready, which)?.execute(params)
     }
 
-    fn hold(&mut self, hold: &Hold) -> rusqlite::Result<()> {
-        let detail = HoldDetail {
-            caller: Cow::Borrowed(&hold.caller),
-            dialled: Cow::Borrowed(&hold.dialled),
-            destination: Cow::Borrowed(&hold.destination),
-            cost_rate: hold.cost_rate,
-            rate: hold.explanation.rate,
-            rate_prefix: hold.explanation.rate_prefix.as_deref().map(Cow::Borrowed),
-            findings: Cow::Borrowed(&hold.explanation.findings),
-        };
+    fn hold(&mut self, hold: &Hold, is_new: bool) -> rusqlite::Result<()> {
+        if is_new {
+            return self.put_hold(Sql::NewHold, hold).map(drop);
+        }
+        if self.put_hold(Sql::OldHold, hold)? > 0 {
+            return Ok(());
+        }
+        // A call that has ended is not held again, however late its hold is told once more.
+        let id = columns::decision(hold.decision);
+        let has_ended = statement(self.conn, &mut self.ready, Sql::HasCdr)?.exists([id])?;
+        if has_ended { Ok(()) } else { self.put_hold(Sql::NewHold, hold).map(drop) }
+    }
+
+    fn put_hold(&mut self, how: Sql, hold: &Hold) -> rusqlite::Result<usize> {
         let answered = match hold.state {
             HoldState::Pending => None,
             HoldState::Answered(at) => Some(at.0),
         };
-        let detail = encode(&mut self.buffer, &detail)?;
+        detail::hold(&mut self.buffer, hold);
         let row = params![
-            columns::decision(hold.decision),
             hold.account.0,
             hold.line.map(|line| line.0),
             hold.to_account.map(|account| account.0),
@@ -139,21 +169,27 @@ impl<'c> Group<'c> {
             hold.started.0,
             answered,
             hold.trunk.map(|trunk| trunk.0),
-            detail,
+            json_column(&self.buffer),
             hold.legs,
+            columns::decision(hold.decision),
         ];
-        statement(self.conn, &mut self.ready, Sql::Hold)?.execute(row).map(drop)
+        statement(self.conn, &mut self.ready, how)?.execute(row)
     }
 
     fn cdr(&mut self, cdr: &Cdr) -> rusqlite::Result<()> {
         if self.insert_cdr(cdr)? == 0 {
             return Ok(());
         }
-        if let Some(spent) = rules::spending(cdr) {
-            let (account, amount) = (spent.account.0, spent.amount.micros());
-            self.run(Sql::Unbilled, (account, amount))?;
-            self.run(Sql::Spending, (spent.at.0, account, spent.costly, amount))?;
-        }
+        self.added += 1;
+        let row = (
+            columns::decision(cdr.decision),
+            cdr.account.0,
+            cdr.to_account.map(|account| account.0),
+            rules::stretch(cdr.ended).0,
+            cdr.destination.class.is_costly(),
+            cdr.price.micros(),
+        );
+        self.run(Sql::Recent, row)?;
         if let Some((account, region)) = rules::country_called(cdr) {
             self.run(Sql::Country, (account.0, region.as_str()))?;
         }
@@ -161,19 +197,7 @@ impl<'c> Group<'c> {
     }
 
     fn insert_cdr(&mut self, cdr: &Cdr) -> rusqlite::Result<usize> {
-        let detail = CdrDetail {
-            caller: Cow::Borrowed(&cdr.caller),
-            dialled: Cow::Borrowed(&cdr.dialled),
-            side: cdr.side,
-            tier: cdr.destination.tier,
-            cost_rate: cdr.cost_rate,
-            rate: cdr.explanation.rate,
-            rate_prefix: cdr.explanation.rate_prefix.as_deref().map(Cow::Borrowed),
-            findings: Cow::Borrowed(&cdr.explanation.findings),
-            a_leg: Cow::Borrowed(&cdr.a_leg),
-            b_leg: Cow::Borrowed(&cdr.b_leg),
-        };
-        let detail = encode(&mut self.buffer, &detail)?;
+        detail::cdr(&mut self.buffer, cdr);
         let row = params![
             columns::decision(cdr.decision),
             cdr.account.0,
@@ -194,7 +218,7 @@ impl<'c> Group<'c> {
             cdr.trunk.map(|trunk| trunk.0),
             cdr.cause.code(),
             cdr.status,
-            detail,
+            json_column(&self.buffer),
         ];
         statement(self.conn, &mut self.ready, Sql::Cdr)?.execute(row)
     }
@@ -209,17 +233,9 @@ impl<'c> Group<'c> {
     }
 
     fn binding(&mut self, binding: &BindingRecord) -> rusqlite::Result<()> {
-        let detail = BindingDetail {
-            call_id: Cow::Borrowed(&binding.call_id),
-            cseq: binding.cseq,
-            transport: Cow::Borrowed(&binding.transport),
-            peer: binding.peer,
-            local: binding.local,
-            user_agent: Cow::Borrowed(&binding.user_agent),
-            path: Cow::Borrowed(&binding.path),
-        };
-        let detail = encode(&mut self.buffer, &detail)?;
-        let row = params![binding.line.0, binding.contact, binding.expires.0, detail];
+        detail::binding(&mut self.buffer, binding);
+        let json = json_column(&self.buffer);
+        let row = params![binding.line.0, binding.contact, binding.expires.0, json];
         statement(self.conn, &mut self.ready, Sql::Binding)?.execute(row).map(drop)
     }
 }
@@ -237,15 +253,8 @@ fn statement<'g, 'c>(
     }
 }
 
-/// JSON as a column, in a buffer that is used again.
-fn encode<'b>(
-    buffer: &'b mut Vec<u8>,
-    detail: &impl Serialize,
-) -> rusqlite::Result<ToSqlOutput<'b>> {
-    buffer.clear();
-    serde_json::to_writer(&mut *buffer, detail)
-        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
-    Ok(ToSqlOutput::Borrowed(ValueRef::Text(buffer)))
+fn json_column(buffer: &[u8]) -> ToSqlOutput<'_> {
+    ToSqlOutput::Borrowed(ValueRef::Text(buffer))
 }
 
 fn append_fact(conn: &Connection, at: UnixMicros, fact: &Fact) -> rusqlite::Result<()> {
@@ -380,4 +389,23 @@ fn put_deck(conn: &Connection, deck: &Deck) -> rusqlite::Result<()> {
         ))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// SQLite numbers `$n` by the order in which they first appear, PostgreSQL by n: both must agree.
+    #[test]
+    fn parameters_appear_in_order() {
+        for text in TEXTS {
+            let mut seen = 0;
+            for rest in text.split('$').skip(1) {
+                let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+                let number: usize = rest[..digits].parse().unwrap();
+                assert!(number <= seen + 1, "${number} comes too early in: {text}");
+                seen = seen.max(number);
+            }
+        }
+    }
 }

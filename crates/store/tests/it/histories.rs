@@ -1,18 +1,20 @@
 //! Random histories: SQLite must answer like the memory store, whatever happened before.
 
-use store::{Backend, MemoryStore, OpenOptions, SqliteStore};
+use store::{Backend, CallFilter, MemoryStore, OpenOptions, Reader, SqliteStore};
+use types::cdr::Direction;
 use types::*;
 
 use crate::samples::*;
 
 /// A record of a small world, so that keys meet again.
 fn record(dice: &mut Dice) -> Vec<Record> {
-    let n = dice.below(12) as u32 + 1;
+    let n = dice.below(40) as u32 + 1;
     let account_id = dice.below(4) as u32 + 1;
     let contact = format!("sip:{}@192.0.2.7", dice.below(3));
     match dice.below(14) {
         0 => vec![held(n, account_id)],
         1 => vec![answered(n, account_id)],
+        2..=4 if dice.chance(300) => vec![on_net(n, account_id)],
         2..=4 => ended(n, account_id, dice.below(3) as i64 * 1_000),
         5 => vec![Record::HoldClosed(decision(n))],
         6 => vec![Record::Cdr(Box::new(refused(n, account_id)))],
@@ -35,10 +37,17 @@ fn record(dice: &mut Dice) -> Vec<Record> {
     }
 }
 
+fn on_net(n: u32, account: u32) -> Record {
+    let to_account = Some(AccountId(account % 4 + 1));
+    Record::Cdr(Box::new(Cdr { to_account, direction: Direction::OnNet, ..cdr(n, account, 0) }))
+}
+
 fn run(seed: u64) -> (u32, u32) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("rf.db");
-    let open = || SqliteStore::open(&path, OpenOptions::default()).unwrap();
+    // Moved often, so that questions meet moved and recent calls.
+    let options = OpenOptions { recent_calls: 5, ..OpenOptions::default() };
+    let open = || SqliteStore::open(&path, options.clone()).unwrap();
     let mut sqlite = open();
     let mut memory = MemoryStore::new();
     let mut dice = Dice::simulated(seed, 0);
@@ -62,6 +71,11 @@ fn run(seed: u64) -> (u32, u32) {
         }
     }
     assert_eq!(everything(&sqlite), everything(&memory), "seed {seed}");
+    for id in (1..=4).map(AccountId) {
+        let filter = CallFilter { account: Some(id), ..CallFilter::default() };
+        assert_eq!(sqlite.calls(&filter), memory.calls(&filter), "seed {seed}, account {id}");
+        assert_eq!(sqlite.unbilled(id), memory.unbilled(id), "seed {seed}, account {id}");
+    }
     (taken, refused)
 }
 

@@ -30,8 +30,9 @@ fn open(machine: &Machine, synchronous: Synchronous) -> Result<SqliteStore, Stor
     let options = OpenOptions {
         synchronous,
         vfs: Some(vfs::NAME.to_owned()),
-        // Small, so that checkpoints are among what is cut.
+        // Small, so that checkpoints and moves are among what is cut.
         checkpoint_pages: 40,
+        recent_calls: 5,
         ..OpenOptions::default()
     };
     SqliteStore::open(machine.path(), options)
