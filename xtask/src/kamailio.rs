@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use crate::process::{Guard, free_port, loopback, on_path, pinned, until};
+use crate::process::{Guard, free_port, loopback, pinned, until};
 use crate::sip_client;
 
 /// A running Kamailio, ended with its guard.
@@ -68,11 +68,6 @@ impl Kamailio {
     pub fn id(&self) -> u32 {
         self.guard.id()
     }
-}
-
-/// Is it installed?
-pub fn is_installed() -> bool {
-    on_path("kamailio")
 }
 
 fn program() -> PathBuf {

@@ -8,7 +8,7 @@ use engine::{CallOrder, Engine, Extension};
 use sip::b2bua::{CallEvent, CallKey, Purpose, Settings, User, Wire};
 use sip::digest::Authenticator;
 use sip::flow::Flow;
-use sip::message::{Message, Method, Origin};
+use sip::message::{Message, Method, Origin, Scheme, Uri};
 use sip::registrar::Registrar;
 use sip::tokens::Tokens;
 use sip::transaction::{Matched, Transactions, TxEvent};
@@ -27,6 +27,8 @@ use crate::{screen, sip_reply};
 pub enum Pending {
     /// A hold that must be durable before a leg's INVITE leaves.
     Leg(CallKey, u8),
+    /// An answered call: the callee gets its ACK when it is on record.
+    Answer(CallKey),
     /// A longer hold: the hard stop moves when it is durable.
     Extension(DecisionId),
     /// Records that must be written in the end, whatever happens.
@@ -60,6 +62,8 @@ pub struct Node {
     pending: BTreeMap<u64, Pending>,
     last_ticket: u64,
     retries: Vec<Vec<Record>>,
+    /// Answered calls that could not be put on record yet.
+    unconfirmed: Vec<CallKey>,
     retry_at: Tick,
     pub(crate) store_up: bool,
     pub(crate) closing: bool,
@@ -122,6 +126,7 @@ impl Node {
             pending: BTreeMap::new(),
             last_ticket: 0,
             retries: Vec::new(),
+            unconfirmed: Vec::new(),
             retry_at: Tick::NEVER,
             store_up: true,
             closing: false,
@@ -275,7 +280,12 @@ impl Node {
     }
 
     fn options(&mut self, request: &Message<'_>, flow: &Flow) {
-        let status = if self.unsupported_option(request).is_some() { 420 } else { 200 };
+        let scheme = request.request_uri().map(Uri::parse);
+        let status = match scheme {
+            Some(Ok(uri)) if matches!(uri.scheme, Scheme::Other) => 416,
+            _ if self.unsupported_option(request).is_some() => 420,
+            _ => 200,
+        };
         let tag = self.tokens.tag();
         let reply =
             sip::b2bua::Reply { allow: true, ..sip::b2bua::Reply::new(status, tag.as_str()) };
@@ -322,6 +332,9 @@ impl Node {
         self.orphans_timeout();
         if now >= self.retry_at {
             self.retry_at = Tick::NEVER;
+            for key in std::mem::take(&mut self.unconfirmed) {
+                self.record_answer(key);
+            }
             for records in std::mem::take(&mut self.retries) {
                 self.store(records.clone(), Pending::Must(records));
             }
@@ -411,6 +424,13 @@ impl Node {
         let Some(pending) = self.pending.remove(&ticket) else { return };
         match pending {
             Pending::Leg(key, leg) => self.leg_stored(key, leg, ok),
+            Pending::Answer(key) if ok => {
+                self.with_call(key, |live, wire, _| live.call.confirm(wire));
+            }
+            Pending::Answer(key) => {
+                self.unconfirmed.push(key);
+                self.retry_soon();
+            }
             Pending::Extension(decision) if ok => {
                 self.engine.extension_stored(self.now, decision);
             }
@@ -433,13 +453,17 @@ impl Node {
 
     fn retry_later(&mut self, records: Vec<Record>) {
         self.retries.push(records);
+        self.retry_soon();
+    }
+
+    fn retry_soon(&mut self) {
         self.retry_at = self.retry_at.min(self.now.tick.plus_ms(self.timers.store_retry_ms));
     }
 
     fn store_health(&mut self, up: bool) {
         self.store_up = up;
         self.engine.store_health(up);
-        if up && !self.retries.is_empty() {
+        if up && !(self.retries.is_empty() && self.unconfirmed.is_empty()) {
             self.retry_at = self.now.tick;
         }
     }

@@ -3,12 +3,15 @@
 
 /// Is it worth parsing?
 pub fn worth_parsing(bytes: &[u8]) -> bool {
+    // RFC 3261 §7.5: line ends before the start line do not count. Two are a keep-alive's.
+    let ends = bytes.iter().take(4).take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    let rest = &bytes[ends..];
     // The shortest request line is longer than this; keep-alives are 0, 2 or 4 bytes (RFC 5626 §3.5).
-    if bytes.len() < 20 {
+    if rest.len() < 20 {
         return false;
     }
     // Methods and `SIP/2.0` begin with a letter; STUN and most noise do not.
-    bytes[0].is_ascii_alphabetic()
+    rest[0].is_ascii_alphabetic()
 }
 
 #[cfg(test)]
@@ -18,6 +21,8 @@ mod tests {
     #[test]
     fn noise_is_dropped() {
         assert!(worth_parsing(b"OPTIONS sip:a@b SIP/2.0\r\n"));
+        assert!(worth_parsing(b"\r\n\r\nOPTIONS sip:a@b SIP/2.0\r\n"));
+        assert!(!worth_parsing(b"\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n"));
         assert!(!worth_parsing(b""));
         assert!(!worth_parsing(b"\r\n\r\n"));
         assert!(!worth_parsing(&[0; 64]));

@@ -1,5 +1,6 @@
 //! Who pays, who is shown, what is sent, who may speak: security.md F1, F3, F4, F6.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -9,10 +10,13 @@ use super::{House, LONDON};
 use crate::money::micros;
 use crate::ringfence::Setup;
 use crate::sip_client::message::{tag_of, uri_of, user_of};
-use crate::sip_client::{Behaviour, Dialog, Phone};
+use crate::sip_client::{Behaviour, Dialog, Phone, Wire};
 
 const ALICES_NUMBER: &str = "+442033221100";
 const BOBS_NUMBER: &str = "+442033221101";
+
+/// Where the stranger sits.
+const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 66));
 
 /// Lines by which a caller may claim to be bob, or to have been forwarded by him.
 const CLAIMS: &str = "P-Asserted-Identity: <sip:+442033221101@example.com>\r\n\
@@ -158,14 +162,16 @@ pub fn stranger() -> Result<()> {
         for tcp in [false, true] {
             let server = house.ringfence.address();
             let mut stranger = match tcp {
-                true => Phone::tcp(server, "mallory", "guess")?,
-                false => Phone::udp_from([127, 0, 0, 66].into(), server, "mallory", "guess")?,
+                true => Phone::on(Wire::tcp_from(ELSEWHERE, server)?, "mallory", "guess"),
+                false => Phone::udp_from(ELSEWHERE, server, "mallory", "guess")?,
             };
             for method in ["INVITE", "UPDATE", "INFO", "BYE"] {
                 let mut stolen = leg.clone();
                 stolen.cseq += 5;
                 stranger.within(&mut stolen, method, "", "")?;
-                let response = stranger.final_response(&stolen.call_id, stolen.cseq)?;
+                let response = stranger
+                    .final_response(&stolen.call_id, stolen.cseq)
+                    .with_context(|| format!("{method} of a stranger, tcp {tcp}"))?;
                 match response.status() {
                     Some(400..=499) => {}
                     _ => bail!("{method} of a stranger, tcp {tcp}, got {}", response.start),

@@ -33,7 +33,7 @@ fn run(tcp: bool) -> Result<()> {
     let dir = ringfence.dir().to_owned();
     let carrier = Sipp::carrier(&dir, "carrier", tcp, CALLS)?;
     let transport = if tcp { "tcp" } else { "udp" };
-    ringfence.add_trunk("carrier", carrier.address(), &["--transport", transport])?;
+    ringfence.add_trunk("carrier", carrier.address(), &["--transport", transport, "--emergency"])?;
     let users = (0..USERS).map(|at| (format!("load{}", at % 10), format!("load{at}"), SECRET.to_owned()));
     ringfence.import_lines(users)?;
     for account in 0..10 {

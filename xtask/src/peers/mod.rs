@@ -10,6 +10,7 @@ mod lock;
 mod login;
 mod phones;
 mod sipp;
+mod trunks;
 mod wire_checks;
 
 use std::time::Instant;
@@ -45,6 +46,9 @@ pub const PEERS: &[Check] = checks! {
     "baresip: register, call, be called, hang up; TCP": phones::baresip_tcp,
     "kamailio as carrier": phones::kamailio_carrier,
     "the caller sees why": phones::caller_sees_why,
+    "a carrier's call to a number of ours": trunks::inbound,
+    "the next carrier when one refuses or is silent": trunks::failover,
+    "a caller gives up": trunks::cancel,
     "P1 torture over UDP": wire_checks::torture_udp,
     "P1 torture over TCP": wire_checks::torture_tcp,
     "P2 1000 connections with impossible lengths": wire_checks::impossible_lengths,

@@ -162,11 +162,12 @@ pub fn kamailio_carrier() -> Result<()> {
 pub fn caller_sees_why() -> Result<()> {
     let house = House::open(Setup::default(), |_| Behaviour::Reject(486))?;
     let check = |dialled: &str, code: &str| -> Result<()> {
+        let before = house.ringfence.calls()?.len();
         let answered = house.phone("alice")?.invite(dialled)?;
         let reason = answered.response.header("Reason");
         ensure!(answered.status() >= 400 && reason.contains(code), "{dialled}: {} / {reason}", answered.response.start);
-        let records = house.ringfence.calls()?;
-        let last = records.last().with_context(|| format!("{dialled} left no record"))?;
+        let records = records(&house.ringfence, before + 1).with_context(|| dialled.to_owned())?;
+        let last = &records[before];
         let findings = last["explanation"]["findings"].to_string();
         ensure!(findings.contains(code), "{dialled}: recorded {findings}");
         let shown = decision(last);

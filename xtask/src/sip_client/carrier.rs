@@ -32,8 +32,6 @@ pub struct Entry {
     pub invite: Message,
     /// The number called.
     pub number: String,
-    /// When the INVITE came.
-    pub invited: Instant,
     /// When the 200 left.
     pub answered: Option<Instant>,
     /// When BYE or CANCEL came.
@@ -164,7 +162,6 @@ impl Work {
         let entry = Entry {
             invite: invite.clone(),
             number,
-            invited: Instant::now(),
             answered: None,
             ended: None,
             byes: 0,

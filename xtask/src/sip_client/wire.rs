@@ -60,11 +60,6 @@ impl Wire {
         self.local
     }
 
-    /// Whom it talks to.
-    pub fn server(&self) -> SocketAddr {
-        self.server
-    }
-
     /// `UDP` or `TCP`, as in Via.
     pub fn transport(&self) -> &'static str {
         match self.kind {
