@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 use store::{Decided, Reader};
 use types::cdr::{HangupCause, HangupSide};
 use types::decision::{Destination, Explanation, Outcome};
-use types::{Cdr, DecisionId, Direction, Hold, HoldState, LineId, TransferKind, TrunkId};
+use types::{
+    AccountId, Cdr, DecisionId, Direction, Hold, HoldState, LineId, TransferKind, TrunkId,
+};
 
 use super::Context;
 use super::output::printable;
@@ -109,6 +111,9 @@ impl<R: Reader> Story<'_, R> {
     }
 
     fn who(&self, cdr: &Cdr) -> anyhow::Result<String> {
+        if cdr.account == AccountId(0) {
+            return Ok("nobody of ours".to_owned());
+        }
         let account = self.account_name(cdr.account)?;
         let line = self.line_name(cdr.line)?;
         Ok(match cdr.direction {
@@ -117,7 +122,7 @@ impl<R: Reader> Story<'_, R> {
         })
     }
 
-    fn account_name(&self, id: types::AccountId) -> anyhow::Result<String> {
+    fn account_name(&self, id: AccountId) -> anyhow::Result<String> {
         let account = self.reader.account(id)?;
         Ok(account.map_or_else(|| id.to_string(), |account| format!("{id} ({})", account.name)))
     }

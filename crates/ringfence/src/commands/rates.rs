@@ -52,7 +52,8 @@ pub enum Command {
 
 The file has a header; columns are found by name: prefix, name, per_minute, connect_fee, minimum,
 first_increment, increment (or increments like 60/60), effective. All rows are good, or none is taken.
-Rows of the deck that held before --effective stay until then.")]
+With --effective, the deck's former prices hold until then, and those of prefixes that the file leaves
+out hold on; without it, the file replaces the deck.")]
 pub struct ImportArgs {
     /// CSV file; - reads standard input
     file: PathBuf,
@@ -103,8 +104,8 @@ fn import(args: ImportArgs, config: &Config, context: &Context) -> anyhow::Resul
     let imported = rating::import(&read_file(&args.file)?, &defaults)
         .map_err(|error| located(&file, &error))?;
     let old = known_rows(&args.deck, config)?;
-    let difference = rating::diff(&old, &imported.rows);
     let rows = with_former(&old, imported.rows, effective);
+    let difference = rating::diff(&old, &rows);
     let mut answer = summary(&difference);
     answer["ignored_columns"] = json!(imported.ignored_columns);
     if args.dry_run {

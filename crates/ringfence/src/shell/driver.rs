@@ -17,6 +17,7 @@ use edge::{Input, Node, Outputs};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use sip::flow::Transport;
+use store::SqliteStore;
 use types::{Now, Tick};
 
 use super::clock::Clock;
@@ -55,7 +56,7 @@ pub struct Driver {
     /// Stream sockets.
     pub streams: Streams,
     /// The store.
-    pub store: StoreLink,
+    pub store: StoreLink<SqliteStore>,
     /// Signals of the process.
     pub signals: Signals,
     /// Commands and questions from the control socket.
@@ -268,11 +269,12 @@ impl Driver {
     fn flush(&mut self, now: Now, turn: &mut Turn) {
         for _ in 0..ROUNDS {
             self.node.drain(&mut turn.outputs);
-            if turn.outputs.is_empty() {
+            if turn.outputs.is_empty() && !self.streams.is_any_unsent() {
                 return;
             }
             self.store.submit(now.tick, turn.outputs.stores.drain(..), &mut turn.answers);
             self.send(now, &turn.outputs);
+            self.streams.flush();
             for (id, outcome) in turn.outputs.replies.drain(..) {
                 if let Some(reply) = turn.commands.remove(&id) {
                     drop(reply.try_send(outcome.map(
@@ -290,12 +292,10 @@ impl Driver {
     fn send(&mut self, now: Now, outputs: &Outputs) {
         let sends = &outputs.sends.sends;
         let mut at = 0;
-        let mut has_streams = false;
         while let Some(first) = sends.get(at) {
             if first.flow.transport == Transport::Tcp {
                 let bytes = &outputs.sends.arena[first.range.clone()];
                 self.streams.send(&first.flow, bytes, now.tick);
-                has_streams = true;
                 at += 1;
                 continue;
             }
@@ -310,9 +310,6 @@ impl Driver {
                 .map(|send| (send.flow.peer, &outputs.sends.arena[send.range.clone()]));
             self.datagrams.send(local, datagrams);
             at += run;
-        }
-        if has_streams {
-            self.streams.flush();
         }
     }
 
@@ -357,7 +354,7 @@ impl Driver {
         let stopped = types::Record::Fact(now.wall, types::Fact::Stopped);
         let request = edge::StoreRequest { ticket: u64::MAX - 1, records: vec![stopped] };
         self.store.submit(now.tick, std::iter::once(request), &mut turn.answers);
-        self.store.stop();
+        drop(self.store.stop());
         tracing::info!(calls_left = calls, "stopped");
         Ok(())
     }

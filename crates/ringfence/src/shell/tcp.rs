@@ -14,6 +14,8 @@ use sip::stream::{Frame, Framer};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use types::Tick;
 
+use super::log::Pii;
+
 /// A message that was begun, and the first message of a connection, must be whole after this time.
 const FINISH_MS: u64 = 10_000;
 /// A connection without a message for this long is closed: longer than the longest registration.
@@ -265,7 +267,7 @@ impl Streams {
         };
         let Some(connection) = self.connections.get_mut(&id) else { return };
         if connection.queue.len() - connection.written + bytes.len() > WRITE_QUEUE {
-            tracing::warn!("a connection is closed: its peer does not read");
+            tracing::warn!(peer = %Pii(flow.peer), "a connection is closed: its peer does not read");
             return self.close(id);
         }
         connection.queue.extend_from_slice(bytes);
@@ -287,6 +289,11 @@ impl Streams {
         let opened = TcpStream::connect(flow.peer)
             .and_then(|stream| self.add(stream, flow.local, flow.peer, false, now));
         opened.ok()
+    }
+
+    /// Is there something to write, or a flow that ended and was not told of?
+    pub fn is_any_unsent(&self) -> bool {
+        !self.unsent.is_empty() || !self.closed.is_empty()
     }
 
     /// Writes what was queued.

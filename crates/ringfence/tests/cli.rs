@@ -1,0 +1,346 @@
+//! The commands as people see them. Lives here: what they print, on snapshots, and exit codes.
+//! Never here: a running node (serve.rs).
+
+mod common;
+
+use common::{DECK, Sandbox, root};
+
+/// Figures that differ from run to run.
+fn steady(text: &str) -> String {
+    let mut out = String::new();
+    for word in text.split_inclusive([' ', '\n', '"']) {
+        let bare = word.trim_end_matches([' ', '\n', '"']);
+        let groups: Vec<_> = bare.split('-').collect();
+        let is_secret = groups.len() == 5 && groups.iter().all(|group| group.len() == 5);
+        let is_time = bare.len() == 24 && bare.ends_with('Z') && bare.starts_with("20");
+        let shown = if is_secret {
+            "SECRET"
+        } else if is_time {
+            "TIME"
+        } else {
+            bare
+        };
+        out.push_str(shown);
+        out.push_str(&word[bare.len()..]);
+    }
+    out
+}
+
+/// Runs the lines one after the other, and shows each with what it printed.
+fn session(sandbox: &Sandbox, lines: &[&str]) -> String {
+    let mut shown = String::new();
+    for line in lines {
+        shown.push_str(&format!("$ ringfence {line}\n{}\n", steady(&sandbox.run(line).shown())));
+    }
+    shown
+}
+
+macro_rules! snapshot {
+    ($name:literal, $shown:expr) => {
+        insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+            insta::assert_snapshot!($name, $shown)
+        })
+    };
+}
+
+#[test]
+fn help_has_examples() {
+    let sandbox = Sandbox::new();
+    snapshot!("help", sandbox.run("--help").shown());
+    let commands = [
+        "serve",
+        "demo",
+        "check",
+        "config show",
+        "account add",
+        "account list",
+        "account show",
+        "account set",
+        "account freeze",
+        "line add",
+        "line import",
+        "line list",
+        "number add",
+        "number list",
+        "number remove",
+        "trunk add",
+        "trunk list",
+        "trunk set",
+        "rates import",
+        "rates list",
+        "rates lookup",
+        "calls",
+        "call cut",
+        "explain",
+        "doctor",
+        "sip parse",
+        "status",
+        "completions",
+    ];
+    for command in commands {
+        let help = sandbox.ok(&format!("{command} --help")).out;
+        assert!(help.contains("Example"), "{command} shows no example:\n{help}");
+    }
+}
+
+#[test]
+fn accounts_lines_numbers_and_trunks() {
+    let sandbox = Sandbox::new();
+    sandbox.write("deck.csv", DECK);
+    let lines = [
+        "account list",
+        "account add alice",
+        "rates import deck.csv --deck retail",
+        "account add alice",
+        "account add alice",
+        "account add 42",
+        "account add bakery --kind pbx --home DE --time-zone Europe/Berlin --outside-line 0",
+        "account add nowhere --time-zone Europe/Atlantis",
+        "account set alice stop_level_24h=5 ip_lock=192.0.2.7,2001:db8::/32 barred=premium",
+        "account set alice stop_level=5",
+        "account set alice calls=many",
+        "account set carol calls=1",
+        "account freeze alice",
+        "account list",
+        "account show alice",
+        "account show bakery --json",
+        "line add alice alice-desk --caller-id +442079460000",
+        "line add alice Alice-Desk",
+        "line add alice al!ce",
+        "line add carol carol",
+        "line list",
+        "line disable alice-desk",
+        "line set alice-desk ip_lock=192.0.2.8 caller_id=none",
+        "line list --json",
+        "number add +442079460000 alice alice-desk",
+        "number add +442079460000 bakery",
+        "number add +442079460001 bakery alice-desk",
+        "number add 02079460001 bakery",
+        "number list",
+        "number remove +442079460000",
+        "number remove +442079460000",
+        "trunk add carrier 198.51.100.5:5060 --route 44:20 --route all:10 --emergency --cost-deck retail",
+        "trunk add carrier 198.51.100.6:5060",
+        "trunk add second 198.51.100.6:5060 --route 0:1",
+        "trunk add second 198.51.100.6",
+        "trunk set carrier routes=353:5 format=national enabled=no",
+        "trunk list",
+        "trunk enable carrier",
+        "call cut 0D5KZQ4M2T8GR",
+        "explain 0D5KZQ4M2T8GR",
+        "explain wrong",
+        "calls",
+        "calls --since yesterday",
+        "status",
+    ];
+    snapshot!("records", session(&sandbox, &lines));
+}
+
+#[test]
+fn secrets_are_shown_once_and_taken_from_standard_input() {
+    let sandbox = Sandbox::new();
+    sandbox.write("deck.csv", DECK);
+    sandbox.ok("rates import deck.csv --deck retail");
+    sandbox.ok("account add alice");
+    let made = sandbox.ok("line add alice one --json").json().remove(0);
+    let secret = made["secret"].as_str().expect("a secret").to_owned();
+    assert_eq!(secret.split('-').count(), 5);
+    let again = sandbox.ok("line secret one --json").json().remove(0);
+    assert_ne!(again["secret"], made["secret"]);
+    let given = sandbox.run_with(
+        &["line", "add", "alice", "two", "--secret-stdin", "--json"],
+        "open sesame\r\n",
+        &[],
+    );
+    assert!(given.out.contains("\"secret\":\"open sesame\""), "{}", given.shown());
+    let nothing = sandbox.run_with(&["line", "add", "alice", "three", "--secret-stdin"], "", &[]);
+    assert_eq!(
+        (nothing.code, nothing.err.as_str()),
+        (1, "error: standard input holds no secret: expected it on the first line\n")
+    );
+    // S1: neither is found again.
+    for file in ["data/ringfence.db", "data/ringfence.db-wal"] {
+        let bytes = std::fs::read(sandbox.path(file)).unwrap_or_default();
+        for canary in [secret.as_bytes(), b"open sesame"] {
+            assert!(!bytes.windows(canary.len()).any(|window| window == canary), "{file}");
+        }
+    }
+    assert!(!sandbox.ok("line list --json").out.contains(&secret));
+}
+
+#[test]
+fn lines_come_from_a_file_all_or_none() {
+    let sandbox = Sandbox::new();
+    sandbox.write("deck.csv", DECK);
+    sandbox.ok("rates import deck.csv --deck retail");
+    sandbox.write("bad.csv", "account,user,secret,caller_id\nalice,a1,x,\nalice,A1,y,\nalice,b!,z,\n,c1,z,\nalice,d1,z,0207\n");
+    sandbox.write("good.csv", "user,account,secret\na1,alice,one\na2,alice,\nb1,bob,three\n");
+    let lines = [
+        "line import bad.csv",
+        "line import good.csv",
+        "line list",
+        "line import good.csv --create-accounts --kind pbx",
+        "account list",
+        "line list",
+        "line import good.csv --create-accounts",
+        "line import missing.csv",
+        "line import deck.csv",
+    ];
+    snapshot!("line_import", session(&sandbox, &lines));
+}
+
+#[test]
+fn rates_show_what_would_change() {
+    let sandbox = Sandbox::new();
+    sandbox.write("deck.csv", DECK);
+    sandbox.write(
+        "next.csv",
+        "prefix;rate;connect_fee\n44;0.012;0\n447;0.02;0\n33;0.012;0\n34;0.02;0\n",
+    );
+    sandbox.write("bad.csv", "prefix,per_minute\n44,abc\n4x,0.1\n33,0.1\n33,0.2\n");
+    let lines = [
+        "rates list",
+        "rates import bad.csv --deck retail",
+        "rates import deck.csv --deck retail --dry-run",
+        "rates list",
+        "rates import deck.csv --deck retail",
+        "rates import next.csv --deck retail --dry-run",
+        "rates import next.csv --deck retail --effective 2099-01-01 --json",
+        "rates list --deck retail",
+        "rates lookup 02079460000",
+        "rates lookup +5351234567 --deck retail",
+        "rates lookup +99999",
+        "rates lookup 999 --deck wholesale",
+    ];
+    snapshot!("rates", session(&sandbox, &lines));
+}
+
+#[test]
+fn the_configuration_is_judged_and_shown() {
+    let sandbox = Sandbox::new();
+    snapshot!("check", session(&sandbox, &["check", "check --json"]));
+    sandbox.write(
+        "wrong.toml",
+        "[node]\nrealm = \"example.com\"\ndatadir = \"x\"\n[sip]\nlisten = \"udp\"\n",
+    );
+    snapshot!(
+        "check_wrong",
+        session(
+            &sandbox,
+            &["check -c wrong.toml", "check -c wrong.toml --json", "check -c none.toml"]
+        )
+    );
+    let environment = [("RINGFENCE_MONEY__SLICE_S", "45")];
+    let shown = sandbox.run_with(&["config", "show", "--origin"], "", &environment).out;
+    let picked: Vec<&str> = shown
+        .lines()
+        .filter(|line| ["KEY", "node.realm", "money."].iter().any(|start| line.starts_with(start)))
+        .map(|line| line.trim_end())
+        .collect();
+    let squeezed: Vec<String> =
+        picked.iter().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    snapshot!("config_show", squeezed.join("\n"));
+    let unknown = sandbox.run_with(&["check"], "", &[("RINGFENCE_SIP__LISTN", "x")]);
+    assert_eq!(unknown.code, 1);
+    assert!(unknown.err.contains("did you mean `RINGFENCE_SIP__LISTEN`?"), "{}", unknown.err);
+}
+
+#[test]
+fn the_example_configuration_is_good_and_whole() {
+    let sandbox = Sandbox::new();
+    let example =
+        std::fs::read_to_string(root().join("docs/ringfence.example.toml")).expect("it is there");
+    sandbox.write("example.toml", &example);
+    sandbox.ok("check -c example.toml");
+    // With every mark before a key or a continued value removed: still good, and every key is there.
+    let marked = |line: &str| line.starts_with('#') && !line.starts_with("# ") && line != "#";
+    let whole: Vec<&str> =
+        example.lines().map(|line| if marked(line) { &line[1..] } else { line }).collect();
+    sandbox.write("whole.toml", &(whole.join("\n") + "\n"));
+    let shown = sandbox.ok("config show --origin --json -c whole.toml").json();
+    let missing: Vec<_> = shown.iter().filter(|key| key["origin"]["kind"] != "file").collect();
+    assert!(missing.is_empty(), "not in the example: {missing:?}");
+    // What is shown as a default is one, but for the five examples.
+    let defaults = sandbox.ok("config show --json -c example.toml").json();
+    let differing: Vec<_> = shown
+        .iter()
+        .zip(&defaults)
+        .filter(|(one, other)| one["value"] != other["value"])
+        .map(|(one, _)| one["key"].as_str().expect("a key"))
+        .collect();
+    assert_eq!(
+        differing,
+        ["node.domains", "sip.advertise", "platform.support", "platform.bank_holidays"]
+    );
+}
+
+#[test]
+fn doctor_names_remedies() {
+    let sandbox = Sandbox::new();
+    snapshot!("doctor_empty", session(&sandbox, &["doctor --offline"]));
+    sandbox.settle("127.0.0.9:5060".parse().expect("an address"));
+    snapshot!("doctor_settled", session(&sandbox, &["doctor --offline"]));
+    sandbox.ok("trunk set carrier emergency=no");
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(sandbox.path("data"), open).expect("the directory is ours");
+    snapshot!("doctor_wrong", session(&sandbox, &["doctor --offline", "doctor --offline --json"]));
+}
+
+#[test]
+fn sip_messages_are_described_or_refused() {
+    let sandbox = Sandbox::new();
+    let good = "INVITE sip:bob@example.com SIP/2.0\r\nv: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1;rport\r\nMax-Forwards: 70\r\nf: \"Alice\" <sip:alice@example.com>;tag=1\r\nt: <sip:bob@example.com>\r\ni: 1@192.0.2.1\r\nCSeq: 1 INVITE\r\nm: <sip:alice@192.0.2.1>\r\nl: 0\r\n\r\n";
+    sandbox.write("good.sip", good);
+    sandbox.write("bad.sip", &good.replace("CSeq: 1 INVITE", "CSeq: one INVITE"));
+    let lines = [
+        "sip parse good.sip",
+        "sip parse good.sip --json",
+        "sip parse bad.sip",
+        "sip parse good.sip bad.sip --json",
+        "sip parse none.sip",
+    ];
+    snapshot!("sip_parse", session(&sandbox, &lines));
+    let piped = sandbox.run_with(&["sip", "parse", "-"], good, &[]);
+    assert_eq!(piped.code, 0, "{}", piped.shown());
+}
+
+#[test]
+fn wrong_usage_exits_with_two() {
+    let sandbox = Sandbox::new();
+    for words in [
+        "",
+        "dance",
+        "account",
+        "account add",
+        "calls --limit x",
+        "calls --live --refused",
+        "trunk add x nowhere",
+    ] {
+        assert_eq!(sandbox.run(words).code, 2, "{words}");
+    }
+}
+
+#[test]
+fn the_demo_bounds_the_loss() {
+    let sandbox = Sandbox::new();
+    let ran = sandbox.ok("demo --seconds 25 --json");
+    let events = ran.json();
+    let told = |event: &str| events.iter().filter(|told| told["event"] == event).count();
+    assert_eq!(told("start"), 1);
+    assert!(told("admitted") > 3 && told("refused") > 2 && told("cut") > 0, "{}", ran.out);
+    let summary = events.last().expect("a summary");
+    assert_eq!(
+        (&summary["event"], &summary["bounded"], &summary["books_balance"]),
+        (&"summary".into(), &true.into(), &true.into())
+    );
+    let amount = |name: &str| -> f64 {
+        summary[name].as_str().expect("an amount").parse().expect("a number")
+    };
+    assert_eq!(amount("stop_level"), 5.0);
+    let (lost, late) = (amount("lost"), amount("late_hang_ups_allow"));
+    assert!(lost > 2.0, "most of the stop level was used: {lost}");
+    assert!(
+        lost <= 5.0 + late && late < 1.0,
+        "and no more than a second of hanging up: {lost}, {late}"
+    );
+}
