@@ -51,7 +51,13 @@ impl Engine {
         if call.phase == Phase::Ringing {
             call.phase = Phase::Answered { at: now.tick, before_us: 0 };
             call.hold.state = HoldState::Answered(now.wall);
-            self.renew_deadlines(decision);
+            if std::mem::take(&mut call.is_cut) {
+                // The answer crossed the order to hang up, which is given once more.
+                call.deadlines = Deadlines { extend_at: Tick::NEVER, hard_stop: now.tick };
+                self.calls.arm(decision);
+            } else {
+                self.renew_deadlines(decision);
+            }
         }
         self.deadlines(decision).unwrap_or(Deadlines::NEVER)
     }
@@ -112,7 +118,7 @@ impl Engine {
             if now.tick >= call.deadlines.hard_stop {
                 call.is_cut = true;
                 let paid_us = call.stored_ms.saturating_mul(1_000);
-                let money_ended = call.talk_us(now.tick) >= paid_us;
+                let money_ended = call.chargeable() && call.talk_us(now.tick) >= paid_us;
                 let cause = if money_ended { HangupCause::MoneyEnded } else { HangupCause::Cut };
                 orders.push(CallOrder::Cut(decision, cause));
             } else {

@@ -307,3 +307,17 @@ fn evening_comes_while_people_talk() {
     assert_eq!(findings.len(), 1);
     assert!(matches!(findings[0], Finding::StopLevel { window: Window::OffHours, .. }));
 }
+
+#[test]
+fn an_answer_that_crosses_a_cut_is_cut() {
+    for dialled in [PARIS, "1001"] {
+        let mut world = World::new();
+        let decision = world.call(dialled);
+        world.engine.command(world.now, engine::Command::Cut(decision)).expect("it is live");
+        world.pass_ms(50);
+        assert_eq!(world.engine.answered(world.now, decision).hard_stop, world.now.tick);
+        let cut = CallOrder::Cut(decision, HangupCause::Cut);
+        assert_eq!(world.engine.handle_timeout(world.now), [cut]);
+        assert_eq!(world.engine.handle_timeout(world.now), [], "it is said once");
+    }
+}
