@@ -17,6 +17,7 @@ mod parse;
 pub mod print;
 mod reply;
 mod scan;
+mod start_line;
 mod uri;
 mod values;
 mod via;

@@ -1,6 +1,6 @@
 //! What is a message, what is none, and where it breaks.
 
-use super::super::{HeaderError, Refresher, UriError};
+use super::super::{HeaderError, Method, Refresher, UriError};
 use super::*;
 
 /// Headers that every request must have, for a start line and more headers around them.
