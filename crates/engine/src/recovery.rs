@@ -65,7 +65,7 @@ impl Engine {
 
     /// Opens a call again that was open before the stop.
     fn adopt(&mut self, hold: &Hold, now: Now) -> Result<(), EngineError> {
-        let mut call = Call::new(hold.clone());
+        let mut call = Call::new(Hold { legs: Vec::new(), ..hold.clone() });
         call.recovered = true;
         if let HoldState::Answered(at) = hold.state {
             let before_us = now.wall.0.saturating_sub(at.0).max(0).cast_unsigned();
