@@ -317,8 +317,21 @@ impl Node {
         let decision = live.decision;
         self.stats.answered += 1;
         self.engine.answered(self.now, decision);
+        self.record_answer(key);
+    }
+
+    /// Puts an answer on record. A carrier whose call costs money gets its ACK only then: were the
+    /// node to die before, it would come back to a call that nobody knows was answered, and could
+    /// hang up on it only because the carrier still repeats its 2xx.
+    pub(crate) fn record_answer(&mut self, key: CallKey) {
+        let Some(live) = self.calls.find(key) else { return };
+        let (decision, gated) = (live.decision, live.gated);
+        if !gated {
+            self.with_call(key, |live, wire, _| live.call.confirm(wire));
+        }
         if let Some(hold) = self.hold_with_legs(decision) {
-            self.store(vec![Record::Hold(Box::new(hold))], Pending::Loose);
+            let pending = if gated { Pending::Answer(key) } else { Pending::Loose };
+            self.store(vec![Record::Hold(Box::new(hold))], pending);
         }
     }
 

@@ -268,7 +268,7 @@ impl Node {
             Purpose::Relay(to, id) => {
                 live.call.relay_response(wire, to, id, response, flow, events)
             }
-            Purpose::Bye(side) => live.call.bye_response(wire, side, Some(response), events),
+            Purpose::Bye(side) => live.call.bye_response(wire, side, Some((response, flow)), events),
             Purpose::CallerInvite | Purpose::Nothing => {}
         });
     }

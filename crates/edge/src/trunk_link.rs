@@ -180,8 +180,9 @@ impl Node {
             }
             401 | 407 if !registration.challenged => {
                 registration.challenged = true;
-                if let Some(credentials) = self.link_credentials(trunk, response, flow) {
-                    self.register_at(trunk, Some(credentials));
+                match self.link_credentials(trunk, response, flow) {
+                    Some(credentials) => self.register_at(trunk, Some(credentials)),
+                    None => self.link_failed(user),
                 }
             }
             _ => self.link_failed(user),

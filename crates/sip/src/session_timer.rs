@@ -184,6 +184,11 @@ impl SessionTimer {
         timer
     }
 
+    /// Length of the session in seconds.
+    pub fn seconds(&self) -> u32 {
+        u32::try_from(self.interval_ms / 1_000).unwrap_or(u32::MAX)
+    }
+
     /// The session was refreshed: a refresh request was answered with 2xx, either way.
     pub fn refreshed(&mut self, now: Tick) {
         // RFC 4028 §10: refreshed after half of the time; given up shortly before its end.

@@ -27,18 +27,24 @@ pub struct Answer<'a> {
 impl Answer<'_> {
     /// The value of Authorization or Proxy-Authorization.
     pub fn value(&self) -> String {
-        let Answer { algorithm, username, user, realm, secret, method, uri, nonce, nc } = *self;
+        let Answer { algorithm, username, realm, uri, nonce, nc, .. } = *self;
+        let response = self.response_with("c1c2");
+        format!(
+            "Digest username=\"{username}\",realm=\"{realm}\",nonce=\"{nonce}\",uri=\"{uri}\",\
+             response=\"{response}\",algorithm={algorithm},cnonce=\"c1c2\",qop=auth,nc={nc:08x}"
+        )
+    }
+
+    /// The response with this cnonce.
+    pub fn response_with(&self, cnonce: &str) -> String {
+        let Answer { algorithm, user, realm, secret, method, uri, nonce, nc, .. } = *self;
         let hash = |text: String| match algorithm {
             "MD5" => hex(&Md5::digest(text)),
             _ => hex(&Sha256::digest(text)),
         };
         let ha1 = hash(format!("{user}:{realm}:{secret}"));
         let ha2 = hash(format!("{method}:{uri}"));
-        let response = hash(format!("{ha1}:{nonce}:{nc:08x}:c1c2:auth:{ha2}"));
-        format!(
-            "Digest username=\"{username}\",realm=\"{realm}\",nonce=\"{nonce}\",uri=\"{uri}\",\
-             response=\"{response}\",algorithm={algorithm},cnonce=\"c1c2\",qop=auth,nc={nc:08x}"
-        )
+        hash(format!("{ha1}:{nonce}:{nc:08x}:{cnonce}:auth:{ha2}"))
     }
 }
 

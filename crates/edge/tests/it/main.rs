@@ -3,6 +3,7 @@
 
 mod digest;
 mod town;
+mod trunk_login;
 mod ua;
 mod wire;
 mod world;
@@ -18,3 +19,4 @@ mod in_dialog;
 mod money;
 mod refusals;
 mod registering;
+mod sessions;

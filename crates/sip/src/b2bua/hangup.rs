@@ -3,6 +3,7 @@
 use types::cdr::{HangupCause, HangupSide};
 
 use crate::dialog::Dialog;
+use crate::flow::Flow;
 use crate::message::{Message, Method, Name, Refresher, print};
 use crate::session_timer::{self, Wanted};
 use crate::transaction::ServerTx;
@@ -85,8 +86,12 @@ impl Call {
         self.dialog_mut(side, winner).local_cseq = dialog.local_cseq;
     }
 
-    /// The CSeq of a side's 2xx that has had no ACK, because the other side owes the answer in its own.
+    /// The CSeq of a side's 2xx that has had no ACK, because the other side owes the answer in its own,
+    /// or because the answer was not on record yet.
     fn owed_ack(&mut self, side: Side) -> Option<u32> {
+        if side == Side::Callee && self.ack_withheld.is_some() {
+            return self.ack_withheld.take().map(|withheld| withheld.0);
+        }
         let owes = |unacked: &&mut Unacked| unacked.to != side && unacked.ack_owed.is_some();
         self.unacked.iter_mut().find(owes)?.ack_owed.take()
     }
@@ -141,25 +146,32 @@ impl Call {
         &mut self,
         wire: &mut Wire<'_>,
         side: Side,
-        response: Option<&Message<'_>>,
+        response: Option<(&Message<'_>, &Flow)>,
         events: &mut Vec<CallEvent>,
     ) {
-        if response.and_then(Message::status).is_some_and(|status| status < 200) {
+        let status = response.and_then(|(response, _)| response.status());
+        if status.is_some_and(|status| status < 200) {
             return;
         }
         self.byes_open = self.byes_open.saturating_sub(1);
-        if let Some(response) = response.filter(|r| matches!(r.status(), Some(401 | 407))) {
-            self.answer_bye_challenge(wire, side, response);
+        if let Some((response, flow)) = response.filter(|_| matches!(status, Some(401 | 407))) {
+            self.answer_bye_challenge(wire, side, response, flow);
         }
         self.finish_if_tidy(events);
     }
 
     /// A carrier challenged our BYE: answered once, on our own trunk's dialog only (A5).
-    fn answer_bye_challenge(&mut self, wire: &mut Wire<'_>, side: Side, response: &Message<'_>) {
+    fn answer_bye_challenge(
+        &mut self,
+        wire: &mut Wire<'_>,
+        side: Side,
+        response: &Message<'_>,
+        flow: &Flow,
+    ) {
         let Some(winner) = self.winner.filter(|_| side == Side::Callee) else { return };
         let leg = &mut self.legs[usize::from(self.forks[usize::from(winner)].leg)];
         let PeerKind::Trunk(Some(credentials)) = leg.plan.peer.clone() else { return };
-        if leg.challenges_answered >= 4 {
+        if leg.challenges_answered >= 4 || flow.peer != leg.plan.flow.peer {
             return;
         }
         leg.challenges_answered += 1;
@@ -191,7 +203,11 @@ impl Call {
         let unacked = self.unacked.swap_remove(position);
         if let Some(owed) = unacked.ack_owed {
             let body = super::Body::of(ack);
-            self.send_ack(wire, from.other(), fork, owed, body.as_ref());
+            if self.on_record {
+                self.send_ack(wire, from.other(), fork, owed, body.as_ref());
+            } else {
+                self.ack_withheld = Some((owed, body));
+            }
         }
         self.send_deferred_bye(wire);
         self.finish_if_tidy(events);
@@ -275,6 +291,7 @@ impl Call {
         let Ok(tx) = wire.transactions.new_client(user) else { return };
         let branch = wire.transactions.branch(tx).to_string();
         let settings = wire.settings;
+        let offered = self.session_offered(settings, side, Refresher::Uac);
         let dialog = self.dialog_mut(side, winner);
         let cseq = dialog.next_cseq();
         let dialog = &*dialog;
@@ -282,7 +299,6 @@ impl Call {
             compose::in_dialog(out, dialog, method, cseq, &branch, settings);
             if peer_knows {
                 print::header(out, Name::Supported, "timer");
-                let offered = session_timer::offer(&settings.session, Some(Refresher::Uac));
                 session_timer::write_offered(out, &offered);
             }
             compose::finish(out, None);

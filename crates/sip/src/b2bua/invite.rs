@@ -58,6 +58,8 @@ impl Call {
             byes_open: 0,
             bye_caller_after_ack: false,
             tidy_deadline: Tick::NEVER,
+            on_record: false,
+            ack_withheld: None,
             finished: false,
         })
     }
@@ -241,11 +243,20 @@ impl Call {
         self.cancel_other_legs(wire, index);
         self.answer_caller(wire, fork, response);
         if self.caller.offer.is_some() {
-            self.send_ack(wire, Side::Callee, fork, response.cseq().number, None);
+            self.ack_withheld = Some((response.cseq().number, None));
             self.caller.offer = None;
         }
         self.start_sessions(wire, response);
         events.push(CallEvent::Answered { leg: index });
+    }
+
+    /// The answer is on record: the callee gets its ACK. Until then it repeats its 2xx, and would
+    /// repeat it to a node that came back from a crash and can then hang up on it.
+    pub fn confirm(&mut self, wire: &mut Wire<'_>) {
+        self.on_record = true;
+        if let (Some((cseq, body)), Some(winner)) = (self.ack_withheld.take(), self.winner) {
+            self.send_ack(wire, Side::Callee, winner, cseq, body.as_ref());
+        }
     }
 
     /// 200 to the caller, kept for repetition until the ACK comes.
@@ -541,7 +552,10 @@ impl Call {
                 wire.out.push(flow, &kept.bytes);
                 true
             }
-            _ => self.unacked.iter().any(|unacked| unacked.ack_owed == Some(cseq)),
+            _ => {
+                self.ack_withheld.as_ref().is_some_and(|withheld| withheld.0 == cseq)
+                    || self.unacked.iter().any(|unacked| unacked.ack_owed == Some(cseq))
+            }
         }
     }
 

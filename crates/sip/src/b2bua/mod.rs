@@ -200,6 +200,8 @@ struct Relay {
     asked_cseq: u32,
     offered: bool,
     challenged: bool,
+    /// The session timer that the asking side is granted, if this refreshes the session.
+    granted: Option<Granted>,
     body: Option<Body>,
 }
 
@@ -304,6 +306,10 @@ pub struct Call {
     byes_open: u8,
     bye_caller_after_ack: bool,
     tidy_deadline: Tick,
+    /// Has the owner put the answer on record?
+    on_record: bool,
+    /// The ACK that waits for it: CSeq of the callee's 2xx, and the caller's answer if that is in it.
+    ack_withheld: Option<(u32, Option<Body>)>,
     finished: bool,
 }
 

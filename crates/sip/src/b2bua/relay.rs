@@ -6,13 +6,13 @@ use types::cdr::HangupCause;
 
 use crate::flow::Flow;
 use crate::message::{Message, Method, Name, Refresher, print};
-use crate::session_timer::{self, Granted};
+use crate::session_timer::{self, Granted, Offered, SessionTimer, TimerError};
 use crate::transaction::ServerTx;
 
 use super::compose::{self, OwnedMethod, Reply};
 use super::{
-    Body, Call, CallEvent, MAX_RELAYS, PeerKind, Phase, Purpose, Relay, Side, Wire, index_of,
-    invite,
+    Body, Call, CallEvent, MAX_RELAYS, PeerKind, Phase, Purpose, Relay, Settings, Side, Wire,
+    index_of, invite,
 };
 
 impl Call {
@@ -35,9 +35,10 @@ impl Call {
         if matches!(method, OwnedMethod::Invite | OwnedMethod::Update) {
             dialog.refresh_target(request);
         }
+        let Some(granted) = self.granted_to(wire, request, method, tx) else { return };
         let is_refresh = method == OwnedMethod::Update && request.body.is_empty();
         if method == OwnedMethod::Options || is_refresh {
-            self.answer_locally(wire, from, fork, request, tx);
+            self.answer_locally(wire, from, fork, granted, tx);
             return;
         }
         if self.phase == Phase::Ending {
@@ -53,12 +54,33 @@ impl Call {
             self.refuse(wire, tx, 503);
             return;
         }
-        self.pass_on(wire, from, fork, request, method, tx);
+        self.pass_on(wire, from, fork, request, (method, granted), tx);
+    }
+
+    /// What a request that refreshes the session is granted; `None`: it asks for what cannot be, and
+    /// has been refused (RFC 4028 §9).
+    fn granted_to(
+        &self,
+        wire: &mut Wire<'_>,
+        request: &Message<'_>,
+        method: OwnedMethod,
+        tx: ServerTx,
+    ) -> Option<Option<Granted>> {
+        if !matches!(method, OwnedMethod::Invite | OwnedMethod::Update) {
+            return Some(None);
+        }
+        match session_timer::grant(&wire.settings.session, request) {
+            Ok(granted) => return Some(Some(granted)),
+            Err(TimerError::TooSmall(_)) => self.refuse(wire, tx, 422),
+            Err(TimerError::Header(_)) => self.refuse(wire, tx, 400),
+        }
+        None
     }
 
     /// RFC 3261 §14.1: one INVITE at a time in a dialog, either way.
     fn invite_under_way(&self, fork: u8) -> bool {
         self.winner != Some(fork)
+            || self.ack_withheld.is_some()
             || !self.unacked.is_empty()
             || self.relays.iter().any(|relay| relay.method == OwnedMethod::Invite)
     }
@@ -69,7 +91,7 @@ impl Call {
         from: Side,
         fork: u8,
         request: &Message<'_>,
-        method: OwnedMethod,
+        (method, granted): (OwnedMethod, Option<Granted>),
         server: ServerTx,
     ) {
         let to = from.other();
@@ -92,6 +114,7 @@ impl Call {
             asked_cseq: request.cseq().number,
             offered: !request.body.is_empty(),
             challenged: false,
+            granted,
             body: Body::of(request),
         };
         self.send_relay(wire, &relay, request.rack().and_then(Result::ok), None);
@@ -120,7 +143,7 @@ impl Call {
             if matches!(relay.method, OwnedMethod::Invite | OwnedMethod::Update) {
                 print::header(out, Name::Allow, compose::ALLOW);
                 print::header(out, Name::Supported, "timer");
-                let offered = session_timer::offer(&settings.session, Some(Refresher::Uas));
+                let offered = self.session_offered(settings, relay.to, Refresher::Uas);
                 session_timer::write_offered(out, &offered);
             }
             if let Some(line) = credentials {
@@ -143,6 +166,9 @@ impl Call {
         let status = response.status().unwrap_or(0);
         if status >= 200 {
             self.show_life(to, wire.now.tick);
+        }
+        if (200..300).contains(&status) {
+            self.session_agreed(to, wire.now.tick, response);
         }
         if self.repeat_ack_if_invite(wire, to, response) {
             return;
@@ -214,6 +240,8 @@ impl Call {
         }
         let content_type = response.content_type().unwrap_or("application/sdp");
         let asking = relay.to.other();
+        let granted = relay.granted.filter(|_| success);
+        self.session_granted(asking, wire.now.tick, granted);
         let dialog = self.dialog(asking, relay.fork);
         let sessions = success && matches!(relay.method, OwnedMethod::Invite | OwnedMethod::Update);
         // A challenge of the far side is not for the near side's eyes.
@@ -221,9 +249,7 @@ impl Call {
         let reply = Reply {
             contact: sessions.then_some(&dialog.flow),
             for_session: sessions,
-            session: self.sessions[index_of(asking)]
-                .filter(|session| sessions && session.peer_knows)
-                .map(|_| granted_again(wire)),
+            session: granted.filter(|granted| granted.require),
             body: (!response.body.is_empty()).then_some((content_type, response.body)),
             ..Reply::new(status, &dialog.local_tag)
         };
@@ -338,16 +364,15 @@ impl Call {
         wire: &mut Wire<'_>,
         from: Side,
         fork: u8,
-        request: &Message<'_>,
+        granted: Option<Granted>,
         tx: ServerTx,
     ) {
+        self.session_granted(from, wire.now.tick, granted);
         let dialog = self.dialog(from, fork);
-        let timer =
-            request.has_option(Name::Supported, "timer") && request.session_expires().is_some();
         let reply = Reply {
             contact: Some(&dialog.flow),
             for_session: true,
-            session: timer.then(|| granted_again(wire)),
+            session: granted.filter(|granted| granted.require),
             ..Reply::new(if self.phase == Phase::Ending { 481 } else { 200 }, &dialog.local_tag)
         };
         let settings = wire.settings;
@@ -360,6 +385,40 @@ impl Call {
     fn show_life(&mut self, side: Side, now: Tick) {
         if let Some(session) = &mut self.sessions[index_of(side)] {
             session.timer.refreshed(now);
+        }
+    }
+
+    /// A side refreshed its session and was granted this; one that knows no timers keeps the old one.
+    fn session_granted(&mut self, side: Side, now: Tick, granted: Option<Granted>) {
+        let Some(granted) = granted.filter(|granted| granted.require) else { return };
+        if let Some(session) = &mut self.sessions[index_of(side)] {
+            let we_refresh = granted.refresher == Refresher::Uas;
+            session.timer = SessionTimer::new(now, granted.seconds, we_refresh);
+            session.peer_knows = true;
+        }
+    }
+
+    /// What a refresh towards a side asks for: the interval that was agreed before (RFC 4028 §7.4).
+    pub(super) fn session_offered(
+        &self,
+        settings: &Settings,
+        side: Side,
+        refresher: Refresher,
+    ) -> Offered {
+        let offered = session_timer::offer(&settings.session, Some(refresher));
+        match self.sessions[index_of(side)].filter(|session| session.peer_knows) {
+            Some(session) => Offered { seconds: session.timer.seconds(), ..offered },
+            None => offered,
+        }
+    }
+
+    /// A side agreed to the session timer that a request of ours asked for.
+    fn session_agreed(&mut self, side: Side, now: Tick, response: &Message<'_>) {
+        let Some(Ok(agreed)) = session_timer::agreed(response) else { return };
+        if let Some(session) = &mut self.sessions[index_of(side)] {
+            let we_refresh = agreed.refresher == Some(Refresher::Uac);
+            session.timer = SessionTimer::new(now, agreed.seconds, we_refresh);
+            session.peer_knows = true;
         }
     }
 
@@ -383,15 +442,6 @@ impl Call {
     /// A side proved itself on another flow: its dialog goes on there.
     pub fn move_flow(&mut self, side: Side, fork: u8, flow: &Flow) {
         self.dialog_mut(side, fork).flow = *flow;
-    }
-}
-
-/// The session timer of a refreshed session: the one who asked goes on refreshing.
-fn granted_again(wire: &Wire<'_>) -> Granted {
-    Granted {
-        seconds: wire.settings.session.session_expires_s,
-        refresher: Refresher::Uac,
-        require: true,
     }
 }
 

@@ -138,6 +138,8 @@ impl Call {
             byes_open: 0,
             bye_caller_after_ack: false,
             tidy_deadline: Tick::NEVER,
+            on_record: true,
+            ack_withheld: None,
             finished: false,
         })
     }
