@@ -153,6 +153,7 @@ fn node_config(config: &Config, listeners: Vec<Listener>) -> anyhow::Result<Node
             calls: config.limits.calls,
             transactions: config.limits.transactions,
             digest: sip::digest::Limits {
+                sha256: config.digest_sha256,
                 md5: config.digest_md5,
                 md5_first: config.digest_md5_first,
                 ..sip::digest::Limits::default()

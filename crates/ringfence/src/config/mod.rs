@@ -52,7 +52,9 @@ pub struct Config {
     pub listen: Vec<ListenAddress>,
     /// Address put into Via and Contact.
     pub advertise: Option<IpAddr>,
-    /// Is MD5 offered besides SHA-256?
+    /// Is SHA-256 offered?
+    pub digest_sha256: bool,
+    /// Is MD5 offered?
     pub digest_md5: bool,
     /// Is it offered first, for phones that look at the first challenge only?
     pub digest_md5_first: bool,
@@ -118,6 +120,7 @@ impl Default for Config {
                 ListenAddress { transport: Transport::Tcp, address: ([0, 0, 0, 0], 5060).into() },
             ],
             advertise: None,
+            digest_sha256: true,
             digest_md5: true,
             digest_md5_first: false,
             session_expires_s: 1_800,

@@ -353,26 +353,31 @@ fn listen(config: &mut Config, raw: &Raw) -> Result<(), String> {
     Ok(())
 }
 
-/// SHA-256 is always offered: a phone that knows only MD5 takes the other.
+/// Some phones look at the first challenge only, and some give up when any is SHA-256.
 fn digest(config: &mut Config, raw: &Raw) -> Result<(), String> {
     let names = raw.list(|item| item.text().map(str::to_ascii_lowercase))?;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    (config.digest_md5, config.digest_md5_first) = match names[..] {
-        ["sha-256"] => (false, false),
-        ["sha-256", "md5"] => (true, false),
-        ["md5", "sha-256"] => (true, true),
+    let (sha256, md5, md5_first) = match names[..] {
+        ["sha-256"] => (true, false, false),
+        ["sha-256", "md5"] => (true, true, false),
+        ["md5", "sha-256"] => (true, true, true),
+        ["md5"] => (false, true, false),
         _ => {
             return Err(
-                "expected [\"sha-256\", \"md5\"], the same the other way round, or [\"sha-256\"]"
+                "expected [\"sha-256\", \"md5\"], the same the other way round, or one of them"
                     .to_owned(),
             );
         }
     };
+    config.digest_sha256 = sha256;
+    config.digest_md5 = md5;
+    config.digest_md5_first = md5_first;
     Ok(())
 }
 
 fn digest_names(config: &Config) -> &'static [&'static str] {
     match (config.digest_md5, config.digest_md5_first) {
+        _ if !config.digest_sha256 => &["md5"],
         (false, _) => &["sha-256"],
         (true, false) => &["sha-256", "md5"],
         (true, true) => &["md5", "sha-256"],

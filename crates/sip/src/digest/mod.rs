@@ -31,7 +31,10 @@ pub struct Limits {
     pub nonce_life_ms: Millis,
     /// Nonces whose uses are counted at one time.
     pub max_counted_nonces: usize,
-    /// Is MD5 offered and taken besides SHA-256?
+    /// Is SHA-256 offered and taken? Without it, phones that give up when they see any challenge
+    /// they do not know can log in.
+    pub sha256: bool,
+    /// Is MD5 offered and taken?
     pub md5: bool,
     /// Is MD5 offered before SHA-256? For phones that look at the first challenge only and give up
     /// when it is SHA-256, against the order of RFC 8760 §2.3.
@@ -40,7 +43,13 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { nonce_life_ms: 60_000, max_counted_nonces: 200_000, md5: true, md5_first: false }
+        Limits {
+            nonce_life_ms: 60_000,
+            max_counted_nonces: 200_000,
+            sha256: true,
+            md5: true,
+            md5_first: false,
+        }
     }
 }
 
@@ -179,7 +188,10 @@ impl Authenticator {
     }
 
     fn accepts(&self, algorithm: Algorithm) -> bool {
-        self.limits.md5 || algorithm != Algorithm::Md5
+        match algorithm {
+            Algorithm::Sha256 => self.limits.sha256,
+            Algorithm::Md5 => self.limits.md5,
+        }
     }
 
     /// The one credential that is judged.
