@@ -93,7 +93,8 @@ pub fn baresip_tcp() -> Result<()> {
 }
 
 fn baresip(transport: &str) -> Result<()> {
-    let setup = Setup { digest: vec!["md5", "sha-256"], ..Setup::default() };
+    // baresip 1.0 gives up when any of the challenges is SHA-256.
+    let setup = Setup { digest: vec!["md5"], ..Setup::default() };
     let house = House::open(setup, |_| Behaviour::Answer(100))?;
     let server = house.ringfence.address();
     let mut bob = Baresip::start(server, transport, "bob", SECRET)?;
@@ -181,7 +182,7 @@ pub fn caller_sees_why() -> Result<()> {
     check("+25261234567", "price-cap")?;
     check("+81312345678", "no-rate")?;
     check("12", "invalid-number")?;
-    check("nobody", "unknown-number")?;
+    check("nobody", "invalid-number")?;
     check("bob", "not-registered")?;
     house.ringfence.set("a", &["stop_level_24h=0.001"])?;
     check("+2348031234567", "stop-level")?;
