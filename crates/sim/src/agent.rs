@@ -241,6 +241,11 @@ impl Agent {
         &mut self.dice
     }
 
+    /// Our tag in a call's dialog.
+    pub fn tag(&self, call: CallRef) -> &str {
+        &self.calls[call].local_tag
+    }
+
     /// Calls that are not over.
     pub fn live(&self) -> impl Iterator<Item = CallRef> {
         self.calls

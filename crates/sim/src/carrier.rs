@@ -66,6 +66,8 @@ pub struct CostLine {
 pub struct Billed {
     /// Call-ID of the leg.
     pub call_id: String,
+    /// The carrier's tag of the leg: a forked leg has several.
+    pub tag: String,
     /// The number, as sent to the carrier.
     pub number: String,
     /// When it sent its first 200.
@@ -216,7 +218,8 @@ impl Carrier {
                 let open = self.is_open(call);
                 self.answer(now, call, Some(tag), story);
                 if twice && open {
-                    self.agent.stray_answer(now, call, "other");
+                    let other = self.agent.answer_fork(now, call, "other");
+                    self.open_bill(now, other);
                 }
             }
             Deed::HangUp(call) => self.hang_up(now, call, story),
@@ -262,9 +265,15 @@ impl Carrier {
         let name = &self.agent.user;
         story.tell(now, || format!("{name} answers"));
         self.agent.respond_with(now, call, 200, "OK", tag, &[]);
+        self.open_bill(now, call);
+    }
+
+    /// The carrier charges from its own 200 on.
+    fn open_bill(&mut self, now: u64, call: CallRef) {
         let one = &self.agent.calls[call];
         self.bill.push(Billed {
             call_id: one.call_id.clone(),
+            tag: self.agent.tag(call).to_owned(),
             number: one.dialled.clone(),
             answered: now,
             ended: None,
@@ -284,8 +293,9 @@ impl Carrier {
 
     /// The carrier stops charging when it sees the end.
     fn close_bill(&mut self, now: u64, call: CallRef) {
-        let call_id = &self.agent.calls[call].call_id;
-        if let Some(billed) = self.bill.iter_mut().find(|one| one.call_id == *call_id) {
+        let (call_id, tag) = (&self.agent.calls[call].call_id, self.agent.tag(call));
+        let found = |one: &&mut Billed| one.call_id == *call_id && one.tag == tag;
+        if let Some(billed) = self.bill.iter_mut().find(found) {
             billed.ended.get_or_insert(now);
         }
     }

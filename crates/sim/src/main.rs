@@ -9,7 +9,7 @@ use sim::planted::Planted;
 use sim::seeds::{Options, run_seed};
 
 const USAGE: &str = "usage: sim seeds FROM..TO [--minutes N] [--planted NAME] [--keep-going]
-       sim seed N [--minutes N] [--planted NAME]
+       sim seed N [--minutes N] [--planted NAME] [--wire]
        sim scenario FILE...";
 
 fn main() -> ExitCode {
@@ -51,6 +51,7 @@ fn options(rest: &[String]) -> Result<(&str, Options, bool), String> {
                 options.planted =
                     Some(found.ok_or(format!("`{name}` is none of {:?}", Planted::ALL))?);
             }
+            "--wire" => options.wire = true,
             "--keep-going" => keep_going = true,
             other => return Err(format!("`{other}` is no option")),
         }

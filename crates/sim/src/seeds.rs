@@ -26,6 +26,8 @@ pub struct Options {
     pub minutes: u64,
     /// Is the story kept?
     pub told: bool,
+    /// With every message at the node's door?
+    pub wire: bool,
     /// A bug to be found.
     pub planted: Option<Planted>,
     /// Do the network, the store and the node fail?
@@ -34,7 +36,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { minutes: 20, told: false, planted: None, faults: true }
+        Options { minutes: 20, told: false, wire: false, planted: None, faults: true }
     }
 }
 
@@ -65,6 +67,7 @@ pub fn run_seed(seed: u64, options: Options) -> Report {
     let mut dice = Dice::simulated(seed, 0);
     let span = options.minutes * 60_000_000;
     let mut world = build(seed, &mut dice, options, span);
+    world.shows_wire = options.wire;
     world.run_until(span);
     world.at(span, Deed::Rest);
     // What the last crash or stall left takes its time as well.

@@ -104,6 +104,8 @@ pub struct World {
     secrets: Dice,
     clock: Clock,
     network: Network,
+    /// Does the story show every message at the node's door, and how often the network will deliver it?
+    pub shows_wire: bool,
     /// Does the story name decisions? Good for finding mistakes, bad for reading.
     pub names_decisions: bool,
     planted: Option<Planted>,
@@ -142,6 +144,7 @@ impl World {
             secrets: dice(SECRET_DICE),
             clock: Clock::new(setup.start),
             network: Network::new(setup.network, dice(NETWORK_DICE)),
+            shows_wire: false,
             names_decisions: true,
             planted: setup.planted,
             addresses: BTreeMap::new(),
@@ -291,6 +294,7 @@ impl World {
                     None => Flow::udp(NODE, peer),
                 };
                 if let Ok(wire) = Wire::parse(&bytes) {
+                    self.show(from, "<", &wire, 1);
                     self.auditor.received(self.now, from, &wire);
                 }
                 self.feed(Input::Received { flow, bytes: &mut bytes });
@@ -461,11 +465,14 @@ impl World {
         };
         self.auditor.sent(self.now, to, &wire);
         if flow.transport == Transport::Udp {
-            for delay in self.network.datagram() {
+            let arrivals = self.network.datagram();
+            self.show(to, ">", &wire, arrivals.len());
+            for delay in arrivals {
                 self.push(self.now + delay, Event::ToActor { to, bytes: bytes.to_vec() });
             }
             return;
         }
+        self.show(to, ">", &wire, 1);
         let open = self.connections.get(&to).copied();
         let is_dead = self.actors[to].agent().dead;
         match open {
@@ -516,6 +523,22 @@ impl World {
         };
         let at = self.stream_arrival(from, true);
         self.push(at, Event::ToNode { from, connection: Some(id), bytes: packet.bytes });
+    }
+
+    fn show(&mut self, who: usize, way: &str, wire: &Wire, times: usize) {
+        if self.shows_wire {
+            let user = &self.actors[who].agent().user;
+            let line = format!(
+                "    {way} {user} x{times} {} | {} | {} | from {} to {} | {}",
+                wire.start,
+                wire.get("CSeq").unwrap_or_default(),
+                wire.call_id(),
+                wire.from_tag(),
+                wire.to_tag(),
+                wire.branch()
+            );
+            self.story.tell(self.now, || line);
+        }
     }
 
     fn connect(&mut self, actor: usize) -> u32 {

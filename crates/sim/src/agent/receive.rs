@@ -288,6 +288,7 @@ impl Agent {
                     last.call_id() == wire.call_id()
                         && last.cseq().0 == wire.cseq().0
                         && last.from_tag() == wire.from_tag()
+                        && last.to_tag() == wire.to_tag()
                 })
         });
         let Some(server) = waiting else { return };

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Agent, Call, CallRef, CallState, Client, LIFE, Phase, T1, T2, sdp};
+use super::{Agent, Call, CallRef, CallState, Client, LIFE, Phase, Server, T1, T2, sdp};
 use crate::wire::{Wire, host_of};
 
 impl Agent {
@@ -136,14 +136,32 @@ impl Agent {
         self.in_dialog(call, method, None);
     }
 
-    /// A second 2xx of another branch of a forked INVITE: sent once, belongs to no call of ours.
-    pub fn stray_answer(&mut self, now: u64, call: CallRef, tag: &str) {
+    /// Another branch of a forked INVITE answers too, with a dialog of its own.
+    pub fn answer_fork(&mut self, now: u64, call: CallRef, tag: &str) -> CallRef {
         self.now = now;
-        let invite = &self.calls[call].invite;
-        let to = self.calls[call].source;
-        let reply = invite.reply(200, "OK", tag).with("Contact", self.contact());
         let session = self.dice.below(1 << 40);
-        self.put(to, &reply.with_sdp(&sdp(self.address, session, "sendrecv")));
+        let mut other = self.calls[call].clone();
+        let reply = other.invite.reply(200, "OK", tag).with("Contact", self.contact());
+        let reply = reply.with_sdp(&sdp(self.address, session, "sendrecv"));
+        tag.clone_into(&mut other.local_tag);
+        (other.state, other.answered, other.acked) = (CallState::Talking, Some(now), false);
+        (other.ended, other.cseq) = (None, 0);
+        let (to, branch) = (other.source, other.branch.clone());
+        self.put(to, &reply);
+        self.calls.push(other);
+        let other = self.calls.len() - 1;
+        self.servers.push(Server {
+            branch,
+            method: "INVITE".to_owned(),
+            call: Some(other),
+            to,
+            last: Some(reply),
+            unacked: true,
+            again: now + T1,
+            interval: T1,
+            until: now + LIFE,
+        });
+        other
     }
 
     /// Answers an INVITE that came in; 2xx carry a session.

@@ -105,7 +105,7 @@ impl Auditor {
                     found.push(format!("{decision} was refused and is on the carrier's bill"));
                 }
                 let billed_us = billed.ended.unwrap_or(now).saturating_sub(billed.answered);
-                let ours_us = leg.answered.zip(leg.bye).map_or(0, |(answered, bye)| bye - answered);
+                let ours_us = leg.answered.zip(leg.bye).filter(|_| leg.tag == billed.tag).map_or(0, |(answered, bye)| bye - answered);
                 let deck = self.trunks.get(&carrier.trunk).and_then(|trunk| trunk.cost_deck);
                 let digits = cdr.destination.e164.map(|number| number.digits()).unwrap_or_default();
                 let rate = deck.and_then(|deck| self.prices.of(deck, &digits, cdr.started));

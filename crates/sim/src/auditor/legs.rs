@@ -30,8 +30,8 @@ pub struct Leg {
     pub bye: Option<u64>,
     /// A final refusal passed.
     pub refused: bool,
-    /// Its second branch of a fork, or one after the end: ended at once, and no call.
-    tag: String,
+    /// To tag of the first 2xx: a second branch of a fork has another, and is hung up at once.
+    pub tag: String,
 }
 
 /// All legs.
