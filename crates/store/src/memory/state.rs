@@ -69,7 +69,9 @@ impl State {
         self.newest = self.newest.max(time);
         match record {
             Record::Hold(hold) => {
-                if !self.cdrs.contains_key(&hold.decision) {
+                // A call that has ended is not held again, however late its hold is told once more.
+                let is_open = self.holds.contains_key(&hold.decision);
+                if is_open || !self.cdrs.contains_key(&hold.decision) {
                     self.holds.insert(hold.decision, Arc::new(Hold::clone(hold)));
                 }
             }
