@@ -282,7 +282,9 @@ fn one_of_several_credentials_is_judged() {
     check(&[foreign, good.clone()], "", "ok");
     check(&[bad_md5.clone(), good.clone()], "", "ok");
     check(&[good.clone(), bad_md5], "", "ok");
-    check(&[md5, bad], "", "wrong");
+    check(&[md5, bad.clone()], "", "wrong");
+    check(&[bad.clone(), good.clone()], "", "wrong"); // The first of its kind.
+    check(&[good.clone(), bad], "", "ok");
     check(std::slice::from_ref(&unknown), "", "algorithm was not offered");
     check(&[unknown, good.clone()], "", "ok");
     check(&[], "Authorization: Basic YTpi\r\n", "absent");

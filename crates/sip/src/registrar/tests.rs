@@ -343,6 +343,31 @@ fn a_closed_stream_makes_room_and_is_not_called() {
 }
 
 #[test]
+fn what_a_request_names_does_not_make_room() {
+    let mut world = World::new();
+    for number in 0..10 {
+        let flow = tcp("198.51.100.7:40000", number);
+        world.sends(0, &flow, &format!("Contact: <sip:p{number}@10.0.0.9>\r\n")).unwrap();
+    }
+    world.registrar.flow_closed(&tcp("198.51.100.7:40000", 4));
+    let both = "Contact: <sip:p4@10.0.0.9>, <sip:new@10.0.0.9>\r\n";
+    assert_eq!(status(world.sends(1, &tcp("198.51.100.7:41000", 20), both)), 403);
+    assert_eq!(world.registrar.bindings(LINE).count(), 10);
+}
+
+#[test]
+fn a_phone_that_changes_connections_is_not_lost_with_the_old_one() {
+    let mut world = World::new();
+    let (old, new) = (tcp("198.51.100.7:40000", 1), tcp("198.51.100.7:40001", 2));
+    world.sends(0, &old, "Contact: <sip:a@10.0.0.9>\r\n").unwrap();
+    world.sends(1, &new, "Contact: <sip:a@10.0.0.9>\r\n").unwrap();
+    world.registrar.flow_closed(&old);
+    assert_eq!(world.registrar.contacts(LINE).count(), 1);
+    world.registrar.flow_closed(&new);
+    assert_eq!(world.registrar.contacts(LINE).count(), 0);
+}
+
+#[test]
 fn the_same_contact_in_another_spelling_is_one_binding() {
     let mut world = World::new();
     world.sends(0, &home(), "Contact: <sip:a@phone.example;x=1>\r\n").unwrap();

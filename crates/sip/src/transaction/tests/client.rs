@@ -308,3 +308,16 @@ fn any_connection_becomes_the_one_that_answers() {
     world.layer.flow_failed(at(2), &tcp(PEER, 9), &mut world.events);
     assert_eq!(world.events, []);
 }
+
+#[test]
+fn an_invite_that_is_forgotten_takes_its_cancel_along() {
+    let mut world = World::new();
+    let tx = world.sends(0, Method::Invite, &udp(PEER), 5);
+    world.answered(100, tx, 180, "INVITE");
+    world.layer.cancel(at(200), tx, &mut world.out);
+    assert_eq!(world.sent(), ["INVITE", "CANCEL"]);
+    world.layer.discard(tx);
+    assert_eq!(world.layer.len().1, 0);
+    assert!(world.run(100_000).is_empty());
+    assert_eq!(world.events, []);
+}

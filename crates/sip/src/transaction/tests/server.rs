@@ -44,6 +44,7 @@ fn a_refused_invite_is_repeated_until_its_ack() {
     assert_eq!(world.sent(), ["180", "180"]);
     assert!(world.responds(1_000, tx, 486));
     assert!(!world.responds(1_000, tx, 200), "one final response");
+    assert!(world.layer.reply_head(tx).is_none(), "nothing more can be composed");
     assert_eq!(world.sent(), ["486"]);
     // RFC 3261 §17.2.1: timer G doubles from T1 up to T2.
     let times: Vec<u64> = world.run(14_000).into_iter().map(|(ms, _)| ms).collect();
