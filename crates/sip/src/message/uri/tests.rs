@@ -96,6 +96,8 @@ fn refused_uris() {
     check("sip:h;transport=udp;Transport=tcp", UriError::Duplicate);
     check("sip:h?", UriError::Headers);
     check("sip:h?a=<b>", UriError::Headers);
+    assert!(Uri::parse(&format!("sip:h?a{}", "&a".repeat(MAX_PARAMS - 1))).is_ok());
+    check(&format!("sip:h?a{}", "&a".repeat(MAX_PARAMS)), UriError::Headers);
     check("tel:", UriError::Number);
     check("tel:+", UriError::Number);
     check("tel:--", UriError::Number);
@@ -174,6 +176,8 @@ fn the_same_and_not_the_same() {
     check("sip:a@h?s=1", "sip:a@h", false);
     check("sip:a@h?s=1", "sip:a@h?s=2", false);
     check("sip:a@h?s=1", "sip:a@h?s=1&s=1", false);
+    check("sip:a@h?s=1&s=1&t=2", "sip:a@h?s=1&t=2&t=2", false);
+    check("sip:a@h?s=1&&", "sip:a@h?&s=1&", true);
     check("sip:a@h", "sip:a@192.0.2.1", false);
     check("sip:[2001:DB8:0::1]", "sip:[2001:db8::1]", true);
     check("tel:+1-201-555", "tel:+1201.555", true);
