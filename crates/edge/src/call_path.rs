@@ -304,6 +304,7 @@ impl Node {
         for event in events.drain(..) {
             match event {
                 CallEvent::Answered { .. } => self.answered(key),
+                CallEvent::InvitedAgain => self.record_branch(key),
                 CallEvent::LegFailed { leg, status } => self.leg_failed(key, leg, status),
                 CallEvent::Over { side, cause, status } => self.over(key, side, cause, status),
                 CallEvent::Finished => self.finished(key),
@@ -332,6 +333,15 @@ impl Node {
         if let Some(hold) = self.hold_with_legs(decision) {
             let pending = if gated { Pending::Answer(key) } else { Pending::Loose };
             self.store(vec![Record::Hold(Box::new(hold))], pending);
+        }
+    }
+
+    /// The INVITE that may ring now is another than the one on record.
+    fn record_branch(&mut self, key: CallKey) {
+        let Some(live) = self.calls.find(key).filter(|live| live.gated) else { return };
+        let decision = live.decision;
+        if let Some(hold) = self.hold_with_legs(decision) {
+            self.store(vec![Record::Hold(Box::new(hold))], Pending::Loose);
         }
     }
 

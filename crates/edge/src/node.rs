@@ -275,7 +275,10 @@ impl Node {
 
     pub(crate) fn refuse_stateless(&mut self, request: &Message<'_>, flow: &Flow, status: u16) {
         let tag = self.tokens.tag();
-        let reply = sip::b2bua::Reply::new(status, tag.as_str());
+        let reply = sip::b2bua::Reply {
+            retry_after_s: (status == 503).then_some(10),
+            ..sip::b2bua::Reply::new(status, tag.as_str())
+        };
         sip_reply::stateless(&mut self.out.sends, &self.settings, request, flow, &reply);
     }
 

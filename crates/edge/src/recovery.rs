@@ -5,7 +5,7 @@ use sip::b2bua::{Call, CallSnapshot, LegSnapshot, PeerKind};
 use sip::flow::Flow;
 use sip::message::{Message, Method};
 use types::cdr::{HangupCause, HangupSide, LegRecord};
-use types::{DecisionId, Direction, Fact, Hold, Millis, Record, Snapshot, Tick};
+use types::{DecisionId, Direction, Fact, Hold, Millis, Record, Snapshot, Tick, TrunkId};
 
 use engine::{Ended, Target};
 
@@ -16,17 +16,37 @@ use crate::routing;
 /// An unanswered call of an earlier run: its carrier may still answer.
 #[derive(Debug)]
 pub struct Orphan {
-    decision: DecisionId,
-    legs: Vec<LegSnapshot>,
+    /// Until its money was released.
+    decision: Option<DecisionId>,
+    legs: Vec<OrphanLeg>,
     cancel_at: Tick,
     interval_ms: Millis,
     until: Tick,
 }
 
+/// One INVITE of it.
+#[derive(Debug)]
+struct OrphanLeg {
+    invite: LegSnapshot,
+    /// The CANCEL arrived.
+    heard: bool,
+    /// It was refused: nothing more can come of it.
+    over: bool,
+}
+
 impl Orphan {
     /// When the node looks after it next.
     pub fn next_timeout(&self) -> Tick {
-        self.cancel_at.min(self.until)
+        match self.legs.iter().all(OrphanLeg::is_quiet) {
+            true => self.until,
+            false => self.cancel_at.min(self.until),
+        }
+    }
+}
+
+impl OrphanLeg {
+    fn is_quiet(&self) -> bool {
+        self.heard || self.over
     }
 }
 
@@ -40,8 +60,8 @@ impl Node {
         for hold in snapshot.holds.iter().filter(|hold| recovered.contains(&hold.decision)) {
             let legs = postcard::from_bytes::<CallSnapshot>(&hold.legs).ok();
             let adopted = match legs {
-                Some(CallSnapshot::Answered { caller, callee }) => {
-                    self.adopt(hold, *caller, *callee)
+                Some(CallSnapshot::Answered { caller, callee, mark }) => {
+                    self.adopt(hold, *caller, *callee, mark)
                 }
                 Some(CallSnapshot::Pending(legs)) => {
                     self.add_orphan(hold.decision, legs);
@@ -65,15 +85,15 @@ impl Node {
         hold: &Hold,
         caller: sip::dialog::Dialog,
         callee: sip::dialog::Dialog,
+        mark: u32,
     ) -> bool {
         let key = self.calls.next_key();
-        let trunk = hold.trunk.and_then(|trunk| self.engine.trunk(trunk));
-        let (peer, mark) = match (hold.direction, trunk) {
-            (Direction::Outgoing, Some(trunk)) => {
-                (PeerKind::Trunk(trunk.auth.as_ref().map(routing::credentials)), trunk.id.0)
+        let peer = match hold.direction {
+            Direction::Outgoing => {
+                let trunk = self.engine.trunk(TrunkId(mark));
+                PeerKind::Trunk(trunk.and_then(|trunk| trunk.auth.as_ref()).map(routing::credentials))
             }
-            (Direction::Outgoing, None) => (PeerKind::Trunk(None), 0),
-            _ => (PeerKind::Phone, hold.line.map_or(0, |line| line.0)),
+            Direction::Incoming | Direction::OnNet => PeerKind::Phone,
         };
         let a_leg = LegRecord {
             peer: Some(caller.flow.peer),
@@ -116,9 +136,15 @@ impl Node {
     fn add_orphan(&mut self, decision: DecisionId, legs: Vec<LegSnapshot>) {
         let now = self.now.tick;
         let name = legs.first().map_or_else(|| decision.to_string(), |leg| leg.call_id.clone());
-        let until = now.plus_ms(self.timers.orphan_ms);
-        let interval_ms = self.timers.sip.t1_ms;
-        self.orphans.insert(name, Orphan { decision, legs, cancel_at: now, interval_ms, until });
+        let legs = legs.into_iter().map(|invite| OrphanLeg { invite, heard: false, over: false });
+        let orphan = Orphan {
+            decision: Some(decision),
+            legs: legs.collect(),
+            cancel_at: now,
+            interval_ms: self.timers.sip.t1_ms,
+            until: now.plus_ms(self.timers.orphan_ms),
+        };
+        self.orphans.insert(name, orphan);
     }
 
     /// CANCELs again and again; after the last chance of a late answer the hold is released.
@@ -127,20 +153,19 @@ impl Node {
         if self.orphans.values().all(|orphan| orphan.next_timeout() > now) {
             return;
         }
-        let mut orphans = std::mem::replace(
-            &mut self.orphans,
-            types::Map::with_hasher(*self.by_decision.hasher()),
-        );
+        let hash = *self.by_decision.hasher();
+        let mut orphans = std::mem::replace(&mut self.orphans, types::Map::with_hasher(hash));
         let t2_ms = self.timers.sip.t2_ms;
         let mut over = Vec::new();
         orphans.retain(|_, orphan| {
             if now >= orphan.until {
-                over.push(orphan.decision);
+                over.extend(orphan.decision);
                 return false;
             }
             if now >= orphan.cancel_at {
                 let mut wire = self.wire();
-                orphan.legs.iter().for_each(|leg| leg.cancel(&mut wire));
+                let open = orphan.legs.iter().filter(|leg| !leg.is_quiet());
+                open.for_each(|leg| leg.invite.cancel(&mut wire));
                 orphan.cancel_at = now.plus_ms(orphan.interval_ms);
                 orphan.interval_ms = (orphan.interval_ms * 2).min(t2_ms);
             }
@@ -153,35 +178,63 @@ impl Node {
         }
     }
 
-    /// A response that belongs to no transaction: a late answer to an INVITE of an earlier run is
-    /// acknowledged and hung up at once.
+    /// A response that belongs to no transaction: perhaps to an INVITE of an earlier run.
     pub(crate) fn stray_response(&mut self, response: &Message<'_>, flow: &Flow) {
-        if response.cseq().method != Method::Invite {
-            return;
-        }
-        let is_answer = response.status().is_some_and(|status| (200..300).contains(&status));
-        let is_final = response.status().is_some_and(|status| status >= 300);
-        let call_id = response.call_id();
-        let leg_of = |orphan: &&Orphan| orphan.legs.iter().any(|leg| leg.call_id == call_id);
-        let Some((name, peer)) = self
-            .orphans
-            .iter()
-            .find(|(_, orphan)| leg_of(orphan))
-            .map(|(name, orphan)| (name.clone(), orphan.legs[0].flow.peer))
-        else {
-            return;
-        };
-        if peer.ip() != flow.peer.ip() {
-            return;
-        }
-        let mut wire = self.wire();
-        if is_answer {
-            sip::b2bua::refuse_answer(&mut wire, response, flow);
-        } else if is_final {
-            if let Some(orphan) = self.orphans.remove(&name) {
-                self.end_orphan(orphan.decision);
+        let status = response.status().unwrap_or(0);
+        let is_answer = (200..300).contains(&status);
+        match response.cseq().method {
+            Method::Invite if is_answer && self.answer_of_adopted(response, flow) => {}
+            Method::Invite if status >= 200 => self.orphan_answered(response, flow),
+            Method::Cancel if status >= 200 => {
+                if let Some((_, leg)) = self.orphan_leg(response, flow) {
+                    leg.heard = true;
+                }
             }
+            _ => {}
         }
+    }
+
+    /// A 2xx again, of a call that was taken up: the earlier run's ACK was lost.
+    fn answer_of_adopted(&mut self, response: &Message<'_>, flow: &Flow) -> bool {
+        let tag = response.from().tag().unwrap_or("");
+        let Some(key) = self.adopted.get(tag).copied() else { return false };
+        let Some(live) = self.calls.find(key) else { return false };
+        let peer = live.call.flow_of(sip::b2bua::Side::Callee, 0).map(|flow| flow.peer.ip());
+        if peer == Some(flow.peer.ip()) {
+            self.with_call(key, |live, wire, _| live.call.acknowledge_again(wire, response));
+        }
+        true
+    }
+
+    /// A late answer is acknowledged and hung up at once; a refusal is acknowledged, and releases
+    /// the hold when no leg is left that may answer.
+    fn orphan_answered(&mut self, response: &Message<'_>, flow: &Flow) {
+        let Some((name, leg)) = self.orphan_leg(response, flow) else { return };
+        leg.heard = true;
+        if response.status().is_some_and(|status| status < 300) {
+            return sip::b2bua::refuse_answer(&mut self.wire(), response, flow);
+        }
+        leg.over = true;
+        let invite = leg.invite.clone();
+        invite.acknowledge(&mut self.wire(), response);
+        let Some(orphan) = self.orphans.get_mut(&name) else { return };
+        if orphan.legs.iter().all(|leg| leg.over)
+            && let Some(decision) = orphan.decision.take()
+        {
+            self.end_orphan(decision);
+        }
+    }
+
+    fn orphan_leg(
+        &mut self,
+        response: &Message<'_>,
+        flow: &Flow,
+    ) -> Option<(String, &mut OrphanLeg)> {
+        self.orphans.iter_mut().find_map(|(name, orphan)| {
+            let mut legs = orphan.legs.iter_mut();
+            let leg = legs.find(|leg| leg.invite.is_answered_by(response, flow))?;
+            Some((name.clone(), leg))
+        })
     }
 
     fn end_orphan(&mut self, decision: DecisionId) {

@@ -29,6 +29,7 @@ impl Got {
         let origin = if flow.transport.is_reliable() { Origin::Stream } else { Origin::Datagram };
         let message = match Message::parse(&mut copy, origin) {
             Ok(message) => message,
+            Err(_) if text.contains("Warning: 399 ringfence") => return Got::broken(flow, text),
             Err(error) => panic!("the node sent what cannot be parsed: {error}\n{text}"),
         };
         let (method, uri, status, phrase) = match message.start {
@@ -43,6 +44,14 @@ impl Got {
             message.lines().map(|line| (line.raw_name.to_owned(), line.value.to_owned())).collect();
         let body = String::from_utf8_lossy(message.body).into_owned();
         Got { flow, bytes: bytes.to_vec(), method, uri, status, phrase, headers, body }
+    }
+
+    /// The answer to a message that could not be parsed repeats what could not be parsed of it.
+    fn broken(flow: Flow, text: String) -> Got {
+        let status = text["SIP/2.0 ".len()..][..3].parse().expect("a status");
+        let (method, uri, phrase) = (String::new(), String::new(), String::new());
+        let (headers, body, bytes) = (Vec::new(), String::new(), text.into_bytes());
+        Got { flow, bytes, method, uri, status, phrase, headers, body }
     }
 
     /// The value of the first header line with this name, or "".
@@ -95,6 +104,7 @@ impl Got {
     pub fn name(&self) -> String {
         match self.status {
             0 => self.method.clone(),
+            status if self.headers.is_empty() => status.to_string(),
             status => format!("{status} {}", self.cseq_method()),
         }
     }

@@ -123,7 +123,11 @@ impl World {
         let wall = inner.now.wall.plus_ms(down_ms);
         inner.now = Now { tick: Tick(1_000_000), wall };
         let snapshot = inner.snapshot();
-        inner.town.config.secrets.tokens[3] ^= 0xFF;
+        // Secrets are drawn anew at each start.
+        let secrets = &mut inner.town.config.secrets;
+        secrets.tokens[3] = secrets.tokens[3].wrapping_add(1);
+        secrets.hash = HashKey(secrets.hash.0 + 1, 22);
+        inner.town.config.engine.hash = HashKey(inner.town.config.secrets.hash.0, 23);
         inner.node = Node::new(inner.town.config.clone(), snapshot, inner.now).unwrap();
         inner.settle();
     }

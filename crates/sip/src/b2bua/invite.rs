@@ -328,10 +328,13 @@ impl Call {
         let leg = &mut self.legs[usize::from(index)];
         let live = matches!(leg.state, LegState::Calling | LegState::Ringing);
         if live && self.phase == Phase::Routing {
-            if matches!(status, 401 | 407) && self.answer_challenge(wire, index, response, flow) {
-                return;
-            }
-            if status == 422 && self.ask_longer_session(wire, index, response) {
+            let invited_again = match status {
+                401 | 407 => self.answer_challenge(wire, index, response, flow),
+                422 => self.ask_longer_session(wire, index, response),
+                _ => false,
+            };
+            if invited_again {
+                events.push(CallEvent::InvitedAgain);
                 return;
             }
         }
@@ -556,6 +559,15 @@ impl Call {
                 self.ack_withheld.as_ref().is_some_and(|withheld| withheld.0 == cseq)
                     || self.unacked.iter().any(|unacked| unacked.ack_owed == Some(cseq))
             }
+        }
+    }
+
+    /// The callee repeats the 2xx of an earlier run, because that run's ACK was lost.
+    pub fn acknowledge_again(&mut self, wire: &mut Wire<'_>, response: &Message<'_>) {
+        let Some(winner) = self.winner else { return };
+        let dialog = self.dialog(Side::Callee, winner);
+        if self.phase == Phase::Answered && dialog.matches(response) {
+            self.send_ack(wire, Side::Callee, winner, response.cseq().number, None);
         }
     }
 

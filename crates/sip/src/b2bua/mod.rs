@@ -258,6 +258,9 @@ pub enum CallEvent {
         /// Which leg.
         leg: u8,
     },
+    /// The INVITE of a leg went out again, with credentials or a longer session: a CANCEL after a
+    /// restart has to name this one.
+    InvitedAgain,
     /// A leg failed with this status; the owner prepares another or rejects the call.
     LegFailed {
         /// Which leg.

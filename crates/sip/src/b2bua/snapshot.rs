@@ -6,7 +6,7 @@ use types::Tick;
 
 use crate::dialog::Dialog;
 use crate::flow::Flow;
-use crate::message::{Method, Name, Refresher, print};
+use crate::message::{Message, Method, Name, Refresher, print};
 use crate::session_timer::{self, Granted};
 use crate::transaction::Transactions;
 
@@ -52,6 +52,8 @@ pub enum CallSnapshot {
         caller: Box<Dialog>,
         /// The b-leg.
         callee: Box<Dialog>,
+        /// The owner's mark of the leg that was answered.
+        mark: u32,
     },
 }
 
@@ -63,6 +65,7 @@ impl Call {
             return CallSnapshot::Answered {
                 caller: Box::new(fork.caller.clone()),
                 callee: Box::new(fork.callee.clone()),
+                mark: self.legs[usize::from(fork.leg)].plan.mark,
             };
         }
         let open = |leg: &&Leg| leg.state != LegState::Over;
@@ -91,6 +94,8 @@ impl Call {
     ) -> Option<Call> {
         caller.local_cseq = caller.local_cseq.saturating_add(CSEQ_MARGIN);
         callee.local_cseq = callee.local_cseq.saturating_add(CSEQ_MARGIN);
+        forget_connection(&mut caller.flow);
+        forget_connection(&mut callee.flow);
         let invite = wire.transactions.new_client(super::User::FOREIGN).ok()?;
         wire.transactions.discard(invite);
         let policy = &wire.settings.session;
@@ -177,24 +182,46 @@ fn adopted_plan(callee: &Dialog, peer: PeerKind, mark: u32) -> LegPlan {
     }
 }
 
+/// The numbers of an earlier run's connections mean nothing, or other connections, in this one.
+fn forget_connection(flow: &mut Flow) {
+    if flow.transport.is_reliable() {
+        flow.connection = Flow::ANY_CONNECTION;
+    }
+}
+
 impl LegSnapshot {
     /// Writes a CANCEL for the INVITE that an earlier run of the program sent (RFC 3261 §9.1).
     pub fn cancel(&self, wire: &mut Wire<'_>) {
-        let settings = wire.settings;
+        self.write(wire, Method::Cancel, format_args!("<{}>", self.to_uri));
+    }
+
+    /// Writes the ACK for a refusal of that INVITE (RFC 3261 §17.1.1.3).
+    pub fn acknowledge(&self, wire: &mut Wire<'_>, refusal: &Message<'_>) {
+        self.write(wire, Method::Ack, refusal.header(Name::To).unwrap_or(""));
+    }
+
+    /// Is it a response to that INVITE, or to its CANCEL, from where the INVITE went?
+    pub fn is_answered_by(&self, response: &Message<'_>, flow: &Flow) -> bool {
+        self.call_id == response.call_id() && self.flow.peer.ip() == flow.peer.ip()
+    }
+
+    fn write(&self, wire: &mut Wire<'_>, method: Method<'_>, to: impl std::fmt::Display) {
+        let (settings, mut flow) = (wire.settings, self.flow);
+        forget_connection(&mut flow);
         let start = wire.out.begin();
         let out = &mut wire.out.arena;
-        print::request_line(out, &Method::Cancel, &self.request_uri);
-        let sent_by = settings.sent_by(&self.flow);
+        print::request_line(out, &method, &self.request_uri);
+        let sent_by = settings.sent_by(&flow);
         print::header(out, Name::Via, format_args!("{sent_by};branch={};rport", self.branch));
         for route in &self.routes {
             print::header(out, Name::Route, route);
         }
         print::header(out, Name::MaxForwards, 70);
         print::header(out, Name::From, format_args!("<{}>;tag={}", self.from_uri, self.local_tag));
-        print::header(out, Name::To, format_args!("<{}>", self.to_uri));
+        print::header(out, Name::To, to);
         print::header(out, Name::CallId, &self.call_id);
-        print::header(out, Name::CSeq, format_args!("{} CANCEL", self.cseq));
+        print::header(out, Name::CSeq, format_args!("{} {}", self.cseq, method.as_str()));
         compose::finish(out, None);
-        wire.out.finish(start, self.flow);
+        wire.out.finish(start, flow);
     }
 }

@@ -1,0 +1,430 @@
+//! The program dies and starts again: what was going on is taken up or ended, and charged once.
+
+use types::{DecisionId, Fact, HoldState, Money};
+
+use crate::calls::{alice, carrier, talk, talk_between};
+use crate::town::*;
+use crate::ua::Leg;
+use crate::world::{Store, World};
+
+fn take_cancel(leg: &mut Leg) {
+    let cancel = leg.expect("CANCEL");
+    let invite = leg.invite.as_ref().unwrap();
+    assert_eq!((cancel.branch(), cancel.cseq()), (invite.branch(), invite.cseq()), "RFC 3261 §9.1");
+    assert_eq!((&cancel.uri, cancel.header("From")), (&invite.uri, invite.header("From")));
+    assert_eq!(cancel.header("To"), invite.header("To"));
+    leg.respond(&cancel, 200, "", "");
+}
+
+#[test]
+fn the_phone_hangs_up_after_a_restart() {
+    let world = World::new();
+    let (mut caller, mut callee) = talk(&world, FIXED);
+    callee.send("OPTIONS", "", "");
+    callee.expect((200, "OPTIONS"));
+    world.advance(10_000);
+    world.restart(3_000);
+    assert!(world.facts().contains(&Fact::Started { recovered: 1 }));
+    caller.expect_nothing();
+    callee.expect_nothing();
+    assert_eq!((world.stats().calls, world.held(1)), (1, Money::from_micros(6_000)));
+    world.advance(7_000);
+    caller.bye();
+    let bye = callee.take_bye();
+    assert!(bye.cseq() > 2, "above everything that was used before");
+    let cdr = world.ended_as("outgoing 20000ms 4000/2000 normal 200 Caller");
+    assert_eq!((cdr.caller.as_str(), cdr.dialled.as_str()), (ALICE_NUMBER, FIXED));
+    assert_eq!(cdr.a_leg.call_id, caller.call_id);
+    assert_eq!(cdr.b_leg.call_id, callee.call_id);
+    world.finish();
+}
+
+#[test]
+fn the_carrier_hangs_up_after_two_restarts() {
+    let world = World::new();
+    let (mut caller, mut callee) = talk(&world, FIXED);
+    world.advance(10_000);
+    world.restart(1_000);
+    world.advance(40_000);
+    world.restart(1_000);
+    world.advance(8_000);
+    callee.bye();
+    caller.take_bye();
+    world.ended_as("outgoing 60000ms 12000/6000 normal 200 Callee");
+    world.finish();
+}
+
+#[test]
+fn a_recovered_call_is_metered_again() {
+    let world = World::with(|town| {
+        town.account(1).controls.stop_level_all_24h = Money::from_micros(12_000);
+    });
+    let (mut caller, mut callee) = talk(&world, FIXED);
+    world.advance(10_000);
+    world.restart(2_000);
+    world.advance(47_999);
+    caller.expect_nothing();
+    callee.expect_nothing();
+    world.advance(1);
+    caller.take_bye();
+    callee.take_bye();
+    world.ended_as("outgoing 60000ms 12000/6000 money-ended 200 Ringfence");
+    world.finish();
+}
+
+#[test]
+fn what_was_held_has_run_out_meanwhile() {
+    let world = World::new();
+    let (mut caller, mut callee) = talk(&world, FIXED);
+    world.advance(10_000);
+    world.restart(60_000);
+    world.advance(0);
+    caller.take_bye();
+    callee.take_bye();
+    let cdr = world.ended_as("outgoing 70000ms 14000/7000 money-ended 200 Ringfence");
+    assert_eq!(cdr.cause.code(), "money-ended");
+    world.finish();
+}
+
+#[test]
+fn requests_pass_after_a_restart() {
+    let world = World::new();
+    let (mut caller, mut callee) = talk(&world, FIXED);
+    world.restart(1_000);
+    caller.send("INFO", "", "x");
+    let info = callee.expect("INFO");
+    callee.respond(&info, 200, "", "");
+    caller.expect((200, "INFO"));
+    callee.send("INVITE", "", crate::wire::OFFER);
+    callee.expect(100);
+    let invite = caller.expect("INVITE");
+    caller.respond(&invite, 200, "", crate::wire::ANSWER);
+    caller.expect("ACK");
+    callee.expect((200, "INVITE"));
+    callee.ack_with(callee.cseq, "");
+    // A stranger is still a stranger.
+    let mut stranger = Leg { ua: caller.ua.moved("203.0.113.66:5060"), ..caller.clone() };
+    stranger.send("BYE", "", "");
+    stranger.expect(407);
+    caller.bye();
+    callee.take_bye();
+    world.finish();
+}
+
+#[test]
+fn a_call_that_was_not_acknowledged_yet() {
+    // Died between the 200 and its ACK: the phone says ACK to the new node, and it goes on.
+    let world = World::new();
+    let mut caller = alice(&world).invite(FIXED);
+    let mut callee = carrier(&world).expect_invite();
+    callee.reply(200);
+    callee.expect("ACK");
+    caller.expect(200);
+    world.restart(500);
+    caller.ack();
+    // The carrier repeats its 200 because the ACK was lost: it is acknowledged again.
+    callee.reply(200);
+    callee.expect("ACK");
+    world.advance(2_000);
+    caller.bye();
+    callee.take_bye();
+    world.ended_as("outgoing 2500ms 600/300 normal 200 Caller");
+    world.finish();
+}
+
+#[test]
+fn incoming_and_on_net_calls_go_on() {
+    // Incoming to a number that rings all lines: the phone may still speak.
+    let world = World::new();
+    let bob = world.ua("203.0.113.20:5070", BOB);
+    bob.register();
+    let mut caller = carrier(&world).invite_as_carrier(BOB_NUMBER);
+    caller.expect(100);
+    let mut callee = bob.expect_invite();
+    callee.reply(200);
+    callee.expect("ACK");
+    caller.expect(200);
+    caller.ack();
+    world.advance(5_000);
+    world.restart(1_000);
+    world.advance(4_000);
+    callee.bye();
+    caller.take_bye();
+    world.ended_as("incoming 10000ms 0/0 normal 200 Callee");
+    world.finish();
+
+    // On-net: the called phone moves with its own credentials, not with the caller's.
+    let world = World::new();
+    let bob = world.ua("203.0.113.20:5070", BOB);
+    bob.register();
+    let (mut caller, callee) = talk_between(&alice(&world), &bob, "bob1");
+    world.advance(5_000);
+    world.restart(1_000);
+    let moved = bob.moved("203.0.113.30:5090");
+    let mut callee = Leg { ua: moved.clone(), ..callee };
+    callee.send("UPDATE", "", "");
+    let challenge = callee.expect(407);
+    let line = moved.credentials(&challenge, "UPDATE", &callee.target, 1);
+    callee.send("UPDATE", &line, "");
+    callee.expect((200, "UPDATE"));
+    caller.send("BYE", "", "");
+    caller.expect((200, "BYE"));
+    callee.take_bye();
+    world.ended_as("on-net 6000ms 0/0 normal 200 Caller");
+    world.finish();
+}
+
+#[test]
+fn the_called_lines_lock_is_its_own() {
+    let world = World::with(|town| {
+        town.account(1).controls.ip_lock = vec!["203.0.113.7/32".parse().unwrap()];
+    });
+    let bob = world.ua("203.0.113.20:5070", BOB);
+    bob.register();
+    let (mut caller, mut callee) = talk_between(&alice(&world), &bob, "bob1");
+    world.restart(1_000);
+    callee.bye();
+    caller.take_bye();
+    world.finish();
+}
+
+#[test]
+fn a_stream_of_an_earlier_run_is_opened_anew() {
+    let world = World::new();
+    let phone = world.tcp_ua("203.0.113.7:5060", ALICE);
+    let (caller, mut callee) = talk_between(&phone, &carrier(&world), FIXED);
+    world.restart(1_000);
+    callee.bye();
+    let mut caller = caller;
+    let bye = caller.expect("BYE");
+    assert_eq!(bye.flow.connection, sip::flow::Flow::ANY_CONNECTION, "numbers of an earlier run");
+    caller.respond(&bye, 200, "", "");
+    world.finish();
+}
+
+#[test]
+fn a_ringing_call_is_cancelled() {
+    let world = World::new();
+    let mut caller = alice(&world).invite(FIXED);
+    let mut callee = carrier(&world).expect_invite();
+    callee.reply(180);
+    caller.expect(180);
+    world.restart(1_000);
+    take_cancel(&mut callee);
+    assert_eq!(world.held(1), Money::from_micros(6_000), "the carrier may still answer");
+    callee.reply(487);
+    callee.expect("ACK");
+    world.ended_as("outgoing 0ms 0/0 fault 500 Ringfence");
+    assert_eq!(world.held(1), Money::ZERO);
+    // The 487 again: its ACK was lost.
+    callee.reply(487);
+    callee.ua.forget();
+    world.finish();
+}
+
+#[test]
+fn a_cancel_is_repeated_until_it_is_answered() {
+    let world = World::new();
+    alice(&world).invite(FIXED);
+    let mut callee = carrier(&world).expect_invite();
+    callee.reply(180);
+    world.restart(1_000);
+    world.forget_post();
+    world.advance(500);
+    take_cancel(&mut callee);
+    world.advance(20_000);
+    callee.expect_nothing();
+    assert_eq!(world.held(1), Money::from_micros(6_000));
+    world.advance(20_000);
+    callee.ua.forget();
+    world.ended_as("outgoing 0ms 0/0 fault 500 Ringfence");
+    world.finish();
+}
+
+#[test]
+fn a_late_answer_is_hung_up() {
+    let world = World::new();
+    alice(&world).invite(FIXED);
+    let mut callee = carrier(&world).expect_invite();
+    callee.reply(180);
+    world.restart(1_000);
+    world.forget_post();
+    callee.reply(200);
+    callee.expect("ACK");
+    let bye = callee.take_bye();
+    assert_eq!((bye.call_id(), bye.to_tag()), (callee.call_id.as_str(), callee.local_tag()));
+    assert!(bye.cseq() > callee.invite.as_ref().unwrap().cseq());
+    assert_eq!(world.held(1), Money::from_micros(6_000));
+    world.advance(40_000);
+    callee.ua.forget();
+    world.ended_as("outgoing 0ms 0/0 fault 500 Ringfence");
+    world.finish();
+}
+
+#[test]
+fn a_stranger_cannot_end_or_answer_it() {
+    let world = World::new();
+    alice(&world).invite(FIXED);
+    let callee = carrier(&world).expect_invite();
+    callee.reply(180);
+    world.restart(1_000);
+    world.forget_post();
+    let stranger = Leg { ua: callee.ua.moved("203.0.113.66:5060"), ..callee.clone() };
+    for status in [487, 200] {
+        stranger.reply(status);
+        stranger.expect_nothing();
+    }
+    assert_eq!(world.cdrs().len(), 0);
+    world.advance(40_000);
+    world.forget_post();
+    world.ended_as("outgoing 0ms 0/0 fault 500 Ringfence");
+    world.finish();
+}
+
+#[test]
+fn every_leg_that_may_ring_is_cancelled_and_waited_for() {
+    let world = World::new();
+    alice(&world).invite(FIXED);
+    let mut silent = carrier(&world).expect_invite();
+    world.advance(4_000);
+    let mut ringing = world.ua(CARRIER2, ("c2", "")).expect_invite();
+    ringing.reply(180);
+    world.restart(1_000);
+    world.take(&silent.ua.flow, |got| got.method == "INVITE");
+    silent.ua.forget();
+    ringing.ua.pick("CANCEL");
+    ringing.reply(487);
+    ringing.expect("ACK");
+    assert_eq!(world.cdrs().len(), 0, "the first may still answer");
+    assert_eq!(world.held(1), Money::from_micros(6_000));
+    silent.reply(200);
+    silent.expect("ACK");
+    silent.take_bye();
+    world.forget_post();
+    world.advance(40_000);
+    world.forget_post();
+    world.ended_as("outgoing 0ms 0/0 fault 500 Ringfence");
+    world.finish();
+}
+
+#[test]
+fn a_challenged_leg_is_cancelled_by_its_last_invite() {
+    let world = World::with(|town| {
+        town.trunk(1).auth = Some(types::TrunkAuth {
+            user: "ringfence".to_owned(),
+            secret: "x".to_owned(),
+            realm: "carrier.test".to_owned(),
+            register: false,
+        });
+    });
+    alice(&world).invite(FIXED);
+    let mut first = carrier(&world).expect_invite();
+    let challenge = "Proxy-Authenticate: Digest realm=\"carrier.test\",nonce=\"n\",qop=\"auth\"\r\n";
+    first.reply_with(407, challenge, "");
+    first.expect("ACK");
+    let mut callee = carrier(&world).expect_invite();
+    callee.reply(180);
+    world.restart(1_000);
+    take_cancel(&mut callee);
+    callee.reply(487);
+    callee.expect("ACK");
+    world.forget_post();
+    world.finish();
+}
+
+#[test]
+fn legs_that_cannot_be_read() {
+    for answered in [true, false] {
+        let world = World::new();
+        if answered {
+            talk(&world, FIXED);
+        } else {
+            alice(&world).invite(FIXED);
+            carrier(&world).expect_invite();
+        }
+        world.advance(10_000);
+        world.forget_post();
+        let state = world.open_holds()[0].state;
+        assert_eq!(matches!(state, HoldState::Answered(_)), answered);
+        world.spoil_legs();
+        world.restart(1_000);
+        let cdr = world.cdr();
+        assert_eq!(cdr.cause.code(), "fault");
+        // Nobody knows when it ended: what it talked until now is charged, an unanswered call nothing.
+        assert_eq!(cdr.price.micros(), if answered { 2_200 } else { 0 });
+        world.forget_post();
+        world.finish();
+    }
+}
+
+#[test]
+fn bindings_reach_phones_again() {
+    let world = World::new();
+    let phone = alice(&world);
+    phone.register();
+    world.advance(100_000);
+    world.restart(60_000);
+    let mut caller = carrier(&world).invite_as_carrier(ALICE_NUMBER);
+    caller.expect(100);
+    let mut callee = phone.expect_invite();
+    callee.reply(486);
+    callee.expect("ACK");
+    caller.refused(486);
+    world.advance(3_440_000);
+    assert_eq!((world.stats().bindings, world.bindings().len()), (0, 0), "at its old end");
+    world.finish();
+}
+
+#[test]
+fn decisions_go_on_counting() {
+    let world = World::new();
+    let (mut caller, mut callee) = talk(&world, FIXED);
+    let first = world.open_holds()[0].decision;
+    world.restart(0);
+    let (mut second, mut second_callee) = talk(&world, FIXED);
+    let decisions: Vec<DecisionId> = world.open_holds().iter().map(|hold| hold.decision).collect();
+    assert!(decisions[1] > first, "{decisions:?}");
+    for (caller, callee) in [(&mut caller, &mut callee), (&mut second, &mut second_callee)] {
+        caller.bye();
+        callee.take_bye();
+    }
+    assert_eq!(world.cdrs().len(), 2);
+    world.finish();
+}
+
+#[test]
+fn a_hold_that_was_never_written_leaves_nothing() {
+    let world = World::new();
+    world.store(Store::Silent);
+    alice(&world).invite(FIXED);
+    world.restart(1_000);
+    world.store(Store::Up);
+    carrier(&world).expect_nothing();
+    assert_eq!((world.held(1), world.cdrs().len()), (Money::ZERO, 0));
+    world.finish();
+}
+
+#[test]
+fn died_between_answer_and_its_record() {
+    // The carrier's 200 is not acknowledged before the answer is on record, so it comes again to the
+    // new node, which hangs up.
+    let world = World::new();
+    let mut caller = alice(&world).invite(FIXED);
+    let mut callee = carrier(&world).expect_invite();
+    world.store(Store::Silent);
+    callee.reply(200);
+    caller.expect(200);
+    callee.expect_nothing();
+    callee.reply(200);
+    callee.expect_nothing();
+    world.restart(1_000);
+    world.store(Store::Up);
+    take_cancel(&mut callee);
+    callee.reply(200);
+    callee.expect("ACK");
+    callee.take_bye();
+    world.advance(40_000);
+    callee.ua.forget();
+    world.ended_as("outgoing 0ms 0/0 fault 500 Ringfence");
+    world.finish();
+}

@@ -1,0 +1,161 @@
+//! The store is down: no new costs, everything else goes on. And a node that has enough to do.
+
+use types::Finding;
+
+use crate::calls::{HOME, alice, carrier, talk, talk_between};
+use crate::town::*;
+use crate::world::{Store, World};
+
+fn down(world: &World) {
+    world.store(Store::Failing);
+    world.store_health(false);
+}
+
+fn back(world: &World) {
+    world.store(Store::Up);
+    world.store_health(true);
+    world.advance(0);
+}
+
+#[test]
+fn chargeable_calls_are_refused() {
+    let world = World::new();
+    down(&world);
+    let phone = alice(&world);
+    let mut caller = phone.invite_with(phone.invite_request(FIXED));
+    let got = caller.refused(503);
+    assert!(got.header("Reason").contains("[store-down "), "{}", got.text());
+    assert_eq!(got.header("Retry-After"), "10");
+    carrier(&world).expect_nothing();
+    assert_eq!(world.cdrs().len(), 0);
+    back(&world);
+    let cdr = world.ended_as("outgoing 0ms 0/0 refused 503 Ringfence");
+    assert_eq!(cdr.explanation.findings, [Finding::StoreDown]);
+    world.finish();
+}
+
+#[test]
+fn emergency_calls_pass_and_are_written_later() {
+    let world = World::new();
+    down(&world);
+    let (mut caller, mut callee) = talk(&world, "112");
+    world.advance(20_000);
+    caller.bye();
+    callee.take_bye();
+    assert_eq!(world.cdrs().len(), 0);
+    world.advance(60_000);
+    back(&world);
+    let cdr = world.ended_as("outgoing 20000ms 0/0 normal 200 Caller");
+    assert_eq!(cdr.destination.class, types::DestinationClass::Emergency);
+    world.finish();
+}
+
+#[test]
+fn calls_that_nobody_pays_go_on() {
+    let world = World::new();
+    down(&world);
+    let bob = world.ua("203.0.113.20:5070", BOB);
+    bob.register();
+    let (mut caller, mut callee) = talk_between(&alice(&world), &bob, "bob1");
+    caller.bye();
+    callee.take_bye();
+    let mut caller = carrier(&world).invite_as_carrier(BOB_NUMBER);
+    caller.expect(100);
+    let mut callee = bob.expect_invite();
+    callee.reply(200);
+    callee.expect("ACK");
+    caller.expect(200);
+    caller.ack();
+    callee.bye();
+    caller.take_bye();
+    back(&world);
+    assert_eq!(world.cdrs().len(), 2);
+    world.finish();
+}
+
+#[test]
+fn live_calls_end_with_what_is_held() {
+    let world = World::new();
+    let (mut caller, mut callee) = talk(&world, FIXED);
+    world.advance(10_000);
+    down(&world);
+    world.advance(19_999);
+    caller.expect_nothing();
+    world.advance(1);
+    callee.take_bye();
+    caller.take_bye();
+    back(&world);
+    world.ended_as("outgoing 30000ms 6000/3000 money-ended 200 Ringfence");
+    world.finish();
+}
+
+#[test]
+fn live_calls_go_on_when_it_is_back_in_time() {
+    let world = World::new();
+    let (mut caller, mut callee) = talk(&world, FIXED);
+    world.advance(24_000);
+    down(&world);
+    world.advance(4_000);
+    back(&world);
+    world.advance(22_000);
+    caller.bye();
+    callee.take_bye();
+    world.ended_as("outgoing 50000ms 10000/5000 normal 200 Caller");
+    world.finish();
+}
+
+#[test]
+fn a_command_says_that_it_is_not_written_yet() {
+    let world = World::new();
+    down(&world);
+    let command = engine::Command::SetStatus(types::AccountId(1), types::AccountStatus::Frozen);
+    let told = world.command(command).unwrap_err();
+    assert!(told.contains("not yet written"), "{told}");
+    let phone = alice(&world);
+    phone.invite_with(phone.invite_request(FIXED)).refused(403);
+    back(&world);
+    assert!(world.facts().iter().any(|fact| matches!(fact, types::Fact::AccountChanged { .. })));
+    world.finish();
+}
+
+#[test]
+fn enough_calls_are_enough() {
+    let world = World::with(|town| town.config.limits.calls = 2);
+    let bob = world.ua("203.0.113.20:5070", BOB);
+    bob.register();
+    let (mut one, mut one_callee) = talk(&world, FIXED);
+    let (mut two, mut two_callee) = talk_between(&alice(&world), &bob, "bob1");
+    let phone = world.ua(HOME, ALICE);
+    let request = phone.invite_request(FIXED);
+    phone.send_request(&request);
+    let got = phone.expect(503);
+    assert!(got.has("Retry-After"), "{}", got.text());
+    phone.send(&phone.ack_of_refusal(&request, &got));
+    assert_eq!(world.cdrs().len(), 0);
+    one.bye();
+    one_callee.take_bye();
+    two.bye();
+    two_callee.take_bye();
+    let (mut three, mut three_callee) = talk(&world, FIXED);
+    three.bye();
+    three_callee.take_bye();
+    world.finish();
+}
+
+#[test]
+fn enough_transactions_are_enough() {
+    let world = World::with(|town| town.config.limits.transactions = 1);
+    let phone = alice(&world);
+    // The INVITE has its transaction, its leg finds no more room or takes the last: no panic, one answer.
+    let mut first = phone.invite(FIXED);
+    let mut callee = carrier(&world).expect_invite();
+    let request = phone.invite_request(FIXED);
+    let mut second = request.clone();
+    phone.send_with_login(&mut second);
+    let got = phone.expect(503);
+    phone.send(&phone.ack_of_refusal(&second, &got));
+    callee.reply(486);
+    callee.expect("ACK");
+    first.refused(486);
+    world.finish();
+}
