@@ -6,11 +6,16 @@
 //!
 //! `CALLS` are measured (20,000), in a database that holds `FILLED` calls already (200,000). A call
 //! is three batches: held; held again when answered; hold closed, CDR and two transfers. Only
-//! commits are measured: records are made before. CPU is user and system time of the process.
+//! commits are measured: records are made before. CPU is user and system time of the process; most
+//! of the system time is the disk's sync, which costs the same for a group of any size.
+
+use std::time::Duration;
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
-use store::{Backend, Batch, OpenOptions, Reader, SnapshotWindow, SqliteStore};
+use store::{
+    Backend, Batch, OpenOptions, Reader, SnapshotWindow, SqliteStore, Writer, WriterOptions,
+};
 use types::cdr::{Direction, HangupCause, LegRecord};
 use types::decision::{Destination, Explanation, Outcome};
 use types::*;
@@ -193,6 +198,52 @@ fn bindings(count: u64, size: u64, again: u32) -> impl Iterator<Item = Vec<Batch
     (0..count).step_by(size as usize).map(group)
 }
 
+/// Submits calls to a writer at a steady rate, and prints what each cost.
+fn offer(
+    store: SqliteStore,
+    first: u64,
+    rate: u64,
+    dice: &mut Dice,
+) -> Result<SqliteStore, Failure> {
+    let (seconds, lots) = (4, 250);
+    let size = rate / lots;
+    let groups: Vec<[Vec<Batch>; 3]> =
+        (0..seconds * lots).map(|lot| call_groups(first + lot * size, size, dice)).collect();
+    let writer = Writer::start(
+        store,
+        WriterOptions::default(),
+        |_, outcome| {
+            outcome.expect("a measurement on a disk that works");
+        },
+        || {},
+    )?;
+    let ((user, system), begun) = (cpu_us()?, now());
+    for (lot, group) in (1..).zip(groups) {
+        for batch in group.into_iter().flatten() {
+            writer.submit(batch)?;
+        }
+        let due = Duration::from_micros(lot * 1_000_000 / lots);
+        pause(due.saturating_sub(begun.elapsed()));
+    }
+    let groups = writer.health().groups;
+    let store = writer.stop().ok_or("the writer panicked")?;
+    let (user_after, system_after) = cpu_us()?;
+    let each = |us: i64| us as f64 / (rate * seconds) as f64;
+    println!(
+        "call, {rate:4} a second: {:6.2} µs CPU each ({:.2} user, {:.2} system), {groups} groups, {:.1} s",
+        each(user_after - user + system_after - system),
+        each(user_after - user),
+        each(system_after - system),
+        begun.elapsed().as_secs_f64()
+    );
+    Ok(store)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the load of a measurement comes at a steady rate")]
+fn pause(time: Duration) {
+    std::thread::sleep(time);
+}
+
 fn main() -> Result<(), Failure> {
     let mut args = std::env::args().skip(1).map(|text| text.parse::<u64>());
     let calls = args.next().transpose()?.unwrap_or(20_000);
@@ -208,8 +259,7 @@ fn main() -> Result<(), Failure> {
         store.commit(&ends)?;
         next += size;
     }
-    let only = std::env::var("ONLY").ok().and_then(|text| text.parse().ok());
-    for size in [1, 8, 64].into_iter().filter(|size| only.is_none_or(|only: u64| only == *size)) {
+    for size in [1, 8, 64] {
         let rounds = calls / if size == 1 { 8 } else { 1 } / size;
         let first = next;
         let groups =
@@ -219,6 +269,10 @@ fn main() -> Result<(), Failure> {
     }
     measure("new binding, groups of 64", &mut store, bindings(calls, 64, 1), calls)?;
     measure("refreshed binding, groups of 64", &mut store, bindings(calls, 64, 2), calls)?;
+    for rate in [250, 1_000] {
+        store = offer(store, next, rate, &mut dice)?;
+        next += rate * 4;
+    }
     drop(store);
     let begun = now();
     let store = SqliteStore::open(&path, OpenOptions::default())?;

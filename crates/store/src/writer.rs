@@ -12,7 +12,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::backend::{Backend, Batch};
 use crate::error::{CommitError, StoreError};
@@ -24,13 +24,22 @@ pub struct WriterOptions {
     pub queue: usize,
     /// Batches written in one transaction at most.
     pub group: usize,
+    /// Least time from one commit to the next: a sync costs the same for one batch as for a hundred.
+    /// Who comes after a pause is written at once; under load, this is the longest wait for a group
+    /// to fill. A full group does not wait.
+    pub pace: Duration,
     /// Time between two questions for the outcome of a commit that is unknown.
     pub ask_again: Duration,
 }
 
 impl Default for WriterOptions {
     fn default() -> WriterOptions {
-        WriterOptions { queue: 8_192, group: 1_024, ask_again: Duration::from_millis(200) }
+        WriterOptions {
+            queue: 8_192,
+            group: 1_024,
+            pace: Duration::from_millis(20),
+            ask_again: Duration::from_millis(200),
+        }
     }
 }
 
@@ -93,6 +102,7 @@ struct Shared {
     queue: Mutex<Queue>,
     arrived: Condvar,
     limit: usize,
+    group: usize,
 }
 
 #[derive(Debug, Default)]
@@ -122,9 +132,17 @@ impl<B: Backend + 'static> Writer<B> {
         wake: impl FnMut() + Send + 'static,
     ) -> std::io::Result<Writer<B>> {
         let queue = Mutex::new(Queue::default());
-        let limit = options.queue;
-        let shared = Arc::new(Shared { queue, arrived: Condvar::new(), limit });
-        let worker = Worker { backend, options, shared: shared.clone(), deliver, wake, open: None };
+        let (limit, group) = (options.queue, options.group);
+        let shared = Arc::new(Shared { queue, arrived: Condvar::new(), limit, group });
+        let worker = Worker {
+            backend,
+            options,
+            shared: shared.clone(),
+            deliver,
+            wake,
+            open: None,
+            due: now(),
+        };
         let thread =
             std::thread::Builder::new().name("store".to_owned()).spawn(move || worker.run())?;
         Ok(Writer { shared, thread: Some(thread) })
@@ -144,9 +162,10 @@ impl<B> Writer<B> {
             return Err(SubmitError::QueueFull { waiting, batch });
         }
         queue.batches.push_back(batch);
-        let idle = std::mem::take(&mut queue.idle);
+        // Who waits only for the group to fill is not woken before it is full.
+        let wake = std::mem::take(&mut queue.idle) || queue.batches.len() == self.shared.group;
         drop(queue);
-        if idle {
+        if wake {
             self.shared.arrived.notify_one();
         }
         Ok(())
@@ -189,6 +208,8 @@ struct Worker<B, D, W> {
     deliver: D,
     wake: W,
     open: Option<Open>,
+    /// When the next group may be written.
+    due: Instant,
 }
 
 /// A group whose outcome is unknown.
@@ -222,27 +243,35 @@ impl<B: Backend, D: FnMut(u64, Result<(), CommitError>), W: FnMut()> Worker<B, D
         self.backend
     }
 
-    /// Waits for batches, for the time to ask again, or for the end.
-    fn next_step(&self) -> Step {
-        let mut queue = self.shared.lock();
+    /// Waits for batches, for the time to write or to ask again, or for the end.
+    fn next_step(&mut self) -> Step {
+        let shared = self.shared.clone();
+        let mut queue = shared.lock();
         loop {
-            if !queue.batches.is_empty() {
-                let count = queue.batches.len().min(self.options.group);
+            let count = queue.batches.len().min(self.options.group);
+            let early = self.due.saturating_duration_since(now());
+            if count > 0 && (early.is_zero() || queue.stopping || count == self.options.group) {
+                self.due = now() + self.options.pace;
                 return Step::Write(queue.batches.drain(..count).collect());
             }
             if queue.stopping {
                 return Step::Stop;
             }
-            queue.idle = true;
-            if self.open.is_none() {
-                queue = self.shared.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner);
-            } else {
-                let waited = self.shared.arrived.wait_timeout(queue, self.options.ask_again);
-                let (held, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-                queue = held;
-                if timeout.timed_out() && queue.batches.is_empty() && !queue.stopping {
-                    return Step::Ask;
-                }
+            queue.idle = count == 0;
+            let timeout = match (count, &self.open) {
+                (0, None) => None,
+                (0, Some(_)) => Some(self.options.ask_again),
+                _ => Some(early),
+            };
+            let Some(timeout) = timeout else {
+                queue = shared.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let waited = shared.arrived.wait_timeout(queue, timeout);
+            let (held, result) = waited.unwrap_or_else(PoisonError::into_inner);
+            queue = held;
+            if count == 0 && result.timed_out() && queue.batches.is_empty() && !queue.stopping {
+                return Step::Ask;
             }
         }
     }
@@ -326,4 +355,9 @@ impl<B: Backend, D: FnMut(u64, Result<(), CommitError>), W: FnMut()> Worker<B, D
             (self.deliver)(ticket, Err(CommitError::Unknown(open.cause.clone())));
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the writer's thread is in the shell, and waits")]
+fn now() -> Instant {
+    Instant::now()
 }

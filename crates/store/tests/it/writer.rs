@@ -122,6 +122,23 @@ fn what_waits_is_written_in_one_group() {
 }
 
 #[test]
+fn under_load_a_group_may_fill() {
+    let pace = Duration::from_secs(3_600);
+    let options = WriterOptions { pace, group: 10, ..WriterOptions::default() };
+    let (writer, outcomes) = start(MemoryStore::new(), options);
+    writer.submit(hold_batch(1)).unwrap();
+    assert_eq!(next(&outcomes), (1, Ok(())), "after a pause nobody waits");
+    (2..=10).for_each(|n| writer.submit(hold_batch(n)).unwrap());
+    assert_eq!(writer.health().queued, 9);
+    writer.submit(hold_batch(11)).unwrap();
+    (2..=11).for_each(|n| assert_eq!(next(&outcomes), (n, Ok(()))));
+    assert_eq!(writer.health().groups, 2);
+    writer.submit(hold_batch(12)).unwrap();
+    assert_eq!(writer.stop().unwrap().tried(), 3, "the end does not wait");
+    assert_eq!(next(&outcomes), (12, Ok(())));
+}
+
+#[test]
 fn a_full_queue_refuses() {
     let (store, gate) = Gated::shut(MemoryStore::new());
     let (writer, outcomes) = start(store, WriterOptions { queue: 3, ..WriterOptions::default() });
