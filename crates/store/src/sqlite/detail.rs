@@ -232,6 +232,7 @@ fn text(out: &mut Vec<u8>, key: &[u8], text: &str) {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 mod tests {
     use super::*;
 

@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
-use super::Doing;
+use super::connect::Doing;
 use crate::error::StoreError;
 
 /// Every step, oldest first: the n-th leads to version n.
@@ -65,6 +65,7 @@ pub fn check(conn: &Connection, file: &str) -> Result<(), StoreError> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 mod tests {
     use super::*;
 

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use types::{AccountId, DecisionId, Money, TransferKind};
 
 use super::columns::{self, Read};
-use super::{query, snapshot};
+use super::{rows, snapshot};
 use crate::queries::{Problem, Verification};
 use crate::rules;
 
@@ -27,7 +27,7 @@ pub fn run(conn: &Connection) -> rusqlite::Result<Verification> {
     let mut problems = damage(&tx)?;
     let mut sums: BTreeMap<AccountId, [Money; 4]> = BTreeMap::new();
     for (column, sql) in SUMS.iter().enumerate() {
-        let rows = query::all(&tx, sql, [], |row| {
+        let rows = rows::all(&tx, sql, [], |row| {
             let account: Read<AccountId> = row.get(0)?;
             Ok((account.0, row.get::<_, Read<Money>>(1)?.0))
         })?;
@@ -44,7 +44,7 @@ pub fn run(conn: &Connection) -> rusqlite::Result<Verification> {
     }
     let both = "SELECT hold.decision FROM hold JOIN cdr ON cdr.decision = hold.decision \
                 ORDER BY hold.decision";
-    let both = query::all(&tx, both, [], |row| row.get::<_, Read<DecisionId>>(0))?;
+    let both = rows::all(&tx, both, [], |row| row.get::<_, Read<DecisionId>>(0))?;
     problems.extend(both.into_iter().map(|id| Problem::HeldAndEnded(id.0)));
     let count = |sql: &str| tx.query_row(sql, [], |row| row.get::<_, Read<u64>>(0));
     Ok(Verification {
@@ -60,6 +60,6 @@ pub fn run(conn: &Connection) -> rusqlite::Result<Verification> {
 
 /// What SQLite itself finds wrong with the file.
 fn damage(conn: &Connection) -> rusqlite::Result<Vec<Problem>> {
-    let found: Vec<String> = query::all(conn, "PRAGMA integrity_check", [], |row| row.get(0))?;
+    let found: Vec<String> = rows::all(conn, "PRAGMA integrity_check", [], |row| row.get(0))?;
     Ok(found.into_iter().filter(|line| line != "ok").map(Problem::Damaged).collect())
 }

@@ -1,16 +1,11 @@
-//! Records into rows. Lives here: every statement that writes. Never here: when to commit.
+//! What calls and phones write, into rows. Lives here: the statements that must be cheap, the move of
+//! recent calls. Never here: when to commit.
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, params};
-use types::record::Deck;
-use types::{
-    Account, BindingRecord, Cdr, DecisionId, Fact, Hold, HoldState, Line, Number, Record, Transfer,
-    Trunk, UnixMicros,
-};
+use rusqlite::{CachedStatement, Connection, Params, params};
+use types::{BindingRecord, Cdr, DecisionId, Hold, HoldState, Record, Transfer};
 
-use super::Applied;
-use super::columns::{self, Code, Json};
-use super::detail;
+use super::{Applied, columns, detail, directory};
 use crate::rules;
 
 macro_rules! statements {
@@ -123,16 +118,13 @@ impl<'c> Group<'c> {
             Record::BindingGone(line, contact) => {
                 self.run(Sql::BindingGone, (line.0, contact)).map(drop)
             }
-            Record::Fact(at, fact) => append_fact(self.conn, *at, fact),
-            Record::Account(account) => put_account(self.conn, account),
-            Record::Line(line) => put_line(self.conn, line),
-            Record::Number(number) => put_number(self.conn, number),
-            Record::NumberGone(number) => {
-                let e164 = columns::e164(*number);
-                self.conn.execute("DELETE FROM number WHERE e164 = $1", [e164]).map(drop)
-            }
-            Record::Trunk(trunk) => put_trunk(self.conn, trunk),
-            Record::Deck(deck) => put_deck(self.conn, deck),
+            Record::Fact(at, fact) => directory::append_fact(self.conn, *at, fact),
+            Record::Account(account) => directory::put_account(self.conn, account),
+            Record::Line(line) => directory::put_line(self.conn, line),
+            Record::Number(number) => directory::put_number(self.conn, number),
+            Record::NumberGone(number) => directory::remove_number(self.conn, *number),
+            Record::Trunk(trunk) => directory::put_trunk(self.conn, trunk),
+            Record::Deck(deck) => directory::put_deck(self.conn, deck),
         }
     }
 
@@ -257,141 +249,8 @@ fn json_column(buffer: &[u8]) -> ToSqlOutput<'_> {
     ToSqlOutput::Borrowed(ValueRef::Text(buffer))
 }
 
-fn append_fact(conn: &Connection, at: UnixMicros, fact: &Fact) -> rusqlite::Result<()> {
-    let body = columns::json(fact)?;
-    let known = conn
-        .prepare_cached("SELECT 1 FROM fact WHERE at = $1 AND body = $2 LIMIT 1")?
-        .query_row((at.0, &body), |_| Ok(()))
-        .optional()?;
-    if known.is_some() {
-        return Ok(());
-    }
-    conn.prepare_cached(
-        "INSERT INTO fact (seq, at, kind, account, body) \
-         VALUES ((SELECT COALESCE(MAX(seq), 0) + 1 FROM fact), $1, $2, $3, $4)",
-    )?
-    .execute((at.0, rules::kind_of(&body), rules::account_of(fact).map(|id| id.0), &body))
-    .map(drop)
-}
-
-fn put_account(conn: &Connection, account: &Account) -> rusqlite::Result<()> {
-    let Account { id, name, status, controls, dial_plan, sell_deck, time_zone } = account;
-    conn.prepare_cached(
-        "INSERT INTO account (id, name, status, sell_deck, time_zone, controls, dial_plan) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO UPDATE SET \
-         name = excluded.name, status = excluded.status, sell_deck = excluded.sell_deck, \
-         time_zone = excluded.time_zone, controls = excluded.controls, \
-         dial_plan = excluded.dial_plan",
-    )?
-    .execute((id.0, name, status.code(), sell_deck.0, time_zone, Json(controls), Json(dial_plan)))
-    .map(drop)
-}
-
-fn put_line(conn: &Connection, line: &Line) -> rusqlite::Result<()> {
-    let Line { id, account, user, ha1, status, caller_id, ip_lock } = line;
-    let caller_id = caller_id.map(columns::e164);
-    conn.prepare_cached(
-        "INSERT INTO line (id, account, user_name, ha1_md5, ha1_sha256, status, caller_id, ip_lock) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO UPDATE SET \
-         account = excluded.account, user_name = excluded.user_name, \
-         ha1_md5 = excluded.ha1_md5, ha1_sha256 = excluded.ha1_sha256, \
-         status = excluded.status, caller_id = excluded.caller_id, ip_lock = excluded.ip_lock",
-    )?
-    .execute(params![
-        id.0,
-        account.0,
-        user,
-        ha1.md5.as_slice(),
-        ha1.sha256.as_slice(),
-        Code(status),
-        caller_id,
-        Json(ip_lock)
-    ])
-    .map(drop)
-}
-
-fn put_number(conn: &Connection, number: &Number) -> rusqlite::Result<()> {
-    let Number { number, account, line } = number;
-    conn.prepare_cached(
-        "INSERT INTO number (e164, account, line) VALUES ($1, $2, $3) \
-         ON CONFLICT (e164) DO UPDATE SET account = excluded.account, line = excluded.line",
-    )?
-    .execute((columns::e164(*number), account.0, line.map(|line| line.0)))
-    .map(drop)
-}
-
-fn put_trunk(conn: &Connection, trunk: &Trunk) -> rusqlite::Result<()> {
-    let auth = trunk.auth.as_ref();
-    conn.prepare_cached(
-        "INSERT INTO trunk (id, name, address, transport, host, auth_user, auth_secret, \
-         auth_realm, auth_register, sources, cost_deck, number_format, emergency, enabled) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
-         ON CONFLICT (id) DO UPDATE SET name = excluded.name, address = excluded.address, \
-         transport = excluded.transport, host = excluded.host, auth_user = excluded.auth_user, \
-         auth_secret = excluded.auth_secret, auth_realm = excluded.auth_realm, \
-         auth_register = excluded.auth_register, sources = excluded.sources, \
-         cost_deck = excluded.cost_deck, number_format = excluded.number_format, \
-         emergency = excluded.emergency, enabled = excluded.enabled",
-    )?
-    .execute(params![
-        trunk.id.0,
-        trunk.name,
-        trunk.address.to_string(),
-        Code(trunk.transport),
-        trunk.host,
-        auth.map(|auth| &auth.user),
-        auth.map(|auth| &auth.secret),
-        auth.map(|auth| &auth.realm),
-        auth.map(|auth| auth.register),
-        Json(&trunk.sources),
-        trunk.cost_deck.map(|deck| deck.0),
-        Code(trunk.number_format),
-        trunk.emergency,
-        trunk.enabled,
-    ])?;
-    conn.execute("DELETE FROM trunk_route WHERE trunk = $1", [trunk.id.0])?;
-    let mut insert = conn.prepare_cached(
-        "INSERT INTO trunk_route (trunk, position, prefix, priority) VALUES ($1, $2, $3, $4)",
-    )?;
-    for (position, route) in (0i64..).zip(&trunk.routes) {
-        insert.execute((trunk.id.0, position, &route.prefix, route.priority))?;
-    }
-    Ok(())
-}
-
-fn put_deck(conn: &Connection, deck: &Deck) -> rusqlite::Result<()> {
-    conn.execute(
-        "INSERT INTO deck (id, name) VALUES ($1, $2) \
-         ON CONFLICT (id) DO UPDATE SET name = excluded.name",
-        (deck.id.0, &deck.name),
-    )?;
-    conn.execute("DELETE FROM rate WHERE deck = $1", [deck.id.0])?;
-    let mut insert = conn.prepare_cached(
-        "INSERT INTO rate (deck, prefix, effective, name, connect_fee, per_minute, minimum_s, \
-         first_increment_s, increment_s) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
-         ON CONFLICT (deck, prefix, effective) DO UPDATE SET name = excluded.name, \
-         connect_fee = excluded.connect_fee, per_minute = excluded.per_minute, \
-         minimum_s = excluded.minimum_s, first_increment_s = excluded.first_increment_s, \
-         increment_s = excluded.increment_s",
-    )?;
-    for row in &deck.rows {
-        let rate = &row.rate;
-        insert.execute((
-            deck.id.0,
-            &row.prefix,
-            row.effective.0,
-            &*row.name,
-            rate.connect_fee.micros(),
-            rate.per_minute.micros(),
-            rate.minimum_s,
-            rate.first_increment_s,
-            rate.increment_s,
-        ))?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 mod tests {
     use super::*;
 

@@ -1,5 +1,7 @@
 //! Tests of the store from outside. Lives here: the list of them.
 
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 mod contract;
 mod disk;
 mod files;

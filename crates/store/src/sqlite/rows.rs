@@ -1,0 +1,238 @@
+//! Rows into words of ours. Lives here: how each table is read. Never here: which rows are asked for.
+
+use rusqlite::types::FromSql;
+use rusqlite::{Connection, OptionalExtension, Params, Row};
+use types::account::Ha1;
+use types::decision::{Destination, Explanation, Outcome};
+use types::record::Deck;
+use types::{
+    Account, BindingRecord, Cdr, DeckId, Hold, HoldState, Line, Number, Rate, RateRow, Trunk,
+    TrunkAuth, TrunkRoute,
+};
+
+use super::columns::{Code, Json, Read};
+use super::detail::{BindingDetail, CdrDetail, HoldDetail};
+
+pub type Rows<T> = rusqlite::Result<Vec<T>>;
+
+/// A column that is a number of ours.
+pub fn read<T>(row: &Row<'_>, index: usize) -> rusqlite::Result<T>
+where
+    Read<T>: FromSql,
+{
+    row.get::<_, Read<T>>(index).map(|read| read.0)
+}
+
+/// The same, that may be absent.
+pub fn maybe<T>(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<T>>
+where
+    Read<T>: FromSql,
+{
+    row.get::<_, Option<Read<T>>>(index).map(|read| read.map(|read| read.0))
+}
+
+/// All rows of a query.
+pub fn all<T>(
+    conn: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> Rows<T> {
+    conn.prepare_cached(sql)?.query_map(params, read)?.collect()
+}
+
+pub const ACCOUNT: &str =
+    "SELECT id, name, status, sell_deck, time_zone, controls, dial_plan FROM account";
+
+pub fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
+    Ok(Account {
+        id: read(row, 0)?,
+        name: row.get(1)?,
+        status: row.get::<_, Code<_>>(2)?.0,
+        sell_deck: read(row, 3)?,
+        time_zone: row.get(4)?,
+        controls: row.get::<_, Json<_>>(5)?.0,
+        dial_plan: row.get::<_, Json<_>>(6)?.0,
+    })
+}
+
+pub const LINE: &str = "SELECT id, account, user_name, ha1_md5, ha1_sha256, status, caller_id, \
+                        ip_lock FROM line";
+
+pub fn line(row: &Row<'_>) -> rusqlite::Result<Line> {
+    Ok(Line {
+        id: read(row, 0)?,
+        account: read(row, 1)?,
+        user: row.get(2)?,
+        ha1: Ha1 { md5: row.get(3)?, sha256: row.get(4)? },
+        status: row.get::<_, Code<_>>(5)?.0,
+        caller_id: maybe(row, 6)?,
+        ip_lock: row.get::<_, Json<_>>(7)?.0,
+    })
+}
+
+pub const NUMBER: &str = "SELECT e164, account, line FROM number";
+
+pub fn number(row: &Row<'_>) -> rusqlite::Result<Number> {
+    Ok(Number { number: read(row, 0)?, account: read(row, 1)?, line: maybe(row, 2)? })
+}
+
+/// All trunks with their routes.
+pub fn trunks(conn: &Connection) -> Rows<Trunk> {
+    let sql = "SELECT id, name, address, transport, host, auth_user, auth_secret, auth_realm, \
+               auth_register, sources, cost_deck, number_format, emergency, enabled \
+               FROM trunk ORDER BY id";
+    let mut trunks = all(conn, sql, [], trunk)?;
+    for trunk in &mut trunks {
+        let sql = "SELECT prefix, priority FROM trunk_route WHERE trunk = $1 ORDER BY position";
+        trunk.routes = all(conn, sql, [trunk.id.0], |row| {
+            Ok(TrunkRoute { prefix: row.get(0)?, priority: read(row, 1)? })
+        })?;
+    }
+    Ok(trunks)
+}
+
+fn trunk(row: &Row<'_>) -> rusqlite::Result<Trunk> {
+    let auth = match row.get::<_, Option<String>>(5)? {
+        None => None,
+        Some(user) => Some(TrunkAuth {
+            user,
+            secret: row.get(6)?,
+            realm: row.get(7)?,
+            register: read(row, 8)?,
+        }),
+    };
+    Ok(Trunk {
+        id: read(row, 0)?,
+        name: row.get(1)?,
+        address: row.get::<_, Code<_>>(2)?.0,
+        transport: row.get::<_, Code<_>>(3)?.0,
+        host: row.get(4)?,
+        auth,
+        sources: row.get::<_, Json<_>>(9)?.0,
+        routes: Vec::new(),
+        cost_deck: maybe(row, 10)?,
+        number_format: row.get::<_, Code<_>>(11)?.0,
+        emergency: read(row, 12)?,
+        enabled: read(row, 13)?,
+    })
+}
+
+/// One deck with its rows.
+pub fn deck(conn: &Connection, id: DeckId) -> rusqlite::Result<Option<Deck>> {
+    let name = conn
+        .prepare_cached("SELECT name FROM deck WHERE id = $1")?
+        .query_row([id.0], |row| row.get(0))
+        .optional()?;
+    let Some(name) = name else { return Ok(None) };
+    let sql = "SELECT prefix, name, effective, connect_fee, per_minute, minimum_s, \
+               first_increment_s, increment_s FROM rate WHERE deck = $1 \
+               ORDER BY prefix, effective";
+    let rows = all(conn, sql, [id.0], |row| {
+        Ok(RateRow {
+            prefix: row.get(0)?,
+            name: row.get::<_, String>(1)?.into(),
+            effective: read(row, 2)?,
+            rate: Rate {
+                connect_fee: read(row, 3)?,
+                per_minute: read(row, 4)?,
+                minimum_s: read(row, 5)?,
+                first_increment_s: read(row, 6)?,
+                increment_s: read(row, 7)?,
+            },
+        })
+    })?;
+    Ok(Some(Deck { id, name, rows }))
+}
+
+pub const BINDING: &str = "SELECT line, contact, expires, detail FROM binding";
+
+pub fn binding(row: &Row<'_>) -> rusqlite::Result<BindingRecord> {
+    let detail: BindingDetail = row.get::<_, Json<_>>(3)?.0;
+    Ok(BindingRecord {
+        line: read(row, 0)?,
+        contact: row.get(1)?,
+        expires: read(row, 2)?,
+        path: detail.path,
+        call_id: detail.call_id,
+        cseq: detail.cseq,
+        transport: detail.transport,
+        peer: detail.peer,
+        local: detail.local,
+        user_agent: detail.user_agent,
+    })
+}
+
+pub const HOLD: &str = "SELECT decision, account, line, to_account, direction, amount, covered_ms, \
+                        started, answered, trunk, detail, legs FROM hold";
+
+pub fn hold(row: &Row<'_>) -> rusqlite::Result<Hold> {
+    let detail: HoldDetail = row.get::<_, Json<_>>(10)?.0;
+    Ok(Hold {
+        decision: read(row, 0)?,
+        account: read(row, 1)?,
+        line: maybe(row, 2)?,
+        to_account: maybe(row, 3)?,
+        direction: row.get::<_, Code<_>>(4)?.0,
+        amount: read(row, 5)?,
+        covered_ms: read(row, 6)?,
+        state: maybe(row, 8)?.map_or(HoldState::Pending, HoldState::Answered),
+        started: read(row, 7)?,
+        dialled: detail.dialled,
+        caller: detail.caller,
+        destination: detail.destination,
+        trunk: maybe(row, 9)?,
+        cost_rate: detail.cost_rate,
+        explanation: Explanation {
+            // Only what was admitted is held.
+            outcome: Outcome::Admitted,
+            findings: detail.findings,
+            rate: detail.rate,
+            rate_prefix: detail.rate_prefix,
+        },
+        legs: row.get(11)?,
+    })
+}
+
+pub const CDR: &str = "SELECT decision, account, line, to_account, direction, outcome, class, e164, \
+                   region, hotspot, started, answered, ended, duration_ms, price, cost, trunk, \
+                   cause, status, detail FROM cdr";
+
+pub fn cdr(row: &Row<'_>) -> rusqlite::Result<Cdr> {
+    let detail: CdrDetail = row.get::<_, Json<_>>(19)?.0;
+    Ok(Cdr {
+        decision: read(row, 0)?,
+        account: read(row, 1)?,
+        line: maybe(row, 2)?,
+        to_account: maybe(row, 3)?,
+        direction: row.get::<_, Code<_>>(4)?.0,
+        caller: detail.caller,
+        dialled: detail.dialled,
+        destination: Destination {
+            class: row.get::<_, Code<_>>(6)?.0,
+            e164: maybe(row, 7)?,
+            region: row.get::<_, Option<Code<_>>>(8)?.map(|code| code.0),
+            tier: detail.tier,
+            hotspot: read(row, 9)?,
+        },
+        started: read(row, 10)?,
+        answered: maybe(row, 11)?,
+        ended: read(row, 12)?,
+        duration_ms: read(row, 13)?,
+        price: read(row, 14)?,
+        cost: read(row, 15)?,
+        cost_rate: detail.cost_rate,
+        trunk: maybe(row, 16)?,
+        a_leg: detail.a_leg,
+        b_leg: detail.b_leg,
+        cause: row.get::<_, Code<_>>(17)?.0,
+        status: read(row, 18)?,
+        side: detail.side,
+        explanation: Explanation {
+            outcome: row.get::<_, Code<_>>(5)?.0,
+            findings: detail.findings,
+            rate: detail.rate,
+            rate_prefix: detail.rate_prefix,
+        },
+    })
+}
