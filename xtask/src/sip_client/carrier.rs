@@ -231,12 +231,14 @@ impl Work {
     fn ended(&mut self, message: &Message, peer: SocketAddr) {
         let mut bill = lock(&self.bill);
         let Some(entry) = bill.get_mut(message.call_id()) else { return };
-        entry.ended.get_or_insert_with(Instant::now);
         if message.method() == "BYE" {
+            entry.ended.get_or_insert_with(Instant::now);
             entry.byes += 1;
             return;
         }
+        // RFC 3261 §9.2: after a final response CANCEL has no effect.
         if entry.answered.is_none() {
+            entry.ended.get_or_insert_with(Instant::now);
             let text = entry.invite.reply(487, "Request Terminated", "carrier", "", "");
             drop(bill);
             self.say(peer, &text);
