@@ -259,7 +259,10 @@ impl Node {
                     self.store(vec![Record::Hold(Box::new(hold))], Pending::Leg(key, leg));
                 }
             }
-            Some(leg) => self.with_call(key, |live, wire, _| live.call.start_leg(wire, leg)),
+            Some(leg) => {
+                self.with_call(key, |live, wire, _| live.call.start_leg(wire, leg));
+                self.record_ringing(key);
+            }
         }
     }
 
@@ -276,8 +279,9 @@ impl Node {
             }
         });
         if self.calls.find(key).is_some_and(|live| live.call.legs().is_empty()) {
-            self.reject_with(key, &Finding::Overload);
+            return self.reject_with(key, &Finding::Overload);
         }
+        self.record_ringing(key);
     }
 
     /// 10 The hold is durable, or will never be.
@@ -304,7 +308,7 @@ impl Node {
         for event in events.drain(..) {
             match event {
                 CallEvent::Answered { .. } => self.answered(key),
-                CallEvent::InvitedAgain => self.record_branch(key),
+                CallEvent::InvitedAgain => self.record_ringing(key),
                 CallEvent::LegFailed { leg, status } => self.leg_failed(key, leg, status),
                 CallEvent::Over { side, cause, status } => self.over(key, side, cause, status),
                 CallEvent::Finished => self.finished(key),
@@ -331,15 +335,14 @@ impl Node {
             self.with_call(key, |live, wire, _| live.call.confirm(wire));
         }
         if let Some(hold) = self.hold_with_legs(decision) {
-            let pending = if gated { Pending::Answer(key) } else { Pending::Loose };
-            self.store(vec![Record::Hold(Box::new(hold))], pending);
+            // Free calls too are written again and again until a restart would know of them.
+            self.store(vec![Record::Hold(Box::new(hold))], Pending::Answer(key));
         }
     }
 
-    /// The INVITE that may ring now is another than the one on record.
-    fn record_branch(&mut self, key: CallKey) {
-        let Some(live) = self.calls.find(key).filter(|live| live.gated) else { return };
-        let decision = live.decision;
+    /// Puts on record which INVITEs may ring now, so that a restart can cancel them.
+    fn record_ringing(&mut self, key: CallKey) {
+        let Some(decision) = self.calls.find(key).map(|live| live.decision) else { return };
         if let Some(hold) = self.hold_with_legs(decision) {
             self.store(vec![Record::Hold(Box::new(hold))], Pending::Loose);
         }

@@ -125,7 +125,8 @@ impl Node {
                 false
             }
             Party::Line(line) => {
-                if !exempt && line.is_some_and(|line| !self.engine.ip_allowed(line, flow.peer.ip())) {
+                if !exempt && line.is_some_and(|line| !self.engine.ip_allowed(line, flow.peer.ip()))
+                {
                     self.refuse_stateless(request, flow, 403);
                     return false;
                 }

@@ -97,10 +97,7 @@ impl Node {
                 hash,
                 Tokens::new(token_key),
                 config.timers.sip,
-                sip::transaction::Limits {
-                    max_transactions: config.limits.transactions,
-                    ..sip::transaction::Limits::default()
-                },
+                sip::transaction::Limits { max_transactions: config.limits.transactions },
             ),
             tokens,
             authenticator: Authenticator::new(
@@ -268,7 +265,9 @@ impl Node {
             Purpose::Relay(to, id) => {
                 live.call.relay_response(wire, to, id, response, flow, events)
             }
-            Purpose::Bye(side) => live.call.bye_response(wire, side, Some((response, flow)), events),
+            Purpose::Bye(side) => {
+                live.call.bye_response(wire, side, Some((response, flow)), events)
+            }
             Purpose::CallerInvite | Purpose::Nothing => {}
         });
     }

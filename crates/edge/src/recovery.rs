@@ -91,7 +91,9 @@ impl Node {
         let peer = match hold.direction {
             Direction::Outgoing => {
                 let trunk = self.engine.trunk(TrunkId(mark));
-                PeerKind::Trunk(trunk.and_then(|trunk| trunk.auth.as_ref()).map(routing::credentials))
+                PeerKind::Trunk(
+                    trunk.and_then(|trunk| trunk.auth.as_ref()).map(routing::credentials),
+                )
             }
             Direction::Incoming | Direction::OnNet => PeerKind::Phone,
         };

@@ -80,10 +80,8 @@ impl Node {
     /// 400, saying what is wrong with the credentials.
     fn refuse_unread(&mut self, request: &Message<'_>, flow: &Flow, why: &str) {
         let tag = self.tokens.tag();
-        let reply = sip::b2bua::Reply {
-            warning: Some(why),
-            ..sip::b2bua::Reply::new(400, tag.as_str())
-        };
+        let reply =
+            sip::b2bua::Reply { warning: Some(why), ..sip::b2bua::Reply::new(400, tag.as_str()) };
         sip_reply::stateless(&mut self.out.sends, &self.settings, request, flow, &reply);
     }
 

@@ -2,8 +2,9 @@
 
 use types::{Direction, Money, TrunkNumberFormat};
 
+use crate::leg::Leg;
 use crate::town::*;
-use crate::ua::{Leg, Ua};
+use crate::ua::Ua;
 use crate::wire::{ANSWER, Got, OFFER};
 use crate::world::{Store, World};
 
@@ -84,8 +85,20 @@ fn the_carrier_hangs_up() {
 
 /// Headers that the INVITE towards a carrier may have: nothing else ever leaves (P4).
 const TYPED: &[&str] = &[
-    "Via", "Max-Forwards", "From", "To", "Call-ID", "CSeq", "Contact", "Allow", "Supported",
-    "Session-Expires", "P-Asserted-Identity", "User-Agent", "Content-Type", "Content-Length",
+    "Via",
+    "Max-Forwards",
+    "From",
+    "To",
+    "Call-ID",
+    "CSeq",
+    "Contact",
+    "Allow",
+    "Supported",
+    "Session-Expires",
+    "P-Asserted-Identity",
+    "User-Agent",
+    "Content-Type",
+    "Content-Length",
 ];
 
 fn check_typed(got: &Got) {
@@ -133,7 +146,7 @@ fn nothing_inbound_is_copied() {
     let world = World::new();
     let (phone, carrier) = (alice(&world), carrier(&world));
     let mut request = phone.invite_request(FIXED);
-    request.from = format!("\"odd31\" <sip:odd32@odd33.example;odd34=1>;tag=odd35");
+    request.from = "\"odd31\" <sip:odd32@odd33.example;odd34=1>;tag=odd35".to_owned();
     request.extra.push_str(&odd.map(|line| format!("{line}\r\n")).concat());
     let mut caller = phone.invite_with(request);
     phone.expect(100);
@@ -213,7 +226,11 @@ fn the_number_rated_is_the_number_sent() {
         let mut caller = phone.invite_with(request);
         phone.expect(100);
         let callee = carrier.expect_invite();
-        assert_eq!(callee.invite.as_ref().unwrap().uri, format!("sip:{want}@{CARRIER}"), "{dialled}");
+        assert_eq!(
+            callee.invite.as_ref().unwrap().uri,
+            format!("sip:{want}@{CARRIER}"),
+            "{dialled}"
+        );
         callee.reply(404);
         carrier.expect("ACK");
         caller.refused(404);

@@ -116,7 +116,7 @@ fn the_cancel_crosses_the_answer() {
 fn the_carrier_never_confirms() {
     let world = World::new();
     let mut caller = alice(&world).invite(FIXED);
-    let mut callee = carrier(&world).expect_invite();
+    let callee = carrier(&world).expect_invite();
     callee.reply(180);
     caller.expect(180);
     caller.cancel();

@@ -2,8 +2,9 @@
 
 use crate::calls::{HOME, alice, carrier, talk};
 use crate::digest::{Answer, REALM};
+use crate::leg::Leg;
 use crate::town::*;
-use crate::ua::{Leg, Ua};
+use crate::ua::Ua;
 use crate::wire::Got;
 use crate::world::World;
 

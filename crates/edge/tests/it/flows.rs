@@ -1,8 +1,9 @@
 //! Where requests within a dialog may come from (F6, I1).
 
 use crate::calls::{alice, carrier, talk, talk_between};
+use crate::leg::Leg;
 use crate::town::*;
-use crate::ua::{Leg, Ua};
+use crate::ua::Ua;
 use crate::wire::Got;
 use crate::world::World;
 
@@ -179,5 +180,20 @@ fn the_ip_lock_holds_within_dialogs() {
     callee.expect_nothing();
     callee.bye();
     caller.take_bye();
+    world.finish();
+}
+
+#[test]
+fn the_ip_lock_is_judged_for_each_request_of_a_stream() {
+    let world = World::new();
+    let phone = world.tcp_ua("203.0.113.7:5060", ALICE);
+    phone.register();
+    let mut account = Town::new().account(1).clone();
+    account.controls.ip_lock = vec!["192.0.2.0/24".parse().unwrap()];
+    world.command(engine::Command::PutAccount(account)).unwrap();
+    phone.send_with_login(&mut phone.register_request(3600));
+    phone.expect(403);
+    let mut caller = phone.invite_with(phone.invite_request(FIXED));
+    assert!(caller.refused(403).header("Reason").contains("[ip-lock "));
     world.finish();
 }

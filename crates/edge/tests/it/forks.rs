@@ -1,8 +1,9 @@
 //! Several phones, several early dialogs, one answer.
 
 use crate::calls::{HOME, alice, carrier};
+use crate::leg::Leg;
 use crate::town::*;
-use crate::ua::{Leg, Ua};
+use crate::ua::Ua;
 use crate::wire::{ANSWER, tag_of};
 use crate::world::World;
 
@@ -70,7 +71,9 @@ fn one_is_busy_one_answers() {
 
 #[test]
 fn the_best_refusal_wins() {
-    for (first, second, want) in [(480, 486, 486), (486, 480, 486), (404, 603, 603), (503, 404, 404)] {
+    for (first, second, want) in
+        [(480, 486, 486), (486, 480, 486), (404, 603, 603), (503, 404, 404)]
+    {
         let world = World::new();
         let (mut caller, mut desk, mut mobile) = ring_both(&world);
         desk.reply(first);
@@ -173,7 +176,10 @@ fn early_media_passes_untouched() {
     let mut callee = carrier(&world).expect_invite();
     callee.reply_with(183, "", ANSWER);
     let progress = caller.expect(183);
-    assert_eq!((progress.body.as_str(), progress.header("Content-Type")), (ANSWER, "application/sdp"));
+    assert_eq!(
+        (progress.body.as_str(), progress.header("Content-Type")),
+        (ANSWER, "application/sdp")
+    );
     assert_eq!(tag_of(progress.header("To")), progress.to_tag());
     callee.reply(486);
     callee.expect("ACK");
@@ -223,4 +229,23 @@ fn all_lines_of_a_number_ring() {
     let cdr = world.ended_as("incoming 0ms 0/0 normal 200 Caller");
     assert_eq!(cdr.account.0, 1);
     world.finish();
+}
+
+#[test]
+fn a_phone_that_forwards_is_not_followed() {
+    // F2: a forward costs money, so it has to go through the gate first.
+    for contact in ["sip:+449098790000@ringfence.test", "tel:+33140000000", "sip:x@198.51.100.9"] {
+        let world = World::new();
+        let bob = world.ua("203.0.113.20:5070", BOB);
+        bob.register();
+        let mut caller = alice(&world).invite("bob1");
+        let mut callee = bob.expect_invite();
+        callee.reply_with(302, &format!("Contact: <{contact}>\r\n"), "");
+        callee.expect("ACK");
+        let got = caller.refused(480);
+        assert!(!got.has("Contact"));
+        carrier(&world).expect_nothing();
+        world.ended_as("on-net 0ms 0/0 no-answer 480 Callee");
+        world.finish();
+    }
 }

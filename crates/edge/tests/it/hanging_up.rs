@@ -3,7 +3,7 @@
 use crate::calls::{alice, carrier, talk};
 use crate::town::*;
 use crate::wire::{ANSWER, OFFER};
-use crate::world::World;
+use crate::world::{Store, World};
 
 #[test]
 fn byes_cross() {
@@ -268,5 +268,62 @@ fn cut_by_command() {
     }
     world.ended_as("outgoing 10000ms 2000/1000 cut 200 Ringfence");
     assert!(world.command(engine::Command::Cut(decision)).is_err());
+    world.finish();
+}
+
+#[test]
+fn the_carriers_ack_waits_until_the_answer_is_on_record() {
+    for who in ["nobody", "caller", "callee"] {
+        let world = World::new();
+        let mut caller = alice(&world).invite(FIXED);
+        let mut callee = carrier(&world).expect_invite();
+        world.store(Store::Silent);
+        callee.reply(200);
+        callee.expect_nothing();
+        caller.expect(200);
+        caller.ack();
+        match who {
+            "caller" => {
+                caller.bye();
+                callee.expect("ACK");
+                callee.take_bye();
+            }
+            "callee" => {
+                callee.bye();
+                caller.take_bye();
+            }
+            _ => {}
+        }
+        world.store(Store::Up);
+        if who == "nobody" {
+            callee.expect("ACK");
+            caller.bye();
+            callee.take_bye();
+        }
+        callee.ua.forget();
+        assert_eq!(world.cdr().cause.code(), "normal", "{who}");
+        world.finish();
+    }
+}
+
+#[test]
+fn an_answer_that_cannot_be_recorded_is_recorded_later() {
+    let world = World::new();
+    let mut caller = alice(&world).invite(FIXED);
+    let mut callee = carrier(&world).expect_invite();
+    world.store(Store::Failing);
+    callee.reply(200);
+    caller.expect(200);
+    caller.ack();
+    world.advance(3_000);
+    callee.reply(200);
+    callee.expect_nothing();
+    world.store(Store::Up);
+    world.advance(1_000);
+    callee.expect("ACK");
+    world.advance(6_000);
+    caller.bye();
+    callee.take_bye();
+    world.ended_as("outgoing 10000ms 2000/1000 normal 200 Caller");
     world.finish();
 }

@@ -1,8 +1,8 @@
 //! Requests within dialogs, passed from one side to the other.
 
 use crate::calls::{alice, carrier, talk};
+use crate::leg::Leg;
 use crate::town::*;
-use crate::ua::Leg;
 use crate::wire::{ANSWER, OFFER};
 use crate::world::World;
 
@@ -144,7 +144,8 @@ fn a_reinvite_can_be_cancelled() {
     callee.respond(&invite, 180, "", "");
     caller.expect(180);
     let cancel = text.split("\r\n\r\n").next().unwrap();
-    let cancel = cancel.replace("INVITE", "CANCEL").replace("Content-Type: application/sdp\r\n", "");
+    let cancel =
+        cancel.replace("INVITE", "CANCEL").replace("Content-Type: application/sdp\r\n", "");
     let cut = cancel.find("Content-Length").unwrap();
     caller.ua.send(&format!("{}Content-Length: 0\r\n\r\n", &cancel[..cut]));
     caller.expect((200, "CANCEL"));
@@ -182,7 +183,9 @@ fn a_target_refresh_is_followed() {
     callee.send("UPDATE", "", "");
     callee.expect((200, "UPDATE"));
     let text = callee.in_dialog("UPDATE", 200, &callee.ua.branch(), "", "");
-    callee.ua.send(&text.replace("<sip:carrier@198.51.100.1:5060>\r\n", "<sip:new@10.9.9.9;ob>\r\n"));
+    callee
+        .ua
+        .send(&text.replace("<sip:carrier@198.51.100.1:5060>\r\n", "<sip:new@10.9.9.9;ob>\r\n"));
     callee.cseq = 200;
     callee.expect((200, "UPDATE"));
     caller.send("BYE", "", "");

@@ -1,6 +1,8 @@
 //! Tests of the node from outside: raw SIP in, raw SIP and records out. Lives here: the list of them.
 //! Never here: sockets, real time, anything of the node's inside.
 
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 mod digest;
 mod town;
 mod trunk_login;
@@ -16,7 +18,9 @@ mod flows;
 mod forks;
 mod hanging_up;
 mod in_dialog;
+mod leg;
 mod money;
+mod orphans;
 mod recovering;
 mod refusals;
 mod registering;

@@ -3,8 +3,8 @@
 use types::{AccountId, AccountStatus, Fact, Money, Record};
 
 use crate::calls::{alice, carrier, talk};
+use crate::leg::Leg;
 use crate::town::*;
-use crate::ua::Leg;
 use crate::world::{Store, World};
 
 fn money_ended_facts(world: &World) -> usize {

@@ -38,13 +38,16 @@ fn check(
 #[test]
 fn each_reason_is_told() {
     let plain = |_: &mut Town| {};
-    let controls = |change: fn(&mut Controls)| {
-        move |town: &mut Town| change(&mut town.account(1).controls)
-    };
+    let controls =
+        |change: fn(&mut Controls)| move |town: &mut Town| change(&mut town.account(1).controls);
     let dialled = "0123".to_owned();
-    check(plain, "0123", 404, "0123 is not a number that can be called", &[
-        Finding::InvalidNumber { dialled },
-    ]);
+    check(
+        plain,
+        "0123",
+        404,
+        "0123 is not a number that can be called",
+        &[Finding::InvalidNumber { dialled }],
+    );
     for status in [AccountStatus::Frozen, AccountStatus::Suspended] {
         let phrase = format!("The account is {status}");
         let change = |town: &mut Town| town.account(1).status = status;
@@ -73,9 +76,13 @@ fn each_reason_is_told() {
         &[Finding::BarredClass { class }],
     );
     check(plain, "+819012345678", 403, "There is no price for this number", &[Finding::NoRate]);
-    check(plain, "+4930123456", 403, "0.051 a minute is above the cap of 0.05", &[
-        Finding::PriceCap { per_minute: Money::from_micros(51_000), cap: Money::from_cents(5) },
-    ]);
+    check(
+        plain,
+        "+4930123456",
+        403,
+        "0.051 a minute is above the cap of 0.05",
+        &[Finding::PriceCap { per_minute: Money::from_micros(51_000), cap: Money::from_cents(5) }],
+    );
     check(
         plain,
         "+390612345678",
@@ -180,10 +187,13 @@ fn emergency_calls_pass_everything_but_closed() {
         world.finish();
     }
     // F4: only the exact code is one.
-    check(|_| {}, "999123456", 404, "999123456 is not a number that can be called", &[
-        Finding::InvalidNumber { dialled: "999123456".to_owned() },
-        Finding::NoRate,
-    ]);
+    check(
+        |_| {},
+        "999123456",
+        404,
+        "999123456 is not a number that can be called",
+        &[Finding::InvalidNumber { dialled: "999123456".to_owned() }, Finding::NoRate],
+    );
 }
 
 #[test]

@@ -72,7 +72,7 @@ fn nobody_learns_who_exists() {
     let wrong = answer_to(&world, ("alice1", "wrong"));
     assert_eq!(wrong.status, 403);
     let bare = |got: &Got, user: &str| {
-        let names = [got.to_tag(), got.from_tag(), got.branch(), got.call_id(), user];
+        let names = [got.to_tag(), got.tag_of_from(), got.branch(), got.call_id(), user];
         names.iter().fold(got.text(), |text, name| text.replace(name, "NAME"))
     };
     for user in [("nobody", "wrong"), OFF, ("off1", "wrong")] {
@@ -98,7 +98,9 @@ fn nobody_registers_for_another() {
         world.finish();
     }
     // One's own name in another spelling is one's own.
-    for to in ["<sip:ALICE1@ringfence.test>", "<sip:alice%31@ringfence.test;x=1>", "sip:alice1@voip.test"] {
+    for to in
+        ["<sip:ALICE1@ringfence.test>", "<sip:alice%31@ringfence.test;x=1>", "sip:alice1@voip.test"]
+    {
         let world = World::new();
         let phone = alice(&world);
         let mut request = phone.register_request(3600);
@@ -125,7 +127,11 @@ fn the_ip_lock_judges_the_socket() {
         // What headers say counts for nothing.
         request.extra.push_str("X-Forwarded-For: 192.0.2.77\r\nX-Real-IP: 192.0.2.77\r\n");
         let text = |phone: &Ua, request: &Request| {
-            phone.text(request).replacen(&format!("{peer};branch"), "192.0.2.77:5060;received=192.0.2.77;branch", 1)
+            phone.text(request).replacen(
+                &format!("{peer};branch"),
+                "192.0.2.77:5060;received=192.0.2.77;branch",
+                1,
+            )
         };
         phone.send(&text(&phone, &request));
         let challenge = phone.expect(401);
@@ -273,8 +279,7 @@ fn what_is_refused() {
     check("Contact: <sip:a@192.0.2.10>\r\n", 403, ("Contact", ""));
     check("Contact: <sip:a@ringfence.test>\r\n", 403, ("Contact", ""));
     check("Contact: <mailto:a@b.example>\r\n", 400, ("Contact", ""));
-    let many: String =
-        (0..40).map(|n| format!("Contact: <sip:a{n}@203.0.113.7>\r\n")).collect();
+    let many: String = (0..40).map(|n| format!("Contact: <sip:a{n}@203.0.113.7>\r\n")).collect();
     check(&many, 403, ("Contact", ""));
 }
 

@@ -1,8 +1,9 @@
 //! Session timers (RFC 4028): what is asked and granted, who refreshes, who is hung up on.
 
 use crate::calls::{alice, carrier, talk};
+use crate::leg::Leg;
 use crate::town::*;
-use crate::ua::{Leg, Ua};
+use crate::ua::Ua;
 use crate::wire::ANSWER;
 use crate::world::World;
 
@@ -76,7 +77,9 @@ fn a_silent_phone_is_hung_up_on() {
 
 #[test]
 fn a_refresh_keeps_the_session() {
-    for (method, body) in [("UPDATE", ""), ("UPDATE", crate::wire::OFFER), ("INVITE", crate::wire::OFFER)] {
+    for (method, body) in
+        [("UPDATE", ""), ("UPDATE", crate::wire::OFFER), ("INVITE", crate::wire::OFFER)]
+    {
         let world = World::new();
         let asked = format!("{SESSION}90;refresher=uac\r\n");
         let (mut caller, mut callee, _) = talk_with(&world, &asked, "");
@@ -203,7 +206,10 @@ fn the_carrier_wants_a_longer_session() {
     first.expect("ACK");
     let mut callee = box_of.expect_invite();
     let again = callee.invite.clone().unwrap();
-    assert_eq!((again.header("Session-Expires"), again.header("Min-SE")), ("3600;refresher=uas", "3600"));
+    assert_eq!(
+        (again.header("Session-Expires"), again.header("Min-SE")),
+        ("3600;refresher=uas", "3600")
+    );
     assert_eq!((again.call_id(), again.cseq()), (first.call_id.as_str(), 2));
     callee.reply(200);
     callee.expect("ACK");

@@ -59,8 +59,7 @@ impl Town {
         ];
         let trunks = vec![trunk(1, CARRIER, 10), trunk(2, CARRIER2, 20)];
         let decks = vec![sell_deck(), cost_deck()];
-        let snapshot =
-            Snapshot { accounts, lines, numbers, trunks, decks, ..Snapshot::default() };
+        let snapshot = Snapshot { accounts, lines, numbers, trunks, decks, ..Snapshot::default() };
         Town { snapshot, config: config() }
     }
 
@@ -124,11 +123,7 @@ pub fn line(id: u32, account: u32, (user, secret): (&str, &str)) -> Line {
 }
 
 pub fn number(number: &str, account: u32, line: Option<u32>) -> Number {
-    Number {
-        number: number.parse().unwrap(),
-        account: AccountId(account),
-        line: line.map(LineId),
-    }
+    Number { number: number.parse().unwrap(), account: AccountId(account), line: line.map(LineId) }
 }
 
 fn trunk(id: u32, address: &str, priority: u16) -> Trunk {

@@ -4,8 +4,9 @@ use types::{Fact, TrunkAuth};
 
 use crate::calls::{alice, carrier};
 use crate::digest::Answer;
+use crate::leg::Leg;
 use crate::town::*;
-use crate::ua::{Leg, Ua};
+use crate::ua::Ua;
 use crate::wire::{ANSWER, Got, OFFER};
 use crate::world::World;
 
@@ -71,7 +72,10 @@ fn an_invite_is_challenged() {
         is_answered(&again, status, "n1");
         assert_eq!((again.call_id(), again.cseq()), (first.call_id.as_str(), 2));
         assert_ne!(again.branch(), first.invite.as_ref().unwrap().branch());
-        assert_eq!((again.body.as_str(), again.from_tag()), (OFFER, first.invite.as_ref().unwrap().from_tag()));
+        assert_eq!(
+            (again.body.as_str(), again.tag_of_from()),
+            (OFFER, first.invite.as_ref().unwrap().tag_of_from())
+        );
         callee.reply(200);
         callee.expect("ACK");
         caller.expect(200);

@@ -81,7 +81,7 @@ impl Got {
         self.header("CSeq").split(' ').nth(1).unwrap()
     }
 
-    pub fn from_tag(&self) -> &str {
+    pub fn tag_of_from(&self) -> &str {
         tag_of(self.header("From"))
     }
 

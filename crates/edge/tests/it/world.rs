@@ -107,10 +107,6 @@ impl World {
 
     // ---- time
 
-    pub fn now(&self) -> Now {
-        self.0.borrow().now
-    }
-
     /// Lets time pass; the node is woken when it wants to be.
     pub fn advance(&self, ms: Millis) {
         self.0.borrow_mut().advance(ms);
@@ -213,10 +209,6 @@ impl World {
 
     pub fn stats(&self) -> Stats {
         self.0.borrow().node.stats()
-    }
-
-    pub fn live_calls(&self) -> usize {
-        self.0.borrow().node.engine().live().count()
     }
 
     pub fn held(&self, account: u32) -> Money {

@@ -1,0 +1,223 @@
+//! Calls that rang when the program died: cancelled, a late answer hung up, the hold kept until then.
+
+use types::Money;
+
+use crate::calls::{alice, carrier};
+use crate::leg::Leg;
+use crate::town::*;
+use crate::world::{Store, World};
+
+fn take_cancel(leg: &mut Leg) {
+    let cancel = leg.expect("CANCEL");
+    let invite = leg.invite.as_ref().unwrap();
+    assert_eq!((cancel.branch(), cancel.cseq()), (invite.branch(), invite.cseq()), "RFC 3261 §9.1");
+    assert_eq!((&cancel.uri, cancel.header("From")), (&invite.uri, invite.header("From")));
+    assert_eq!(cancel.header("To"), invite.header("To"));
+    leg.respond(&cancel, 200, "", "");
+}
+
+#[test]
+fn a_ringing_call_is_cancelled() {
+    let world = World::new();
+    let mut caller = alice(&world).invite(FIXED);
+    let mut callee = carrier(&world).expect_invite();
+    callee.reply(180);
+    caller.expect(180);
+    world.restart(1_000);
+    take_cancel(&mut callee);
+    assert_eq!(world.held(1), Money::from_micros(6_000), "the carrier may still answer");
+    callee.reply(487);
+    callee.expect("ACK");
+    world.ended_as("outgoing 0ms 0/0 fault 500 Ringfence");
+    assert_eq!(world.held(1), Money::ZERO);
+    // The 487 again: its ACK was lost.
+    callee.reply(487);
+    callee.ua.forget();
+    world.finish();
+}
+
+#[test]
+fn a_cancel_is_repeated_until_it_is_answered() {
+    let world = World::new();
+    alice(&world).invite(FIXED);
+    let mut callee = carrier(&world).expect_invite();
+    callee.reply(180);
+    world.restart(1_000);
+    world.forget_post();
+    world.advance(500);
+    take_cancel(&mut callee);
+    world.advance(20_000);
+    callee.expect_nothing();
+    assert_eq!(world.held(1), Money::from_micros(6_000));
+    world.advance(20_000);
+    callee.ua.forget();
+    world.ended_as("outgoing 0ms 0/0 fault 500 Ringfence");
+    world.finish();
+}
+
+#[test]
+fn a_late_answer_is_hung_up() {
+    let world = World::new();
+    alice(&world).invite(FIXED);
+    let mut callee = carrier(&world).expect_invite();
+    callee.reply(180);
+    world.restart(1_000);
+    world.forget_post();
+    callee.reply(200);
+    callee.expect("ACK");
+    let bye = callee.take_bye();
+    assert_eq!((bye.call_id(), bye.to_tag()), (callee.call_id.as_str(), callee.local_tag()));
+    assert!(bye.cseq() > callee.invite.as_ref().unwrap().cseq());
+    assert_eq!(world.held(1), Money::from_micros(6_000));
+    world.advance(40_000);
+    callee.ua.forget();
+    world.ended_as("outgoing 0ms 0/0 fault 500 Ringfence");
+    world.finish();
+}
+
+#[test]
+fn a_stranger_cannot_end_or_answer_it() {
+    let world = World::new();
+    alice(&world).invite(FIXED);
+    let callee = carrier(&world).expect_invite();
+    callee.reply(180);
+    world.restart(1_000);
+    world.forget_post();
+    let stranger = Leg { ua: callee.ua.moved("203.0.113.66:5060"), ..callee.clone() };
+    for status in [487, 200] {
+        stranger.reply(status);
+        stranger.expect_nothing();
+    }
+    assert_eq!(world.cdrs().len(), 0);
+    world.advance(40_000);
+    world.forget_post();
+    world.ended_as("outgoing 0ms 0/0 fault 500 Ringfence");
+    world.finish();
+}
+
+#[test]
+fn every_leg_that_may_ring_is_cancelled_and_waited_for() {
+    let world = World::new();
+    alice(&world).invite(FIXED);
+    let mut silent = carrier(&world).expect_invite();
+    world.advance(4_000);
+    let mut ringing = world.ua(CARRIER2, ("c2", "")).expect_invite();
+    ringing.reply(180);
+    world.restart(1_000);
+    world.take(&silent.ua.flow, |got| got.method == "INVITE");
+    silent.ua.forget();
+    ringing.ua.pick("CANCEL");
+    ringing.reply(487);
+    ringing.expect("ACK");
+    assert_eq!(world.cdrs().len(), 0, "the first may still answer");
+    assert_eq!(world.held(1), Money::from_micros(6_000));
+    silent.reply(200);
+    silent.expect("ACK");
+    silent.take_bye();
+    world.forget_post();
+    world.advance(40_000);
+    world.forget_post();
+    world.ended_as("outgoing 0ms 0/0 fault 500 Ringfence");
+    world.finish();
+}
+
+#[test]
+fn a_challenged_leg_is_cancelled_by_its_last_invite() {
+    let world = World::with(|town| {
+        town.trunk(1).auth = Some(types::TrunkAuth {
+            user: "ringfence".to_owned(),
+            secret: "x".to_owned(),
+            realm: "carrier.test".to_owned(),
+            register: false,
+        });
+    });
+    alice(&world).invite(FIXED);
+    let mut first = carrier(&world).expect_invite();
+    let challenge =
+        "Proxy-Authenticate: Digest realm=\"carrier.test\",nonce=\"n\",qop=\"auth\"\r\n";
+    first.reply_with(407, challenge, "");
+    first.expect("ACK");
+    let mut callee = carrier(&world).expect_invite();
+    callee.reply(180);
+    world.restart(1_000);
+    take_cancel(&mut callee);
+    callee.reply(487);
+    callee.expect("ACK");
+    world.forget_post();
+    world.finish();
+}
+
+#[test]
+fn died_between_answer_and_its_record() {
+    // The carrier's 200 is not acknowledged before the answer is on record, so it comes again to the
+    // new node, which hangs up.
+    let world = World::new();
+    let mut caller = alice(&world).invite(FIXED);
+    let mut callee = carrier(&world).expect_invite();
+    world.store(Store::Silent);
+    callee.reply(200);
+    caller.expect(200);
+    callee.expect_nothing();
+    callee.reply(200);
+    callee.expect_nothing();
+    world.restart(1_000);
+    world.store(Store::Up);
+    take_cancel(&mut callee);
+    callee.reply(200);
+    callee.expect("ACK");
+    callee.take_bye();
+    world.advance(40_000);
+    callee.ua.forget();
+    world.ended_as("outgoing 0ms 0/0 fault 500 Ringfence");
+    world.finish();
+}
+
+#[test]
+fn a_hold_that_was_never_written_leaves_nothing() {
+    let world = World::new();
+    world.store(Store::Silent);
+    alice(&world).invite(FIXED);
+    world.restart(1_000);
+    world.store(Store::Up);
+    carrier(&world).expect_nothing();
+    assert_eq!((world.held(1), world.cdrs().len()), (Money::ZERO, 0));
+    world.finish();
+}
+
+#[test]
+fn phones_do_not_ring_on() {
+    // Nobody pays, nobody waits for the store; still it is on record that they ring.
+    let world = World::new();
+    let (desk, mobile) = (world.ua("203.0.113.20:5070", BOB), world.ua("203.0.113.21:5071", BOB));
+    desk.register();
+    mobile.register();
+    let mut caller = alice(&world).invite("bob1");
+    let (mut desk, mut mobile) = (desk.expect_invite(), mobile.expect_invite());
+    desk.reply(180);
+    caller.expect(180);
+    world.restart(1_000);
+    take_cancel(&mut desk);
+    take_cancel(&mut mobile);
+    desk.reply(487);
+    desk.expect("ACK");
+    assert_eq!(world.cdrs().len(), 0);
+    mobile.reply(487);
+    mobile.expect("ACK");
+    world.ended_as("on-net 0ms 0/0 fault 500 Ringfence");
+    world.finish();
+}
+
+#[test]
+fn an_emergency_call_that_was_ringing_has_its_cdr() {
+    let world = World::new();
+    alice(&world).invite("999");
+    let mut callee = carrier(&world).expect_invite();
+    callee.reply(180);
+    world.restart(1_000);
+    world.ua(crate::calls::HOME, ALICE).forget();
+    take_cancel(&mut callee);
+    callee.reply(487);
+    callee.expect("ACK");
+    world.ended_as("outgoing 0ms 0/0 fault 500 Ringfence");
+    world.finish();
+}
