@@ -89,6 +89,10 @@ pub struct Call {
     branch: String,
     ack: Option<Wire>,
     cancel_wanted: bool,
+    /// Hung up by us, but the ACK for our 2xx has not come.
+    bye_wanted: bool,
+    /// It never came.
+    given_up: bool,
     source: SocketAddr,
 }
 

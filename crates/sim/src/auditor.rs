@@ -398,6 +398,7 @@ impl Auditor {
     pub fn crashed(&mut self, now: u64) {
         self.tally.crashes += 1;
         self.crashes.push(now);
+        self.legs.forget(&self.kept);
         self.asked = self.kept.clone();
         let open: Vec<DecisionId> = self.kept.holds.keys().copied().collect();
         self.interrupted.extend(open.into_iter().map(|decision| (decision, ())));

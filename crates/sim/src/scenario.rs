@@ -138,7 +138,9 @@ impl Plan {
     fn build(&self) -> World {
         let mut records = self.records.clone();
         records.extend(self.decks.iter().cloned().map(|deck| Record::Deck(Box::new(deck))));
-        records.extend(self.accounts.iter().cloned().map(|account| Record::Account(Box::new(account))));
+        records.extend(
+            self.accounts.iter().cloned().map(|account| Record::Account(Box::new(account))),
+        );
         for (at, line) in self.lines.iter().enumerate() {
             let line = town::line(at as u32 + 1, line.account, &line.user, line.caller_id);
             records.push(Record::Line(Box::new(line)));

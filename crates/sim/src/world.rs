@@ -571,7 +571,11 @@ impl World {
     fn tell_records(&mut self, records: &[Record]) {
         for record in records {
             if let Some(line) = crate::town::in_words(record) {
-                let id = if self.names_decisions { crate::town::decision_of(record) } else { String::new() };
+                let id = if self.names_decisions {
+                    crate::town::decision_of(record)
+                } else {
+                    String::new()
+                };
                 self.story.tell(self.now, || id + &line);
             }
         }

@@ -275,6 +275,8 @@ impl Agent {
             branch: wire.branch().to_owned(),
             ack: None,
             cancel_wanted: false,
+            bye_wanted: false,
+            given_up: false,
             source: from,
             invite: wire,
         });
@@ -302,6 +304,10 @@ impl Agent {
         {
             self.calls[call].acked = true;
             happened.push(Happened::Acked(call));
+            if self.calls[call].bye_wanted {
+                let now = self.now;
+                self.hang_up(now, call);
+            }
         }
     }
 

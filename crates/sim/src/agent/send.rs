@@ -69,6 +69,8 @@ impl Agent {
             branch: String::new(),
             ack: None,
             cancel_wanted: false,
+            bye_wanted: false,
+            given_up: false,
             source: self.server,
         });
         let request = self.with_kept_nonce(request);
@@ -92,6 +94,10 @@ impl Agent {
     pub fn hang_up(&mut self, now: u64, call: CallRef) {
         self.now = now;
         match (self.calls[call].state, self.calls[call].incoming) {
+            // RFC 3261 §15: the called side waits for the ACK with its BYE.
+            (CallState::Talking, true) if !self.calls[call].acked && !self.calls[call].given_up => {
+                self.calls[call].bye_wanted = true;
+            }
             (CallState::Talking, _) => {
                 self.calls[call].state = CallState::Ending;
                 self.calls[call].ended = Some(now);

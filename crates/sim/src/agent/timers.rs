@@ -78,6 +78,7 @@ impl Agent {
                     let now = self.now;
                     self.servers[at].until = now + LIFE;
                     self.servers[at].again = u64::MAX;
+                    self.calls[call].given_up = true;
                     self.hang_up(now, call);
                     happened.push(Happened::NoAck(call));
                 }

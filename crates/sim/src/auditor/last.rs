@@ -42,7 +42,7 @@ impl Auditor {
             }
         }
         for ((_, call_id), leg) in self.legs.talking() {
-            if leg.out {
+            if leg.out && !leg.forgotten {
                 let what = format!("nobody ended the leg {call_id} to {}", leg.number);
                 self.violations.push(what);
             }
@@ -105,7 +105,11 @@ impl Auditor {
                     found.push(format!("{decision} was refused and is on the carrier's bill"));
                 }
                 let billed_us = billed.ended.unwrap_or(now).saturating_sub(billed.answered);
-                let ours_us = leg.answered.zip(leg.bye).filter(|_| leg.tag == billed.tag).map_or(0, |(answered, bye)| bye - answered);
+                let ours_us = leg
+                    .answered
+                    .zip(leg.bye)
+                    .filter(|_| leg.tag == billed.tag)
+                    .map_or(0, |(answered, bye)| bye.saturating_sub(answered));
                 let deck = self.trunks.get(&carrier.trunk).and_then(|trunk| trunk.cost_deck);
                 let digits = cdr.destination.e164.map(|number| number.digits()).unwrap_or_default();
                 let rate = deck.and_then(|deck| self.prices.of(deck, &digits, cdr.started));
@@ -127,7 +131,10 @@ impl Auditor {
                         "{decision}: the carrier charges {late_us} µs beyond our own end"
                     ));
                 }
-                let overrun = (charge - worth(ours_us)).max(0);
+                // An answer that crossed its CANCEL, or a second one of a fork, is no call of ours.
+                let ours =
+                    cdr.answered.filter(|_| leg.tag == billed.tag).map_or(0, |_| worth(ours_us));
+                let overrun = (charge - ours).max(0);
                 self.tally.overrun += overrun;
                 if cdr.destination.class.is_costly() {
                     let sums = costly.entry(cdr.account).or_default();

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use types::{DecisionId, E164, Hold, TrunkId};
+use types::{DecisionId, E164, Hold, HoldState, TrunkId};
 
 use crate::auditor::books::Books;
 use crate::carrier::international;
@@ -28,6 +28,9 @@ pub struct Leg {
     pub drift_us: i64,
     /// World time of the first BYE at the node's door, either way.
     pub bye: Option<u64>,
+    /// Nobody pays for it, and at a crash no durable record named it as answered: the node cannot know of it any
+    /// more, and its peer finds out by itself.
+    pub forgotten: bool,
     /// A final refusal passed.
     pub refused: bool,
     /// To tag of the first 2xx: a second branch of a fork has another, and is hung up at once.
@@ -110,6 +113,17 @@ impl Legs {
         }
     }
 
+    /// The node died: free legs that are not on record are out of its mind.
+    pub fn forget(&mut self, kept: &Books) {
+        for ((_, call_id), leg) in &mut self.legs {
+            let on_record = |hold: &Hold| hold.state != HoldState::Pending && names(hold, call_id);
+            let over = leg.bye.is_some() || leg.refused;
+            if leg.decision.is_none() && !over && !kept.holds.values().any(on_record) {
+                leg.forgotten = true;
+            }
+        }
+    }
+
     fn responded(&mut self, now: u64, key: &(usize, String), wire: &Wire, to_node: bool) {
         let Some(leg) = self.legs.get_mut(key).filter(|leg| leg.out == to_node) else { return };
         match wire.status() {
@@ -138,7 +152,7 @@ impl Legs {
 }
 
 /// The durable hold that allows an INVITE to a carrier: of this trunk and number, and it names this leg, so that it
-/// can be hung up on after a crash. 
+/// can be hung up on after a crash.
 fn backing(
     trunk: TrunkId,
     number: &str,
@@ -147,16 +161,19 @@ fn backing(
     kept: &Books,
 ) -> Result<Option<DecisionId>, String> {
     let called = E164::from_digits(&international(number)).ok();
-    let names =
-        |hold: &&Hold| hold.legs.windows(call_id.len()).any(|bytes| bytes == call_id.as_bytes());
     let fits = |hold: &&Hold| hold.trunk == Some(trunk) && hold.destination.e164 == called;
-    match kept.holds.values().find(|hold| fits(hold) && names(hold)) {
+    match kept.holds.values().find(|hold| fits(hold) && names(hold, call_id)) {
         Some(hold) => Ok(Some(hold.decision)),
         None if free => Ok(None),
         None => Err(format!(
             "INVITE for {number} left for trunk {trunk} without a durable hold that names its leg"
         )),
     }
+}
+
+/// Do the dialogs kept with a hold contain this Call-ID?
+fn names(hold: &Hold, call_id: &str) -> bool {
+    hold.legs.windows(call_id.len()).any(|bytes| bytes == call_id.as_bytes())
 }
 
 impl Leg {
@@ -170,6 +187,7 @@ impl Leg {
             answered: None,
             drift_us: 0,
             bye: None,
+            forgotten: false,
             refused: false,
             tag: String::new(),
         }

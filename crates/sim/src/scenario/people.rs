@@ -34,7 +34,8 @@ impl Plan {
             ["trunk", id, rest @ ..] => self.add_trunk(id, rest),
             ["price", prefix, rest @ ..] => self.add_price(prefix, rest, UnixMicros(0)),
             ["thief", "with", user, "calls", number, times, "times", "after", when] => {
-                let thief = ((*user).to_owned(), (*number).to_owned(), count(times)?, duration(when)?);
+                let thief =
+                    ((*user).to_owned(), (*number).to_owned(), count(times)?, duration(when)?);
                 self.thieves.push(thief);
                 Ok(())
             }
@@ -99,7 +100,11 @@ impl Plan {
                     let prefix = (*rest.next().ok_or("only which prefix?")?).to_owned();
                     trunk.routes = vec![TrunkRoute { prefix, priority: id as u16 }];
                 }
-                other => return Err(format!("`{other}`: expected tcp, without-emergency or only PREFIX")),
+                other => {
+                    return Err(format!(
+                        "`{other}`: expected tcp, without-emergency or only PREFIX"
+                    ));
+                }
             }
         }
         self.trunks.push((id, trunk.transport));
@@ -108,11 +113,18 @@ impl Plan {
     }
 
     /// Changes the sell deck before the world begins.
-    fn add_price(&mut self, prefix: &str, rest: &[&str], effective: UnixMicros) -> Result<(), String> {
+    fn add_price(
+        &mut self,
+        prefix: &str,
+        rest: &[&str],
+        effective: UnixMicros,
+    ) -> Result<(), String> {
         let price = match rest {
             ["sold", price] => Some(money(price)?),
             ["unknown"] => None,
-            _ => return Err("expected: price PREFIX sold AMOUNT, or price PREFIX unknown".to_owned()),
+            _ => {
+                return Err("expected: price PREFIX sold AMOUNT, or price PREFIX unknown".to_owned());
+            }
         };
         self.decks[0] = super::steps::repriced(&self.decks[0], prefix, price, effective);
         Ok(())
@@ -140,9 +152,13 @@ fn set_control(controls: &mut Controls, what: &str, value: &str) -> Result<(), S
             controls.ip_lock.push(value.parse().map_err(|error| format!("`{value}`: {error}"))?);
         }
         "allow" => {
-            controls.barred = controls.barred.without(value.parse().map_err(|error| format!("{error}"))?);
+            controls.barred =
+                controls.barred.without(value.parse().map_err(|error| format!("{error}"))?);
         }
-        "bar" => controls.barred = controls.barred.with(value.parse().map_err(|error| format!("{error}"))?),
+        "bar" => {
+            controls.barred =
+                controls.barred.with(value.parse().map_err(|error| format!("{error}"))?)
+        }
         other => return Err(format!("`{other}` is no control of an account")),
     }
     if controls.stop_level_24h > Money::from_units(1_000_000) {
@@ -157,7 +173,8 @@ pub(super) fn move_in(world: &mut World, plan: &Plan) {
         seeds::add_carrier(world, *id, *transport, None);
     }
     for (at, line) in plan.lines.iter().enumerate() {
-        let transport = if line.tcp { sip::flow::Transport::Tcp } else { sip::flow::Transport::Udp };
+        let transport =
+            if line.tcp { sip::flow::Transport::Tcp } else { sip::flow::Transport::Udp };
         let id = at as u32 + 1;
         let start = if line.phone { u64::from(id) * 100_000 } else { u64::MAX };
         let mut phone = seeds::new_phone(world, id, &line.user, transport, start);

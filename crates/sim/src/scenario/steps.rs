@@ -33,7 +33,10 @@ pub(super) fn step(world: &mut World, plan: &Plan, words: &[&str]) -> Result<(),
         ["disk", "full", time] => world.at(now, Deed::Full(millis(time)?)),
         ["network", "loses", percent] => {
             let percent: u64 = count(percent.trim_end_matches('%'))?;
-            world.set_network(NetworkFaults { loss_per_mille: percent * 10, ..NetworkFaults::CLEAN });
+            world.set_network(NetworkFaults {
+                loss_per_mille: percent * 10,
+                ..NetworkFaults::CLEAN
+            });
         }
         ["node", "stops"] => world.at(now, Deed::Shutdown),
         ["staff", rest @ ..] => staff(world, plan, rest)?,
@@ -125,7 +128,9 @@ fn carrier_step(
         ["is", "silent"] => Manner::Silent,
         ["only", "tries"] => Manner::Trying,
         ["forks", "and", "answers", "after", time] => Manner::Fork { after_ms: millis(time)? },
-        ["forks", "and", "answers", "twice", "after", time] => Manner::ForkTwice { after_ms: millis(time)? },
+        ["forks", "and", "answers", "twice", "after", time] => {
+            Manner::ForkTwice { after_ms: millis(time)? }
+        }
         other => return Err(format!("a carrier cannot `{}`", other.join(" "))),
     };
     carrier.manners.push((prefix, manner));
@@ -167,7 +172,12 @@ fn staff(world: &mut World, plan: &Plan, words: &[&str]) -> Result<(), String> {
 }
 
 /// The deck with another price for a prefix, from a moment on; `None` takes the prefix out.
-pub(super) fn repriced(deck: &Deck, prefix: &str, price: Option<Money>, effective: UnixMicros) -> Deck {
+pub(super) fn repriced(
+    deck: &Deck,
+    prefix: &str,
+    price: Option<Money>,
+    effective: UnixMicros,
+) -> Deck {
     let mut deck = deck.clone();
     let old = deck.rows.iter().find(|row| row.prefix == prefix).map(|row| row.rate);
     let Some(per_minute) = price else {
@@ -191,7 +201,11 @@ fn expect(world: &mut World, plan: &Plan, words: &[&str]) -> Result<(), String> 
         }
         ["account", name, "spent", "at", "most", amount] => {
             let spent = usage(world, plan.account(name)?)?.spent_all_24h;
-            if spent <= money(amount)? { Ok(()) } else { Err(format!("{spent} spent, more than {amount}")) }
+            if spent <= money(amount)? {
+                Ok(())
+            } else {
+                Err(format!("{spent} spent, more than {amount}"))
+            }
         }
         ["account", name, "holds", amount] => {
             let usage = usage(world, plan.account(name)?)?;
@@ -208,14 +222,23 @@ fn expect(world: &mut World, plan: &Plan, words: &[&str]) -> Result<(), String> 
             };
             let bill: i64 = carrier.bill.iter().map(|one| carrier.charge(one, world.now)).sum();
             let bill = Money::from_micros(bill);
-            if bill <= money(amount)? { Ok(()) } else { Err(format!("{who} bills {bill}, more than {amount}")) }
+            if bill <= money(amount)? {
+                Ok(())
+            } else {
+                Err(format!("{who} bills {bill}, more than {amount}"))
+            }
         }
         [who, "refused", reason] => {
             let line = plan.line(who)?;
             let cdr = world.auditor.last_cdr(line).ok_or(format!("{who} has made no call yet"))?;
-            let reasons: Vec<Reason> = cdr.explanation.findings.iter().map(|one| one.reason()).collect();
+            let reasons: Vec<Reason> =
+                cdr.explanation.findings.iter().map(|one| one.reason()).collect();
             let codes: Vec<&str> = reasons.iter().map(|one| one.code()).collect();
-            if codes.contains(reason) { Ok(()) } else { Err(format!("{who}: refused for {codes:?}, not {reason}")) }
+            if codes.contains(reason) {
+                Ok(())
+            } else {
+                Err(format!("{who}: refused for {codes:?}, not {reason}"))
+            }
         }
         [who, "hears", status] => {
             let at = find(world, who)?;
@@ -230,7 +253,8 @@ fn expect(world: &mut World, plan: &Plan, words: &[&str]) -> Result<(), String> 
         }
         [who, state] => {
             let at = find(world, who)?;
-            let live = world.actors[at].agent().calls.iter().rfind(|call| call.state != CallState::Over);
+            let live =
+                world.actors[at].agent().calls.iter().rfind(|call| call.state != CallState::Over);
             let got = match live.map(|call| call.state) {
                 None => "idle",
                 Some(CallState::Calling) => "calling",

@@ -4,7 +4,8 @@ use types::{E164, Money};
 
 /// `500ms`, `10s`, `2m`, `1h`, `1m30s` in microseconds.
 pub fn duration(text: &str) -> Result<u64, String> {
-    let error = || format!("`{text}` is no time: expected something like 500ms, 10s, 2m, 1m30s or 1h");
+    let error =
+        || format!("`{text}` is no time: expected something like 500ms, 10s, 2m, 1m30s or 1h");
     let (mut total, mut digits, mut unit) = (0u64, String::new(), String::new());
     for letter in text.chars().chain("0".chars()) {
         if letter.is_ascii_digit() && !unit.is_empty() {
@@ -22,7 +23,11 @@ pub fn duration(text: &str) -> Result<u64, String> {
         if letter.is_ascii_digit() { digits.push(letter) } else { unit.push(letter) }
     }
     // The digit put at the end closes the last unit; anything more had none.
-    if digits == "0" && unit.is_empty() && text != "0" && !text.is_empty() { Ok(total) } else { Err(error()) }
+    if digits == "0" && unit.is_empty() && text != "0" && !text.is_empty() {
+        Ok(total)
+    } else {
+        Err(error())
+    }
 }
 
 /// As [`duration`], in milliseconds.
