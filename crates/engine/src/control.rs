@@ -23,6 +23,8 @@ pub enum Command {
     PutAccount(Account),
     /// Changes what an account may do at all.
     SetStatus(AccountId, AccountStatus),
+    /// Keeps words of staff about an account: why something was done.
+    Note(AccountId, String),
     /// Adds or changes a line.
     PutLine(Line),
     /// Adds or changes a number.
@@ -114,6 +116,7 @@ impl Engine {
         match command {
             Command::PutAccount(account) => self.put_account(now, account),
             Command::SetStatus(account, status) => self.set_status(now, account, status),
+            Command::Note(account, words) => self.note(now, account, words),
             Command::PutLine(line) => self.put_line(now, line),
             Command::PutNumber(number) => self.put_number(now, number),
             Command::RemoveNumber(number) => self.remove_number(now, number),
@@ -163,6 +166,17 @@ impl Engine {
             count => format!("account {id}: {change}; {count} live calls cut"),
         };
         Ok(Done { records, cut, message })
+    }
+
+    fn note(&self, now: Now, account: AccountId, words: String) -> Result<Done, CommandError> {
+        self.account_exists(account)?;
+        let is_readable = !words.trim().is_empty() && words.chars().count() <= 500;
+        if !is_readable || words.chars().any(char::is_control) {
+            return Err(field("note", "expected 1 to 500 characters on one line".to_owned()));
+        }
+        let message = format!("account {account}: noted");
+        let fact = Fact::AccountChanged { account, change: format!("note: {words}") };
+        Ok(Done { records: vec![Record::Fact(now.wall, fact)], cut: Vec::new(), message })
     }
 
     fn put_line(&mut self, now: Now, line: Line) -> Result<Done, CommandError> {

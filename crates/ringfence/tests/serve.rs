@@ -122,6 +122,10 @@ fn streams_answer_pings_and_close_on_nonsense() {
     way.send(twice.as_bytes());
     assert!(way.receive().starts_with(b"SIP/2.0 400"), "the broken request is answered");
     assert_eq!(way.receive(), b"", "closed");
+    // What cannot even be answered ends the connection as well.
+    let mut other = Way::tcp(node.tcp);
+    other.send(b"OPTIONS sip:example.com SIP/2.0\nVia: x\n\n");
+    assert_eq!(other.receive(), b"", "closed");
 }
 
 #[test]

@@ -46,6 +46,8 @@ pub enum Change {
         account: String,
         /// The status.
         status: AccountStatus,
+        /// Why, for the account's history.
+        reason: Option<String>,
     },
     /// New lines; accounts that are missing are made from the template, if there is one.
     AddLines {
@@ -162,9 +164,13 @@ pub fn apply(
         Change::SetAccount { account, settings } => {
             account::set(&account, &settings, reader, executor)
         }
-        Change::SetStatus { account, status } => {
+        Change::SetStatus { account, status, reason } => {
             let account = find_account(reader, &account)?;
-            let message = executor.one(Command::SetStatus(account.id, status))?;
+            // The words first: if they cannot be kept, nothing happens.
+            let mut commands: Vec<_> =
+                reason.map(|words| Command::Note(account.id, words)).into_iter().collect();
+            commands.push(Command::SetStatus(account.id, status));
+            let message = executor.execute(commands)?.pop().unwrap_or_default();
             Ok(
                 json!({ "id": account.id, "name": account.name, "status": status, "message": message }),
             )

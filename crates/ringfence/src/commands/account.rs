@@ -3,8 +3,8 @@
 use anyhow::Context as _;
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
-use store::Reader;
-use types::{Account, AccountStatus, Controls, DialPlan, Region};
+use store::{FactFilter, Reader};
+use types::{Account, AccountStatus, Controls, DialPlan, Fact, Region};
 
 use super::Context;
 use super::office::{ask, change};
@@ -26,6 +26,15 @@ pub enum Command {
     Show {
         /// Name or number
         account: String,
+    },
+    /// What was changed and noticed, newest first
+    #[command(after_help = "Example:\n  ringfence account history alice --limit 5")]
+    History {
+        /// Name or number
+        account: String,
+        /// At most so many
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
     },
     /// Change settings
     #[command(after_help = settings_help())]
@@ -101,19 +110,25 @@ enum Kind {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   ringfence account freeze alice
-  ringfence account activate 7
+  ringfence account activate 7 --reason 'spoke to the holder, new password set'
 
 Emergency calls, calls to support and incoming calls work in every state but closed.
 While the node runs it holds at once: calls that the state bars are cut.")]
 pub struct StatusArgs {
     /// Name or number
     account: String,
+    /// Why, for the account's history
+    #[arg(long)]
+    reason: Option<String>,
 }
 
 pub fn run(command: Command, context: &Context) -> anyhow::Result<()> {
     let config = context.load()?.config;
     let status = |args: StatusArgs, status: AccountStatus| {
-        let answer = change(&config, Change::SetStatus { account: args.account, status })?;
+        let answer = change(
+            &config,
+            Change::SetStatus { account: args.account, status, reason: args.reason },
+        )?;
         context.output.done(&answer)
     };
     match command {
@@ -124,6 +139,7 @@ pub fn run(command: Command, context: &Context) -> anyhow::Result<()> {
         }
         Command::List => list(&config, context),
         Command::Show { account } => show(&account, &config, context),
+        Command::History { account, limit } => history(&account, limit, &config, context),
         Command::Set { account, settings } => {
             let answer = change(&config, Change::SetAccount { account, settings })?;
             context.output.done(&answer)
@@ -277,6 +293,46 @@ fn sheet(value: &Value, currency: &str) -> String {
         lines.push(format!("  {:<24} {:<28} {}", key.name, shown, key.help));
     }
     lines.iter().map(|line| super::output::printable(line)).collect::<Vec<_>>().join("\n")
+}
+
+fn history(text: &str, limit: u32, config: &Config, context: &Context) -> anyhow::Result<()> {
+    let reader = open_to_read(config)?;
+    let account = find_account(&reader, text)?;
+    let filter = FactFilter { account: Some(account.id), limit, ..FactFilter::default() };
+    let facts = reader.facts(&filter)?;
+    let mut table = Table::new(&["at", "what"], "nothing yet");
+    for fact in &facts {
+        table.row(vec![fact.at.to_string(), fact_text(&fact.fact, &config.currency)]);
+    }
+    let values = facts.iter().map(|fact| {
+        let mut value = json!(fact.fact);
+        value["seq"] = fact.seq.into();
+        value["at"] = fact.at.to_string().into();
+        value
+    });
+    context.output.list(&table, values)
+}
+
+fn fact_text(fact: &Fact, currency: &str) -> String {
+    match fact {
+        Fact::WarningLevel { level, usage, .. } => {
+            format!("un-billed usage of {usage} {currency} crossed the warning level of {level}")
+        }
+        Fact::MoneyEnded { decision, .. } => {
+            format!("call {decision} was cut: no more money could be held")
+        }
+        Fact::Registered { line, peer, user_agent, .. } => {
+            format!("line {line} registered from {peer} with {user_agent}")
+        }
+        Fact::AccountChanged { change, .. } => change.clone(),
+        Fact::LineChanged { line, change, .. } => format!("line {line}: {change}"),
+        Fact::NumberChanged { number, change, .. } => format!("number {number}: {change}"),
+        Fact::TrunkReachable { .. }
+        | Fact::TrunkChanged { .. }
+        | Fact::DeckImported { .. }
+        | Fact::Started { .. }
+        | Fact::Stopped => "something about the node".to_owned(),
+    }
 }
 
 fn plain(value: &Value) -> String {

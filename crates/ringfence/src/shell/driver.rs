@@ -23,6 +23,7 @@ use types::{Now, Tick};
 use super::clock::Clock;
 use super::control::{Ask, Job, JobReply, NodeStatus, live_view, usage_view};
 use super::notify::notify;
+use super::pace::Pace;
 use super::signals::{Signals, Wish};
 use super::store_link::{Answer, StoreLink};
 use super::tcp::Streams;
@@ -75,7 +76,10 @@ struct Turn {
     last_command: u64,
     sweep_at: Tick,
     store_at: Tick,
+    /// Commands were left for the next turn.
+    has_more: bool,
     stop: Stop,
+    pace: Pace,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +97,14 @@ pub fn poll() -> anyhow::Result<(Poll, Arc<Waker>)> {
     Ok((poll, Arc::new(waker)))
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a pause under load, far shorter than any timer of SIP"
+)]
+fn nap(pause: Duration) {
+    std::thread::sleep(pause);
+}
+
 impl Driver {
     /// Runs until a signal ends it. Returns when the store has everything.
     pub fn run(mut self) -> anyhow::Result<()> {
@@ -104,14 +116,19 @@ impl Driver {
             last_command: 0,
             sweep_at: Tick(0),
             store_at: Tick(0),
+            has_more: false,
             stop: Stop::No,
+            pace: Pace::new(2_000, 16, 1_000),
         };
         let mut events = Events::with_capacity(1_024);
         let now = self.clock.now();
         self.flush(now, &mut turn);
         notify("READY=1");
         while !self.is_over(&turn) {
-            let timeout = self.timeout(&turn);
+            let timeout = match self.gather(&mut turn) {
+                true => Some(Duration::ZERO),
+                false => self.timeout(&turn),
+            };
             match self.poll.poll(&mut events, timeout) {
                 Ok(()) => {}
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
@@ -135,8 +152,20 @@ impl Driver {
         Ok(())
     }
 
+    /// Under load, lets datagrams gather for a moment, so that one system call takes many.
+    fn gather(&mut self, turn: &mut Turn) -> bool {
+        turn.pace.note(self.clock.now().tick, self.datagrams.take_count());
+        let pause_us = turn.pace.pause_us();
+        if pause_us == 0 || self.datagrams.is_any_ready() || self.streams.is_any_ready() {
+            return false;
+        }
+        nap(Duration::from_micros(pause_us));
+        true
+    }
+
     fn timeout(&mut self, turn: &Turn) -> Option<Duration> {
-        if self.datagrams.is_any_ready() || self.streams.is_any_ready() {
+        let is_ready = self.datagrams.is_any_ready() || self.streams.is_any_ready();
+        if is_ready || turn.has_more || !turn.answers.is_empty() {
             return Some(Duration::ZERO);
         }
         let stop_at = match turn.stop {
@@ -153,6 +182,7 @@ impl Driver {
     }
 
     fn turn(&mut self, events: &Events, turn: &mut Turn) {
+        turn.has_more = false;
         let now = self.clock.now();
         for event in events {
             match event.token() {
@@ -183,6 +213,7 @@ impl Driver {
         self.take_jobs(now, turn);
         self.run_timers(now, turn);
         self.flush(now, turn);
+        turn.store_at = self.store.tick(now.tick, &mut turn.answers);
     }
 
     fn read_datagrams(&mut self, turn: &mut Turn) {
@@ -203,7 +234,6 @@ impl Driver {
 
     fn hear_store(&mut self, now: Now, turn: &mut Turn) {
         self.store.hear(now.tick, &mut turn.answers);
-        turn.store_at = self.store.tick(now.tick, &mut turn.answers);
         self.answer_node(now, turn);
     }
 
@@ -261,8 +291,7 @@ impl Driver {
             // Who asked may have gone.
             drop(reply.try_send(Ok(answer)));
         }
-        // There may be more: come back at once.
-        turn.store_at = now.tick;
+        turn.has_more = true;
     }
 
     /// Does what the node wants done, until it wants nothing more.

@@ -9,6 +9,7 @@ pub mod log;
 pub mod mmsg;
 pub mod notify;
 pub mod open;
+pub mod pace;
 pub mod secrets;
 pub mod signals;
 pub mod store_link;

@@ -16,6 +16,8 @@ use edge::StoreRequest;
 use store::{Backend, Batch, Journal, SubmitError, Writer, WriterOptions};
 use types::{Record, Tick};
 
+use super::pace::Pace;
+
 /// Time between two attempts to come back.
 const PROBE_MS: u64 = 1_000;
 /// A commit that takes longer counts as the store being down.
@@ -67,7 +69,11 @@ pub struct StoreLink<B> {
     told_up: bool,
     /// Tickets at the writer, oldest first, with the time of asking.
     open: std::collections::VecDeque<(u64, Tick)>,
+    /// Requests that wait for the outcome of a probe, or for company.
     waiting: Vec<StoreRequest>,
+    pace: Pace,
+    /// Since when the first one waits for company.
+    gathering_since: Tick,
 }
 
 impl<B: Backend + 'static> StoreLink<B> {
@@ -93,6 +99,8 @@ impl<B: Backend + 'static> StoreLink<B> {
             told_up: true,
             open: std::collections::VecDeque::new(),
             waiting: Vec::new(),
+            pace: Pace::new(300, 32, 4_000),
+            gathering_since: Tick::NEVER,
         })
     }
 
@@ -105,7 +113,16 @@ impl<B: Backend + 'static> StoreLink<B> {
     ) {
         for request in requests {
             match self.state {
-                State::Up => self.write(now, request, answers),
+                State::Up if self.pace.pause_us() > 0 && self.waiting.len() < WAITING => {
+                    self.pace.note(now, 1);
+                    self.gathering_since = self.gathering_since.min(now);
+                    self.waiting.push(request);
+                }
+                State::Up => {
+                    self.pace.note(now, 1);
+                    self.write_waiting(now, answers);
+                    self.write(now, request, answers);
+                }
                 State::Down(_) => self.journal(request, answers),
                 State::Probing if self.waiting.len() < WAITING => self.waiting.push(request),
                 State::Probing => answers.push(Answer::Stored(request.ticket, false)),
@@ -121,6 +138,21 @@ impl<B: Backend + 'static> StoreLink<B> {
             Err(SubmitError::QueueFull { batch, .. } | SubmitError::Stopped { batch }) => {
                 answers.push(Answer::Stored(batch.ticket, false));
             }
+        }
+    }
+
+    fn write_waiting(&mut self, now: Tick, answers: &mut Vec<Answer>) {
+        self.gathering_since = Tick::NEVER;
+        for request in std::mem::take(&mut self.waiting) {
+            self.write(now, request, answers);
+        }
+    }
+
+    /// When those that wait for company have waited long enough.
+    fn gathered_at(&self) -> Tick {
+        match self.gathering_since {
+            Tick::NEVER => Tick::NEVER,
+            since => Tick(since.0.saturating_add(self.pace.pause_us())),
         }
     }
 
@@ -190,12 +222,17 @@ impl<B: Backend + 'static> StoreLink<B> {
                 self.state = State::Down(now.plus_ms(PROBE_MS));
             }
         }
+        self.pace.note(now, 0);
+        if self.state == State::Up && self.gathered_at() <= now {
+            self.write_waiting(now, answers);
+        }
         let oldest = self.open.front().map_or(Tick::NEVER, |(_, asked)| asked.plus_ms(STALL_MS));
         if self.state == State::Up {
             self.tell_health(oldest > now, answers);
         }
         match self.state {
             State::Down(at) => at,
+            State::Up if self.gathering_since != Tick::NEVER => oldest.min(self.gathered_at()),
             _ if self.told_up => oldest,
             _ => now.plus_ms(PROBE_MS),
         }
@@ -204,6 +241,7 @@ impl<B: Backend + 'static> StoreLink<B> {
     fn go_down(&mut self, now: Tick, answers: &mut Vec<Answer>) {
         self.state = State::Down(now.plus_ms(PROBE_MS));
         self.tell_health(false, answers);
+        self.gathering_since = Tick::NEVER;
         for request in std::mem::take(&mut self.waiting) {
             self.journal(request, answers);
         }
@@ -244,9 +282,7 @@ impl<B: Backend + 'static> StoreLink<B> {
         tracing::info!("the store is back");
         self.state = State::Up;
         self.tell_health(true, answers);
-        for request in std::mem::take(&mut self.waiting) {
-            self.write(now, request, answers);
-        }
+        self.write_waiting(now, answers);
     }
 
     fn tell_health(&mut self, up: bool, answers: &mut Vec<Answer>) {
@@ -273,8 +309,14 @@ impl<B: Backend + 'static> StoreLink<B> {
 
     /// Writes what is queued, ends both threads and gives the store back.
     pub fn stop(mut self) -> Option<B> {
-        for request in std::mem::take(&mut self.waiting) {
-            self.journal(request, &mut Vec::new());
+        let mut unheard = Vec::new();
+        match self.state {
+            State::Up => self.write_waiting(Tick(0), &mut unheard),
+            State::Down(_) | State::Probing => {
+                for request in std::mem::take(&mut self.waiting) {
+                    self.journal(request, &mut unheard);
+                }
+            }
         }
         let store = self.writer.take().and_then(Writer::stop);
         if let Some((jobs, thread)) = self.journal.take() {

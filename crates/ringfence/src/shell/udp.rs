@@ -20,6 +20,7 @@ pub struct Datagrams {
     receiver: Receiver,
     sender: Sender,
     lost: u64,
+    taken: usize,
 }
 
 struct One {
@@ -32,7 +33,13 @@ struct One {
 impl Datagrams {
     /// No socket yet.
     pub fn new() -> Datagrams {
-        Datagrams { sockets: Vec::new(), receiver: Receiver::new(), sender: Sender::new(), lost: 0 }
+        Datagrams {
+            sockets: Vec::new(),
+            receiver: Receiver::new(),
+            sender: Sender::new(),
+            lost: 0,
+            taken: 0,
+        }
     }
 
     /// Opens a socket and returns its own address.
@@ -86,6 +93,7 @@ impl Datagrams {
         };
         // Fewer than a batch: the kernel had no more, and tells when it has.
         one.is_ready = count == BATCH;
+        self.taken += count;
         for position in 0..count {
             if let Some((peer, bytes)) = self.receiver.datagram(position) {
                 take(Flow::udp(one.local, peer), bytes);
@@ -117,6 +125,11 @@ impl Datagrams {
             }
         };
         self.lost += self.sender.send(socket.socket.as_raw_fd(), datagrams) as u64;
+    }
+
+    /// Datagrams that came since the last look.
+    pub fn take_count(&mut self) -> usize {
+        std::mem::take(&mut self.taken)
     }
 
     /// Datagrams that the kernel did not take.
