@@ -81,6 +81,10 @@ fn what_was_held_has_run_out_meanwhile() {
 fn requests_pass_after_a_restart() {
     let world = World::new();
     let (mut caller, mut callee) = talk(&world, FIXED);
+    callee.send("INFO", "", "x");
+    let before = caller.expect("INFO");
+    caller.respond(&before, 200, "", "");
+    callee.expect((200, "INFO"));
     world.restart(1_000);
     caller.send("INFO", "", "x");
     let info = callee.expect("INFO");
@@ -89,6 +93,7 @@ fn requests_pass_after_a_restart() {
     callee.send("INVITE", "", crate::wire::OFFER);
     callee.expect(100);
     let invite = caller.expect("INVITE");
+    assert!(invite.cseq() > before.cseq(), "above everything that was used before");
     caller.respond(&invite, 200, "", crate::wire::ANSWER);
     caller.expect("ACK");
     callee.expect((200, "INVITE"));
