@@ -307,7 +307,7 @@ impl Phone {
                 }
                 Happened::Refused(call, status) => {
                     let why = self.agent.calls[call].why.clone();
-                    story.tell(now, || format!("{user} is refused: {status} {why}"));
+                    story.tell(now, || format!("{user} hears {status}{why}"));
                 }
                 Happened::Incoming(call) => self.incoming(now, call, story),
                 Happened::Cancelled(call) => {
@@ -317,7 +317,7 @@ impl Phone {
                 Happened::NoAck(_) => story.tell(now, || format!("{user} got no ACK and hangs up")),
                 Happened::HungUp(call) => {
                     let why = self.agent.calls[call].why.clone();
-                    story.tell(now, || format!("{user} is hung up on ({why})"));
+                    story.tell(now, || format!("{user} is hung up on{why}"));
                 }
                 Happened::Response(_, method, status) if method != "BYE" => {
                     story.tell(now, || format!("{user} gets {status} to {method}"));

@@ -237,7 +237,7 @@ pub fn in_words(record: &Record) -> Option<String> {
             Some(format!("refused: {}", reasons.join("; ")))
         }
         Record::Cdr(cdr) => Some(format!(
-            "recorded: {} {} to {} by {}, {} ms, price {}, cost {}, {} by {:?}, {}",
+            "recorded: {} call ({}) to {} shown as from {}: {} ms, price {}, cost {}; {} by {:?}, {}",
             cdr.direction.code(),
             cdr.destination.class,
             cdr.dialled,

@@ -223,9 +223,10 @@ impl Wire {
             .with("CSeq", self.get("CSeq").unwrap_or_default())
     }
 
-    /// `explain` text for a person: the reason our node gave, from Reason or Warning, else the status line.
+    /// What our node says about it: the text of its Reason header, if it has one.
     pub fn why(&self) -> String {
-        self.get("Reason").unwrap_or(&self.start).to_owned()
+        let text = self.get("Reason").and_then(|reason| reason.split_once("text=\""));
+        text.map_or(String::new(), |(_, text)| format!(": {}", text.trim_end_matches('"')))
     }
 }
 

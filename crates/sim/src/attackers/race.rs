@@ -90,7 +90,7 @@ impl Racer {
                 }
                 Happened::HungUp(call) => {
                     let why = self.agent.calls[call].why.clone();
-                    story.tell(now, || format!("the thief at {user}'s is hung up on ({why})"));
+                    story.tell(now, || format!("the thief at {user}'s is hung up on{why}"));
                 }
                 _ => {}
             }

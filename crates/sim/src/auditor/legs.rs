@@ -9,6 +9,9 @@ use crate::auditor::books::Books;
 use crate::carrier::international;
 use crate::wire::Wire;
 
+/// Timer B.
+const TIMER_B_US: u64 = 32_000_000;
+
 /// One leg between the node and somebody.
 #[derive(Clone, Debug)]
 pub struct Leg {
@@ -22,6 +25,8 @@ pub struct Leg {
     pub decision: Option<DecisionId>,
     /// World time of the first INVITE.
     pub invited: u64,
+    /// World time of the first response.
+    heard: Option<u64>,
     /// World time of the first 2xx at the node's door.
     pub answered: Option<u64>,
     /// How wrong the node's wall clock was then.
@@ -126,6 +131,12 @@ impl Legs {
 
     fn responded(&mut self, now: u64, key: &(usize, String), wire: &Wire, to_node: bool) {
         let Some(leg) = self.legs.get_mut(key).filter(|leg| leg.out == to_node) else { return };
+        // RFC 3261 §17.1.1.2: after 64·T1 without any response the INVITE is forgotten; a peer that speaks later
+        // gets no ACK, and gives up by itself.
+        let heard = *leg.heard.get_or_insert(now);
+        if leg.out && heard > leg.invited + TIMER_B_US {
+            return;
+        }
         match wire.status() {
             Some(200..300) if leg.answered.is_none() => {
                 leg.answered = Some(now);
@@ -184,6 +195,7 @@ impl Leg {
             number: String::new(),
             decision: None,
             invited: now,
+            heard: None,
             answered: None,
             drift_us: 0,
             bye: None,

@@ -123,7 +123,9 @@ impl Plan {
             ["sold", price] => Some(money(price)?),
             ["unknown"] => None,
             _ => {
-                return Err("expected: price PREFIX sold AMOUNT, or price PREFIX unknown".to_owned());
+                return Err(
+                    "expected: price PREFIX sold AMOUNT, or price PREFIX unknown".to_owned()
+                );
             }
         };
         self.decks[0] = super::steps::repriced(&self.decks[0], prefix, price, effective);
