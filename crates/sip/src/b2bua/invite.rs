@@ -555,10 +555,16 @@ impl Call {
                 wire.out.push(flow, &kept.bytes);
                 true
             }
-            _ => {
-                self.ack_withheld.as_ref().is_some_and(|withheld| withheld.0 == cseq)
-                    || self.unacked.iter().any(|unacked| unacked.ack_owed == Some(cseq))
+            _ if self.ack_withheld.as_ref().is_some_and(|withheld| withheld.0 == cseq) => true,
+            _ if self.unacked.iter().any(|unacked| unacked.ack_owed == Some(cseq)) => true,
+            // A 2xx from before the last re-INVITE, whose ACK was lost and is not kept any more: it
+            // is no new answer, and must not be hung up on.
+            Some(_) if cseq < kept.cseq => {
+                let dialog = self.dialog(to, winner).clone();
+                send_ack_outside(wire, &dialog, cseq);
+                true
             }
+            _ => false,
         }
     }
 
