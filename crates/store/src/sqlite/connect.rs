@@ -92,11 +92,12 @@ pub fn connect(path: &Path, file: &str, options: &OpenOptions) -> Result<Connect
 }
 
 /// Is the write-ahead log in use? `PRAGMA journal_mode` answers what was asked for, even where the
-/// change of the file then failed; a checkpoint knows.
+/// change of the file then failed; a checkpoint knows. It also empties the log that a killed program
+/// left: if a sync of that program had failed, what follows in the same log could be lost with it.
 fn has_log(conn: &Connection) -> rusqlite::Result<bool> {
-    conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+    conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
         let (busy, pages): (i64, i64) = (row.get(0)?, row.get(1)?);
-        // Busy: somebody else is copying the log, so that there is one.
+        // Busy: somebody else is using the log, so that there is one.
         Ok(busy != 0 || pages >= 0)
     })
 }

@@ -78,7 +78,15 @@ pub struct SqliteStore {
     /// Rows in `recent`, as far as we know.
     recent: u64,
     /// The group whose outcome is unknown.
-    open_outcome: Option<i64>,
+    open_outcome: Option<Attempt>,
+}
+
+/// A commit whose outcome was not known when it returned.
+#[derive(Clone, Copy, Debug)]
+struct Attempt {
+    group_seq: i64,
+    /// Is it there? `None` until it could be asked.
+    is_there: Option<bool>,
 }
 
 /// What our row in `applied` says.
@@ -177,9 +185,26 @@ impl SqliteStore {
         Ok(recent + added)
     }
 
-    /// Writes over what a failed commit may have left in the log, so that it cannot come back.
-    fn seal_log(&mut self, attempt: i64) -> Result<(), StoreError> {
-        let next = Applied { group_seq: attempt + 1, ..self.applied };
+    /// Copies the log into the database and syncs that: what can be read is not yet what is on the
+    /// disk, after a sync that failed.
+    fn settle_log(&self) -> Result<(), StoreError> {
+        let doing = "settle the log";
+        let busy: i64 = self
+            .conn()?
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+            .doing(&self.file, doing)?;
+        if busy == 0 {
+            return Ok(());
+        }
+        let message = "another program reads; try again".to_owned();
+        let file = self.file.clone();
+        Err(StoreError::Database { file, doing, cause: Cause::Busy, message })
+    }
+
+    /// Begins a new log over the old one, whose frames could otherwise come back with a power cut:
+    /// those of a commit that failed, or older pages than the database has by now.
+    fn seal_log(&mut self, after: i64) -> Result<(), StoreError> {
+        let next = Applied { group_seq: after + 1, ..self.applied };
         match self.write_group(&[], next) {
             Ok(recent) => {
                 (self.applied, self.recent) = (next, recent);
@@ -187,6 +212,21 @@ impl SqliteStore {
             }
             Err(Stage::Writing(error) | Stage::Committing(error)) => Err(error),
         }
+    }
+
+    /// The number of our last group that is there.
+    fn last_group(&self) -> Result<i64, StoreError> {
+        let sql = "SELECT group_seq FROM applied WHERE writer = $1";
+        self.conn()?
+            .query_row(sql, [self.applied.writer], |row| row.get(0))
+            .doing(&self.file, "ask for the last group")
+    }
+
+    fn remember_newest(&mut self) -> Result<(), StoreError> {
+        let (last, newest) =
+            snapshot::newest(self.conn()?).doing(&self.file, "ask for the newest decision")?;
+        (self.applied.last_decision, self.applied.newest) = (last, newest);
+        Ok(())
     }
 }
 
@@ -221,7 +261,7 @@ impl Backend for SqliteStore {
                 Err(CommitError::certain(error))
             }
             Err(Stage::Committing(error)) => {
-                self.open_outcome = Some(next.group_seq);
+                self.open_outcome = Some(Attempt { group_seq: next.group_seq, is_there: None });
                 Err(CommitError::Unknown(error))
             }
         }
@@ -232,34 +272,17 @@ impl Backend for SqliteStore {
             return Ok(true);
         };
         self.connect_again()?;
-        let conn = self.conn()?;
-        // What can be read is not yet what is on the disk, after a sync that failed. The
-        // checkpoint copies it into the database and syncs that.
-        let doing = "settle the log";
-        let busy: i64 = conn
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
-            .doing(&self.file, doing)?;
-        if busy != 0 {
-            let message = "another program reads; try again".to_owned();
-            let file = self.file.clone();
-            return Err(StoreError::Database { file, doing, cause: Cause::Busy, message });
-        }
-        let group_seq: i64 = conn
-            .query_row(
-                "SELECT group_seq FROM applied WHERE writer = $1",
-                [self.applied.writer],
-                |row| row.get(0),
-            )
-            .doing(&self.file, "ask for the last group")?;
-        let applied = group_seq == attempt;
-        if applied {
-            self.applied = Applied { group_seq, ..self.applied };
-            self.remember_newest()?;
-        } else {
-            self.seal_log(attempt)?;
-        }
+        self.settle_log()?;
+        let is_there = match attempt.is_there {
+            Some(known) => known,
+            None => self.last_group()? == attempt.group_seq,
+        };
+        // The seal takes the place of the number that was asked for: it is not asked twice.
+        self.open_outcome = Some(Attempt { is_there: Some(is_there), ..attempt });
+        self.remember_newest()?;
+        self.seal_log(attempt.group_seq)?;
         self.open_outcome = None;
-        Ok(applied)
+        Ok(is_there)
     }
 
     fn reopen(&mut self) -> Result<(), StoreError> {
@@ -268,16 +291,6 @@ impl Backend for SqliteStore {
 
     fn snapshot(&self, window: SnapshotWindow) -> Result<Snapshot, StoreError> {
         snapshot::take(self.conn()?, window).doing(&self.file, "read everything at the start")
-    }
-}
-
-impl SqliteStore {
-    fn remember_newest(&mut self) -> Result<(), StoreError> {
-        let (last, newest) =
-            snapshot::newest(self.conn()?).doing(&self.file, "ask for the newest decision")?;
-        self.applied.last_decision = last;
-        self.applied.newest = newest;
-        Ok(())
     }
 }
 

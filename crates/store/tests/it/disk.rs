@@ -149,15 +149,28 @@ impl Disk {
     /// Takes the power away, and gives the disk as it is found afterwards.
     pub fn power_cut(&mut self, seed: u64) -> Disk {
         self.is_off = true;
+        self.as_if_cut(seed)
+    }
+
+    /// The disk as it would be found if the power went now.
+    pub fn as_if_cut(&self, seed: u64) -> Disk {
         let mut after = Disk::new(seed, None);
         let mut dice = Dice::simulated(seed, 2);
-        let returned =
-            self.deleted.iter().filter(|_| dice.chance(500)).cloned().collect::<Vec<_>>();
-        let names = returned.into_iter().chain(self.files.clone());
-        for (name, file) in names.collect::<BTreeMap<_, _>>() {
-            if let Some(left) = file.after_cut(&mut dice) {
+        let mut names: BTreeMap<&String, Option<Vec<u8>>> = BTreeMap::new();
+        for (name, file) in &self.deleted {
+            let returned = if dice.chance(500) { file.after_cut(&mut dice) } else { None };
+            names.insert(name, returned);
+        }
+        for (name, file) in &self.files {
+            // A name that did not get to the disk leaves the place to who had it before.
+            let left = file.after_cut(&mut dice);
+            let before = names.remove(name).flatten();
+            names.insert(name, left.or(before));
+        }
+        for (name, left) in names {
+            if let Some(left) = left {
                 let synced = Some(left.clone());
-                after.files.insert(name, File { view: left, synced, pending: Vec::new() });
+                after.files.insert(name.clone(), File { view: left, synced, pending: Vec::new() });
             }
         }
         after

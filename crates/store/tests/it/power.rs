@@ -114,22 +114,44 @@ fn without_full_sync_a_power_cut_does_take_it() {
     assert!(tally.lost > 50, "the power-cut model lost nothing: {tally:?}");
 }
 
-/// Commits every group on a disk that fails, and keeps a second book of what was acknowledged.
-fn run_with_failures(machine: &Machine) -> (SqliteStore, MemoryStore, Failures) {
-    let mut failures = Failures::default();
-    let again = |what: &mut u32| {
-        *what += 1;
-        assert!(*what < 100, "the store does not come back");
-    };
-    let mut store = loop {
+/// What is done about an outcome that is unknown.
+#[derive(Clone, Copy, Debug)]
+enum Then {
+    /// The store is asked.
+    Resolve,
+    /// The program is killed, and started again.
+    Kill,
+}
+
+/// Opens the store, however often that takes.
+fn open_in_the_end(machine: &Machine, failures: &mut Failures) -> SqliteStore {
+    for _ in 0..100 {
         match open(machine, Synchronous::Full) {
-            Ok(store) => break store,
-            Err(_) => again(&mut failures.opening),
+            Ok(store) => return store,
+            Err(_) => failures.opening += 1,
         }
-    };
+    }
+    panic!("the store does not come back")
+}
+
+/// Is the group there, whose outcome was unknown?
+fn resolve_in_the_end(store: &mut SqliteStore, failures: &mut Failures) -> bool {
+    for _ in 0..100 {
+        match store.resolve() {
+            Ok(is_there) => return is_there,
+            Err(_) => failures.resolving += 1,
+        }
+    }
+    panic!("the outcome does not become known")
+}
+
+/// Commits every group on a disk that fails, and keeps a second book of what was acknowledged.
+fn run_with_failures(machine: &Machine, then: Then) -> (SqliteStore, MemoryStore, Failures) {
+    let mut failures = Failures::default();
+    let mut store = open_in_the_end(machine, &mut failures);
     let mut book = MemoryStore::new();
     for group in groups() {
-        let there = match store.commit(&group) {
+        let is_there = match store.commit(&group) {
             Ok(()) => true,
             Err(CommitError::Failed(_)) => {
                 failures.failed += 1;
@@ -139,25 +161,42 @@ fn run_with_failures(machine: &Machine) -> (SqliteStore, MemoryStore, Failures) 
                 failures.full += 1;
                 false
             }
-            Err(CommitError::Unknown(_)) => loop {
-                match store.resolve() {
-                    Ok(true) => {
-                        failures.unknown_there += 1;
-                        break true;
+            Err(CommitError::Unknown(_)) => {
+                let is_there = match then {
+                    Then::Resolve => resolve_in_the_end(&mut store, &mut failures),
+                    Then::Kill => {
+                        // A killed program closes nothing.
+                        let killed =
+                            std::mem::replace(&mut store, open_in_the_end(machine, &mut failures));
+                        std::mem::forget(killed);
+                        everything_but_newest(&store) != but_newest(everything(&book))
                     }
-                    Ok(false) => {
-                        failures.unknown_gone += 1;
-                        break false;
-                    }
-                    Err(_) => again(&mut failures.resolving),
+                };
+                failures.unknown_there += u32::from(is_there);
+                failures.unknown_gone += u32::from(!is_there);
+                let mut after = book.clone();
+                if is_there {
+                    after.commit(&group).unwrap();
                 }
-            },
+                answer_is_final(machine, &after);
+                is_there
+            }
         };
-        if there {
+        if is_there {
             book.commit(&group).unwrap();
         }
     }
     (store, book, failures)
+}
+
+/// If the power went right after an answer, that answer would still be true.
+fn answer_is_final(machine: &Machine, book: &MemoryStore) {
+    let want = but_newest(everything(book));
+    for seed in 0..8 {
+        let after = Machine::start(machine.disk().as_if_cut(seed));
+        let store = open(&after, Synchronous::Full).unwrap();
+        assert_eq!(everything_but_newest(&store), want, "an answer was taken back, seed {seed}");
+    }
 }
 
 #[derive(Default, Debug)]
@@ -182,12 +221,12 @@ impl Failures {
 }
 
 /// Lets each change fail in turn; what was answered must hold, and hold after a power cut too.
-fn fail_everywhere(trouble: impl Fn(u64) -> Trouble) -> Failures {
+fn fail_everywhere(then: Then, trouble: impl Fn(u64) -> Trouble) -> Failures {
     let mut sum = Failures::default();
     for nth in 1.. {
         let trouble = trouble(nth);
         let machine = Machine::start(Disk::new(nth, Some(trouble)));
-        let (store, book, failures) = run_with_failures(&machine);
+        let (store, book, failures) = run_with_failures(&machine, then);
         let (want, last) = (everything(&book), machine.disk().changes() < nth);
         assert_eq!(everything_but_newest(&store), but_newest(want), "{trouble:?}");
         let after = Machine::start(machine.disk().power_cut(nth));
@@ -219,18 +258,24 @@ fn everything_but_newest(store: &dyn Backend) -> Everything {
 /// M9: the n-th write fails, for every n.
 #[test]
 fn a_failed_write_leaves_what_was_answered() {
-    let sum = fail_everywhere(|nth| Trouble::Io { from: nth, until: nth + 1 });
+    let sum = fail_everywhere(Then::Resolve, |nth| Trouble::Io { from: nth, until: nth + 1 });
     assert!(sum.failed + sum.unknown_gone > 20, "too few failures: {sum:?}");
 }
 
 #[test]
 fn a_disk_that_fails_for_a_while_leaves_what_was_answered() {
-    let sum = fail_everywhere(|nth| Trouble::Io { from: nth, until: nth + 9 });
+    let sum = fail_everywhere(Then::Resolve, |nth| Trouble::Io { from: nth, until: nth + 9 });
     assert!(sum.failed + sum.unknown_gone > 20 && sum.resolving > 0, "too few failures: {sum:?}");
 }
 
 #[test]
 fn a_full_disk_leaves_what_was_answered() {
-    let sum = fail_everywhere(|nth| Trouble::Full { from: nth, until: nth + 5 });
+    let sum = fail_everywhere(Then::Resolve, |nth| Trouble::Full { from: nth, until: nth + 5 });
     assert!(sum.full + sum.unknown_gone > 20, "too few failures: {sum:?}");
+}
+
+#[test]
+fn a_program_killed_after_a_failed_write_finds_what_it_had_answered() {
+    let sum = fail_everywhere(Then::Kill, |nth| Trouble::Io { from: nth, until: nth + 1 });
+    assert!(sum.unknown_there > 0 && sum.unknown_gone > 20, "too few failures: {sum:?}");
 }
