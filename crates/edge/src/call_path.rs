@@ -1,14 +1,14 @@
 //! The way of a call, as SIP people know it from a `request_route`. Lives here: steps 5 to 13 of
 //! ARCHITECTURE.md, from INVITE to CDR. Never here: rules, prices, how messages look.
 
-use engine::{Attempt, Caller, Ended, Route, Target, Verdict};
+use engine::{Admission, Attempt, Caller, Ended, Route, Target, Verdict};
 use sip::b2bua::{Call, CallEvent, CallKey, PeerKind, Purpose, Refused, Side, User};
 use sip::flow::Flow;
 use sip::message::{Message, Name, Scheme, Uri};
 use sip::session_timer::TimerError;
 use sip::transaction::ServerTx;
 use types::cdr::{HangupCause, HangupSide, LegRecord};
-use types::{DecisionId, Finding, Hold, LineId, Record, Tick, TrunkId};
+use types::{DecisionId, DestinationClass, Finding, Hold, LineId, Record, Tick, TrunkId};
 
 use crate::legs::{Live, is_exempt};
 use crate::node::{Node, Pending};
@@ -46,8 +46,8 @@ impl Node {
                 self.must_store(records);
                 self.refuse_call(tx, &told);
             }
-            Verdict::Admit(admission) if self.closing && admission.chargeable() => {
-                self.refuse_while_closing(request, flow, tx, admission.decision());
+            Verdict::Admit(admission) if self.sheds(&admission) => {
+                self.refuse_admitted(request, flow, tx, admission.decision());
             }
             Verdict::Admit(admission) => {
                 self.stats.admitted += 1;
@@ -74,7 +74,8 @@ impl Node {
             Err(TimerError::Header(_)) => return Some(400),
             Ok(_) => {}
         }
-        if self.calls.len() >= self.max_calls {
+        // Twice the limit is never passed, by nobody; up to there emergency calls still are.
+        if self.calls.len() >= 2 * self.max_calls {
             return Some(503);
         }
         match request.request_uri().map(Uri::parse)? {
@@ -82,6 +83,14 @@ impl Node {
             Ok(_) => Some(416),
             Err(_) => Some(400),
         }
+    }
+
+    /// Is there no room for this call? A closing node starts nothing that costs money, a full one
+    /// only emergency calls.
+    fn sheds(&self, admission: &Admission) -> bool {
+        let is_emergency = admission.destination().class == DestinationClass::Emergency;
+        (self.closing && admission.chargeable())
+            || (self.calls.len() >= self.max_calls && !is_emergency)
     }
 
     fn refuse_invite(&mut self, request: &Message<'_>, flow: &Flow, status: u16) {
@@ -153,7 +162,7 @@ impl Node {
     }
 
     /// The node is about to stop: what was just held is given back.
-    fn refuse_while_closing(
+    fn refuse_admitted(
         &mut self,
         request: &Message<'_>,
         flow: &Flow,

@@ -126,12 +126,13 @@ fn enough_calls_are_enough() {
     let (mut one, mut one_callee) = talk(&world, FIXED);
     let (mut two, mut two_callee) = talk_between(&alice(&world), &bob, "bob1");
     let phone = world.ua(HOME, ALICE);
-    let request = phone.invite_request(FIXED);
-    phone.send_request(&request);
-    let got = phone.expect(503);
+    let got = phone.invite_with(phone.invite_request(FIXED)).refused(503);
     assert!(got.has("Retry-After"), "{}", got.text());
-    phone.send(&phone.ack_of_refusal(&request, &got));
-    assert_eq!(world.cdrs().len(), 0);
+    world.ended_as("outgoing 0ms 0/0 fault 503 Ringfence");
+    let (mut help, mut helper) = talk(&world, "999");
+    help.bye();
+    helper.take_bye();
+    assert_eq!(world.cdrs().len(), 2, "the one refused and the emergency");
     one.bye();
     one_callee.take_bye();
     two.bye();
