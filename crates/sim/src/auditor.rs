@@ -24,6 +24,8 @@ use prices::{Prices, cost};
 
 /// How exact the node's clockwork must be.
 const SLACK_US: u64 = 50_000;
+/// How well the wall clock tells the length of a call with a restart in it.
+const INTERRUPTED_MS: u64 = 100;
 /// Within which time a settled call is off the wire.
 const SETTLED_US: u64 = 1_000_000;
 /// Within which time a recovered call is metered again or hung up (M8).
@@ -85,6 +87,8 @@ pub struct Auditor {
     restart_drift_us: i64,
     crashes: Vec<u64>,
     changed: Vec<AccountId>,
+    /// CDRs of this step, to be compared with what goes over the wire in the same step.
+    fresh: Vec<DecisionId>,
 }
 
 impl Auditor {
@@ -272,8 +276,8 @@ impl Auditor {
             return Ok(());
         }
         self.check_price(cdr)?;
-        self.check_transfers(cdr, records)?;
-        self.check_duration(cdr)
+        self.fresh.push(decision);
+        self.check_transfers(cdr, records)
     }
 
     fn check_price(&self, cdr: &Cdr) -> Result<(), String> {
@@ -346,22 +350,31 @@ impl Auditor {
         ))
     }
 
-    /// The CDR's duration is what the wire showed, to the millisecond, unless a crash fell into the call.
+    /// The CDR's duration is what the wire showed, to the millisecond. Where a restart fell into the call, the node
+    /// had to go by the wall clock: then it is what that clock showed.
     fn check_duration(&self, cdr: &Cdr) -> Result<(), String> {
-        if self.interrupted.contains_key(&cdr.decision) || cdr.b_leg.call_id.is_empty() {
-            return Ok(());
-        }
-        let Some((_, leg)) =
-            self.legs.iter().find(|((_, call_id), leg)| *call_id == cdr.b_leg.call_id && leg.out)
+        let is_it = |call_id: &String, leg: &legs::Leg| *call_id == cdr.b_leg.call_id && leg.out;
+        let Some((_, leg)) = self.legs.iter().find(|((_, call_id), leg)| is_it(call_id, leg))
         else {
             return Ok(());
         };
-        let (Some(answered), Some(_)) = (leg.answered, cdr.answered) else { return Ok(()) };
-        let Some(bye) = leg.bye else { return Ok(()) };
-        let seen = bye.saturating_sub(answered) / 1_000;
-        if seen.abs_diff(cdr.duration_ms) > 1 {
+        let (Some(answered), Some(bye), Some(_)) = (leg.answered, leg.bye, cdr.answered) else {
+            return Ok(());
+        };
+        let (mut seen, mut slack) = (bye.saturating_sub(answered) / 1_000, 1);
+        if self.interrupted.contains_key(&cdr.decision) {
+            if bye < self.restarted_at {
+                // It had ended when the node died, and its CDR was lost on the way to the store.
+                return Ok(());
+            }
+            let before = i64::try_from(self.restarted_at.saturating_sub(answered)).unwrap_or(0);
+            let shown = (before + self.restart_drift_us - leg.drift_us).max(0).unsigned_abs();
+            seen = (shown + bye.saturating_sub(self.restarted_at.max(answered))) / 1_000;
+            slack = INTERRUPTED_MS;
+        }
+        if seen.abs_diff(cdr.duration_ms) > slack {
             return Err(format!(
-                "{}: {} ms recorded, {seen} ms on the wire",
+                "{}: {} ms recorded, {seen} ms seen",
                 cdr.decision, cdr.duration_ms
             ));
         }
@@ -464,6 +477,11 @@ impl Auditor {
     pub fn step(&mut self, now: u64, instant: Now, node: &Node) {
         for id in std::mem::take(&mut self.changed) {
             self.compare(now, instant, node, id);
+        }
+        for decision in std::mem::take(&mut self.fresh) {
+            let found =
+                self.asked.cdrs.get(&decision).map_or(Ok(()), |cdr| self.check_duration(cdr));
+            found.unwrap_or_else(|what| self.blame(now, what));
         }
         self.check_talks(now);
         if self.recovering.iter().any(|(until, _)| *until <= now) {

@@ -294,6 +294,7 @@ impl World {
                     None => Flow::udp(NODE, peer),
                 };
                 if let Ok(wire) = Wire::parse(&bytes) {
+                    self.node_now();
                     self.show(from, "<", &wire, 1);
                     self.auditor.received(self.now, from, &wire);
                 }

@@ -133,7 +133,7 @@ impl Auditor {
                 }
                 // An answer that crossed its CANCEL, or a second one of a fork, is no call of ours.
                 let ours =
-                    cdr.answered.filter(|_| leg.tag == billed.tag).map_or(0, |_| worth(ours_us));
+                    cdr.answered.filter(|_| leg.tag == billed.tag).map_or(0, |_| cdr.cost.micros());
                 let overrun = (charge - ours).max(0);
                 self.tally.overrun += overrun;
                 if cdr.destination.class.is_costly() {
