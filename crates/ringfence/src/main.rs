@@ -5,6 +5,10 @@ mod commands;
 mod config;
 mod shell;
 
+/// Calls are many small objects, made on the node's thread and freed on the store's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
     commands::run()
 }

@@ -4,7 +4,7 @@ use anyhow::{Context, bail};
 use engine::Command;
 use serde_json::{Value, json};
 use store::Reader;
-use types::{Account, AccountId, AccountStatus};
+use types::{Account, AccountId, AccountStatus, DeckId};
 
 use super::{
     Executor, NewAccount, check_name, find_account, find_deck, find_deck_or_only, next_account_id,
@@ -29,7 +29,8 @@ pub fn add(
     executor: &mut dyn Executor,
 ) -> anyhow::Result<Value> {
     let accounts = reader.accounts()?;
-    let account = from_new(new, next_account_id(&accounts), reader)?;
+    let deck = find_deck_or_only(reader, new.deck.as_deref())?;
+    let account = from_new(new, next_account_id(&accounts), deck)?;
     if let Some(other) = accounts.iter().find(|other| other.name == account.name) {
         bail!("account {} has the name `{}` already", other.id, other.name);
     }
@@ -39,7 +40,7 @@ pub fn add(
 }
 
 /// The record of a new account.
-pub fn from_new(new: NewAccount, id: AccountId, reader: &dyn Reader) -> anyhow::Result<Account> {
+pub fn from_new(new: NewAccount, id: AccountId, sell_deck: DeckId) -> anyhow::Result<Account> {
     check_name("an account", &new.name)?;
     check_time_zone(&new.time_zone)?;
     Ok(Account {
@@ -48,7 +49,7 @@ pub fn from_new(new: NewAccount, id: AccountId, reader: &dyn Reader) -> anyhow::
         status: AccountStatus::Active,
         controls: new.controls,
         dial_plan: new.dial_plan,
-        sell_deck: find_deck_or_only(reader, new.deck.as_deref())?,
+        sell_deck,
         time_zone: new.time_zone,
     })
 }

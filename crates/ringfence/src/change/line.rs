@@ -6,10 +6,11 @@ use anyhow::bail;
 use engine::Command;
 use serde_json::{Value, json};
 use store::Reader;
-use types::{Account, AccountId, Line, LineStatus};
+use types::{Account, AccountId, DeckId, Line, LineStatus};
 
 use super::{
-    Executor, LineSetting, NewAccount, NewLine, account, find_line, next_account_id, next_line_id,
+    Executor, LineSetting, NewAccount, NewLine, account, find_deck_or_only, find_line,
+    next_account_id, next_line_id,
 };
 
 pub fn add(
@@ -22,7 +23,7 @@ pub fn add(
     let mut commands = Vec::new();
     let mut added = Vec::new();
     for line in new {
-        let (account, made) = directory.account(&line.account, reader)?;
+        let (account, made) = directory.account(&line.account)?;
         commands.extend(made.map(Command::PutAccount));
         let line = directory.line(line, account)?;
         added.push(json!({ "id": line.id, "user": line.user, "account": line.account }));
@@ -44,13 +45,21 @@ struct Directory {
     users: BTreeSet<String>,
     next_account: AccountId,
     next_line: types::LineId,
-    template: Option<Box<NewAccount>>,
+    /// What missing accounts are made from, and their deck.
+    template: Option<(Box<NewAccount>, DeckId)>,
 }
 
 impl Directory {
     fn read(reader: &dyn Reader, template: Option<Box<NewAccount>>) -> anyhow::Result<Directory> {
         let accounts = reader.accounts()?;
         let lines = reader.lines(None)?;
+        let template = match template {
+            Some(new) => {
+                let deck = find_deck_or_only(reader, new.deck.as_deref())?;
+                Some((new, deck))
+            }
+            None => None,
+        };
         Ok(Directory {
             next_account: next_account_id(&accounts),
             next_line: next_line_id(&lines),
@@ -62,20 +71,16 @@ impl Directory {
     }
 
     /// The account of this id or name, and its record if it had to be made.
-    fn account(
-        &mut self,
-        text: &str,
-        reader: &dyn Reader,
-    ) -> anyhow::Result<(AccountId, Option<Account>)> {
+    fn account(&mut self, text: &str) -> anyhow::Result<(AccountId, Option<Account>)> {
         let as_id = text.parse().ok().map(AccountId).filter(|id| self.ids.contains(id));
         if let Some(id) = as_id.or_else(|| self.by_name.get(text).copied()) {
             return Ok((id, None));
         }
-        let Some(template) = &self.template else {
+        let Some((template, deck)) = &self.template else {
             bail!("there is no account `{text}`; `ringfence account list` shows all");
         };
         let new = NewAccount { name: text.to_owned(), ..(**template).clone() };
-        let made = account::from_new(new, self.next_account, reader)?;
+        let made = account::from_new(new, self.next_account, *deck)?;
         self.next_account.0 += 1;
         self.ids.insert(made.id);
         self.by_name.insert(made.name.clone(), made.id);

@@ -33,11 +33,15 @@ impl Output {
     }
 
     /// Many things: a table for people, one object a line for programs.
-    pub fn list(self, table: &Table, values: impl Iterator<Item = Value>) -> anyhow::Result<()> {
+    pub fn list(
+        self,
+        table: &Table,
+        mut values: impl Iterator<Item = Value>,
+    ) -> anyhow::Result<()> {
         if !self.json {
             return line(table.to_string().trim_end_matches('\n'));
         }
-        values.map(|value| line(&value.to_string())).collect()
+        values.try_for_each(|value| line(&value.to_string()))
     }
 
     /// A failure, on standard error.

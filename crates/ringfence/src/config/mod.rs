@@ -7,6 +7,7 @@
 pub mod controls;
 mod load;
 mod raw;
+mod readers;
 mod schema;
 
 use std::net::{IpAddr, SocketAddr};
