@@ -102,7 +102,7 @@ fn plain(value: &Value) -> String {
 /// A baresip phone.
 pub struct Baresip {
     _guard: Guard,
-    _dir: TempDir,
+    dir: TempDir,
     control: TcpStream,
     pending: Vec<u8>,
     events: VecDeque<Value>,
@@ -126,7 +126,7 @@ impl Baresip {
         std::fs::write(dir.path().join("accounts"), account)?;
         std::fs::write(dir.path().join("contacts"), "")?;
         let mut command = Command::new("baresip");
-        command.arg("-f").arg(dir.path());
+        command.arg("-f").arg(dir.path()).arg("-s");
         let guard = Guard::start("baresip", &mut command, &dir.path().join("log"))?;
         let control = until(Duration::from_secs(10), "baresip takes commands", || {
             TcpStream::connect(loopback(port)).ok()
@@ -135,15 +135,20 @@ impl Baresip {
         control.set_read_timeout(Some(Duration::from_millis(50)))?;
         let mut phone = Baresip {
             _guard: guard,
-            _dir: dir,
+            dir,
             control,
             pending: Vec::new(),
             events: VecDeque::new(),
             heard: Vec::new(),
         };
-        // It may have registered before anybody listened: ask for it again.
-        phone.press("uareg", "600")?;
-        phone.expect("REGISTER_OK")?;
+        // It may have registered before anybody listened to its events: its trace tells.
+        let log = phone.dir.path().join("log");
+        until(PATIENCE, "baresip registers", || {
+            std::fs::read_to_string(&log).ok().filter(|trace| trace.contains("SIP/2.0 200 OK"))
+        })
+        .with_context(|| std::fs::read_to_string(&log).unwrap_or_default())?;
+        phone.listen()?;
+        phone.events.clear();
         Ok(phone)
     }
 
@@ -166,7 +171,9 @@ impl Baresip {
             }
             self.listen()?;
         }
-        bail!("baresip did not say {kind}; it said {}", self.heard.join(", "))
+        let log = std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
+        let end: String = log.chars().skip(log.chars().count().saturating_sub(4_000)).collect();
+        bail!("baresip did not say {kind}; it said {}\n{end}", self.heard.join(", "))
     }
 
     fn listen(&mut self) -> Result<()> {

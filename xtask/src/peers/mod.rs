@@ -13,7 +13,7 @@ mod sipp;
 mod trunks;
 mod wire_checks;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
@@ -117,6 +117,14 @@ impl House {
         }
         ringfence.start()?;
         Ok(House { ringfence, carrier })
+    }
+
+    /// Call records, once there are at least so many: they are written after the caller has his answer.
+    fn records(&self, count: usize) -> Result<Vec<serde_json::Value>> {
+        let what = format!("{count} call records");
+        crate::process::until(Duration::from_secs(5), &what, || {
+            self.ringfence.calls().ok().filter(|records| records.len() >= count)
+        })
     }
 
     fn phone(&self, user: &str) -> Result<Phone> {

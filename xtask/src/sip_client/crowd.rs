@@ -199,13 +199,14 @@ impl Crowd {
         if request.method() == "ACK" {
             return Ok(());
         }
-        let known = self.calls.contains_key(call_id);
+        let known = self.calls.get(call_id).is_some_and(|call| call.dialog.is_some());
         let text = match known {
             true => request.reply(200, "OK", "", "", ""),
             false => request.reply(481, "No Such Call", "none", "", ""),
         };
         self.phone.wire.send(text.as_bytes())?;
         if let Some(call) = self.calls.get_mut(call_id)
+            && known
             && request.method() == "BYE"
         {
             call.fate.byes += 1;
