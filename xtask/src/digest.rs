@@ -97,7 +97,12 @@ impl Answer<'_> {
         let mut value = format!(
             "Digest username=\"{}\", realm=\"{}\", nonce=\"{}\", uri=\"{}\", response=\"{response}\", \
              algorithm={}, cnonce=\"{}\", qop=auth, nc={nc}",
-            self.user, challenge.realm, challenge.nonce, self.uri, hash.name(), self.cnonce
+            self.user,
+            challenge.realm,
+            challenge.nonce,
+            self.uri,
+            hash.name(),
+            self.cnonce
         );
         if let Some(opaque) = &challenge.opaque {
             let _ = write!(value, ", opaque=\"{opaque}\"");

@@ -58,7 +58,9 @@ fn samples() -> Vec<Finding> {
 
 fn after(finding: &Finding) -> Option<Finding> {
     Some(match finding {
-        Finding::InvalidNumber { .. } => Finding::AccountStatus { status: AccountStatus::Suspended },
+        Finding::InvalidNumber { .. } => {
+            Finding::AccountStatus { status: AccountStatus::Suspended }
+        }
         Finding::AccountStatus { .. } => Finding::IpLock { peer: [203, 0, 113, 9].into() },
         Finding::IpLock { .. } => Finding::BarredClass { class: DestinationClass::Premium },
         Finding::BarredClass { .. } => Finding::NoRate,

@@ -20,7 +20,12 @@ pub struct Kamailio {
 
 impl Kamailio {
     /// The registrar and relay of the benches: carrier on `carrier_port`, one secret for all users.
-    pub fn registrar(carrier_port: u16, secret: &str, children: u32, core: usize) -> Result<Kamailio> {
+    pub fn registrar(
+        carrier_port: u16,
+        secret: &str,
+        children: u32,
+        core: usize,
+    ) -> Result<Kamailio> {
         let template = include_str!("../../peers/kamailio-bench.cfg");
         let changes = [
             ("@CARRIER@", carrier_port.to_string()),

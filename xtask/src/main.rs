@@ -75,7 +75,9 @@ fn main() -> ExitCode {
     let done = match Cli::parse().task {
         Task::Test(options) => tiers::run(&options),
         Task::Bench(options) => bench::start(&options),
-        Task::Sim(Seeds { first, count }) => tiers::sim(first, count).map(|count| println!("{count}")),
+        Task::Sim(Seeds { first, count }) => {
+            tiers::sim(first, count).map(|count| println!("{count}"))
+        }
         Task::Soak(Soak { minutes }) => tiers::soak(minutes),
         Task::Fuzz(Fuzz { seconds }) => tiers::fuzz(seconds).map(|count| println!("{count}")),
         Task::Tidy => tidy::run().map(|passed| println!("{passed} passed, 0 failed")),

@@ -75,7 +75,8 @@ pub fn rate_again(calls: &[Value], deck: &Deck) -> Result<Sum> {
     let mut sum = Sum::default();
     let mut wrong = Vec::new();
     for call in calls {
-        let charged = micros(&call["price"]).with_context(|| format!("a record without a price: {call}"))?;
+        let charged =
+            micros(&call["price"]).with_context(|| format!("a record without a price: {call}"))?;
         sum.charged += charged;
         if call["answered"].is_null() || call["direction"] != "outgoing" {
             sum.unanswered += usize::from(call["answered"].is_null());
@@ -86,16 +87,24 @@ pub fn rate_again(calls: &[Value], deck: &Deck) -> Result<Sum> {
             continue;
         }
         sum.answered += 1;
-        let number = number(&call["destination"]["e164"]).context("an answered call without a number")?;
+        let number =
+            number(&call["destination"]["e164"]).context("an answered call without a number")?;
         let duration = call["duration_ms"].as_u64().context("a record without a duration")?;
-        let again = deck.price(&number, duration).context("an answered call without a price in the deck")?;
+        let again = deck
+            .price(&number, duration)
+            .context("an answered call without a price in the deck")?;
         sum.rated_again += again;
         if again != charged {
             wrong.push(format!("charged {charged}, rated again {again}: {call}"));
         }
     }
     if !wrong.is_empty() {
-        bail!("{} of {} records are priced wrong, the first: {}", wrong.len(), calls.len(), wrong[0]);
+        bail!(
+            "{} of {} records are priced wrong, the first: {}",
+            wrong.len(),
+            calls.len(),
+            wrong[0]
+        );
     }
     Ok(sum)
 }

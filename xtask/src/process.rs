@@ -177,10 +177,8 @@ fn stat_field(id: u32, field: usize) -> Option<u64> {
 
 /// CPU time of a process and its descendants so far, user and system, in seconds.
 pub fn cpu_seconds(root: u32) -> f64 {
-    let ticks_per_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK)
-        .ok()
-        .flatten()
-        .unwrap_or(100) as f64;
+    let ticks_per_second =
+        nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100) as f64;
     let ticks: u64 = family(root)
         .into_iter()
         .map(|id| stat_field(id, 14).unwrap_or(0) + stat_field(id, 15).unwrap_or(0))
@@ -194,7 +192,8 @@ pub fn cpu_by_thread(id: u32) -> std::collections::BTreeMap<String, f64> {
     for entry in std::fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten() {
         let read = |file| std::fs::read_to_string(entry.path().join(file));
         let (Ok(name), Ok(statistics)) = (read("comm"), read("schedstat")) else { continue };
-        let nanos: f64 = statistics.split(' ').next().and_then(|text| text.parse().ok()).unwrap_or(0.0);
+        let nanos: f64 =
+            statistics.split(' ').next().and_then(|text| text.parse().ok()).unwrap_or(0.0);
         *all.entry(name.trim().to_owned()).or_insert(0.0) += nanos / 1e9;
     }
     all

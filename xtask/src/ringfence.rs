@@ -203,7 +203,10 @@ impl Ringfence {
     }
 
     /// Many lines at once: account, user, secret.
-    pub fn import_lines(&self, lines: impl Iterator<Item = (String, String, String)>) -> Result<()> {
+    pub fn import_lines(
+        &self,
+        lines: impl Iterator<Item = (String, String, String)>,
+    ) -> Result<()> {
         let file = self.dir.path().join("lines.csv");
         let mut text = String::from("account,user,secret\n");
         for (account, user, secret) in lines {
@@ -211,16 +214,35 @@ impl Ringfence {
         }
         std::fs::write(&file, text)?;
         let file = file.to_string_lossy().into_owned();
-        self.command(&["line", "import", &file, "--create-accounts", "--kind", "pbx", "--deck", DECK])
-            .map(drop)
+        self.command(&[
+            "line",
+            "import",
+            &file,
+            "--create-accounts",
+            "--kind",
+            "pbx",
+            "--deck",
+            DECK,
+        ])
+        .map(drop)
     }
 
     /// A trunk that takes all numbers. Its calls to us would come from an address of their own: phones of
     /// the tests sit where the carrier listens, and must not be taken for it.
     pub fn add_trunk(&self, name: &str, address: SocketAddr, more: &[&str]) -> Result<()> {
         let address = address.to_string();
-        let base =
-            ["trunk", "add", name, &address, "--route", "all:10", "--source", "127.0.0.200/32", "--cost-deck", DECK];
+        let base = [
+            "trunk",
+            "add",
+            name,
+            &address,
+            "--route",
+            "all:10",
+            "--source",
+            "127.0.0.200/32",
+            "--cost-deck",
+            DECK,
+        ];
         self.command(&[&base[..], more].concat()).map(drop)
     }
 
@@ -258,7 +280,13 @@ pub fn binary() -> Result<PathBuf> {
         return Ok(path.clone());
     }
     let output = crate::shell_out::cargo()
-        .args(["build", "--release", "--package", "ringfence", "--message-format=json-render-diagnostics"])
+        .args([
+            "build",
+            "--release",
+            "--package",
+            "ringfence",
+            "--message-format=json-render-diagnostics",
+        ])
         .stderr(Stdio::inherit())
         .output()
         .context("cannot run cargo")?;

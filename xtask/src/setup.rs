@@ -74,7 +74,10 @@ impl Need {
             }
             Need::CargoFuzz => {
                 let mut install = Command::new("cargo");
-                retry("install cargo-fuzz", install.args(["install", "--quiet", "--locked", "cargo-fuzz"]))
+                retry(
+                    "install cargo-fuzz",
+                    install.args(["install", "--quiet", "--locked", "cargo-fuzz"]),
+                )
             }
             _ => Ok(()),
         }
@@ -90,7 +93,8 @@ pub fn python() -> String {
 }
 
 fn venv() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     target.join("xtask/venv")
 }
 
@@ -123,7 +127,10 @@ fn apt(packages: &[&str]) -> Result<()> {
     install.args(["-qq", "-y", "--no-install-recommends", "install"]).args(packages);
     retry("apt-get install", &mut install)?;
     if packages.contains(&"kamailio") && works("systemctl", &["is-active", "kamailio"]) {
-        let _ = quiet("stop kamailio", Command::new("systemctl").args(["disable", "--now", "kamailio"]));
+        let _ = quiet(
+            "stop kamailio",
+            Command::new("systemctl").args(["disable", "--now", "kamailio"]),
+        );
     }
     Ok(())
 }

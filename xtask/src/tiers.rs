@@ -154,7 +154,8 @@ fn list(tiers: &[Tier]) {
 
 fn unit() -> Result<Count> {
     if crate::shell_out::works("cargo-nextest", &["--version"]) {
-        let arguments = ["nextest", "run", "--workspace", "--no-fail-fast", "--status-level", "fail"];
+        let arguments =
+            ["nextest", "run", "--workspace", "--no-fail-fast", "--status-level", "fail"];
         return Ok(count_nextest(&quiet("cargo nextest", cargo().args(arguments))?));
     }
     let text = quiet("cargo test", cargo().args(["test", "--workspace", "--no-fail-fast"]))?;
@@ -166,7 +167,9 @@ fn count_nextest(text: &str) -> Count {
     let line = text.lines().rfind(|line| line.contains(" tests run: ")).unwrap_or("");
     let before = |word: &str| {
         let head = line.split(word).next().unwrap_or("");
-        head.rsplit([' ', ',', ':']).find(|part| !part.is_empty()).and_then(|part| part.parse().ok())
+        head.rsplit([' ', ',', ':'])
+            .find(|part| !part.is_empty())
+            .and_then(|part| part.parse().ok())
     };
     let failed = if line.contains(" failed") { before(" failed").unwrap_or(1) } else { 0 };
     Count { passed: before(" passed").unwrap_or(0), failed }
@@ -188,7 +191,10 @@ fn count_cargo_test(text: &str) -> Count {
 /// Seeds in the virtual world.
 pub fn sim(first: u64, count: u64) -> Result<Count> {
     let range = format!("{first}..{}", first + count);
-    quiet("sim", cargo().args(["run", "--release", "--quiet", "-p", "sim", "--", "seeds", &range]))?;
+    quiet(
+        "sim",
+        cargo().args(["run", "--release", "--quiet", "-p", "sim", "--", "seeds", &range]),
+    )?;
     Ok(Count { passed: usize::try_from(count)?, failed: 0 })
 }
 
@@ -256,7 +262,13 @@ mod tests {
         fn check(got: Count, passed: usize, failed: usize) {
             assert_eq!(got, Count { passed, failed });
         }
-        check(count_nextest("     Summary [   0.1s] 812 tests run: 810 passed (1 slow), 2 failed, 0 skipped"), 810, 2);
+        check(
+            count_nextest(
+                "     Summary [   0.1s] 812 tests run: 810 passed (1 slow), 2 failed, 0 skipped",
+            ),
+            810,
+            2,
+        );
         check(count_nextest("     Summary [   0.1s] 5 tests run: 5 passed, 0 skipped"), 5, 0);
         check(count_nextest("nothing"), 0, 0);
         let lines = "test result: ok. 12 passed; 0 failed; 0 ignored\ntest result: FAILED. 3 passed; 1 failed; 0 ignored";

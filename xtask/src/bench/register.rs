@@ -42,7 +42,13 @@ impl Registrations {
         socket.connect(server)?;
         socket.set_nonblocking(true)?;
         let local = socket.local_addr()?;
-        Ok(Registrations { socket, local, phones: vec![Phone::default(); phones], next: 0, buffer: vec![0; 65_536] })
+        Ok(Registrations {
+            socket,
+            local,
+            phones: vec![Phone::default(); phones],
+            next: 0,
+            buffer: vec![0; 65_536],
+        })
     }
 
     /// Runs `count` registrations, `rate` a second, evenly spaced; slower when too many are open.

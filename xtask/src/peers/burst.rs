@@ -26,11 +26,17 @@ const OVERRUN: Duration = Duration::from_millis(1_000);
 
 /// Exactly ten reach the carrier; these are cut at the end of what was held; all bills agree.
 pub fn five_hundred() -> Result<()> {
-    let money = vec![format!("first_slice_s = {SLICE_S}"), format!("slice_s = {SLICE_S}"), "extend_lead_s = 1".to_owned()];
+    let money = vec![
+        format!("first_slice_s = {SLICE_S}"),
+        format!("slice_s = {SLICE_S}"),
+        "extend_lead_s = 1".to_owned(),
+    ];
     let setup = Setup { money, ..Setup::default() };
     let house = House::open(setup, |_| Behaviour::Answer(50))?;
     let level = format!("stop_level_24h={LEVEL}");
-    house.ringfence.set("a", &[&level, "costly_calls=60000", "calls=60000", "hotspot_calls=60000"])?;
+    house
+        .ringfence
+        .set("a", &[&level, "costly_calls=60000", "calls=60000", "hotspot_calls=60000"])?;
 
     let plan = Plan { number: NIGERIA.to_owned(), talk: None };
     let phone = Phone::udp(house.ringfence.address(), "alice", SECRET)?;

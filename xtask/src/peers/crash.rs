@@ -96,7 +96,10 @@ fn compare(house: &House, records: &[Value], bill: &BTreeMap<String, Entry>) -> 
             unlike.push(format!("{ours:?} here, {theirs:?} there"));
         }
     }
-    ensure!(late <= interrupted, "{late} late answers, but only {interrupted} records of interrupted calls");
+    ensure!(
+        late <= interrupted,
+        "{late} late answers, but only {interrupted} records of interrupted calls"
+    );
     ensure!(unlike.is_empty(), "{} calls differ, the first: {}", unlike.len(), unlike[0]);
     let sum = rate_again(records, &Deck::read(DECK_CSV)?)?;
     let owed = unbilled(&house.ringfence.json(&["account", "show", "a"])?)?;

@@ -27,7 +27,13 @@ pub struct Pjsua {
 
 impl Pjsua {
     /// Starts one and waits until it is registered.
-    pub fn start(server: SocketAddr, transport: &str, user: &str, secret: &str, algorithm: &str) -> Result<Pjsua> {
+    pub fn start(
+        server: SocketAddr,
+        transport: &str,
+        user: &str,
+        secret: &str,
+        algorithm: &str,
+    ) -> Result<Pjsua> {
         let mut child = Command::new(crate::setup::python())
             .arg(root().join("peers/pjsua_phone.py"))
             .args(["--server", &server.to_string(), "--transport", transport, "--user", user])
@@ -73,7 +79,10 @@ impl Pjsua {
                     }
                 }
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                    bail!("pjsua2 did not say {event} {fields:?}; it said {}", self.heard.join(" "));
+                    bail!(
+                        "pjsua2 did not say {event} {fields:?}; it said {}",
+                        self.heard.join(" ")
+                    );
                 }
             }
         }

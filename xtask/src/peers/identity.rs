@@ -32,7 +32,9 @@ pub fn who_pays() -> Result<()> {
     let house = house()?;
     let account = house.account("a")?;
     let uri = format!("sip:{LONDON}@example.com");
-    for claimed in ["alice", ALICES_NUMBER, BOBS_NUMBER, "bob", "02033221101", "anonymous", "+1900555"] {
+    for claimed in
+        ["alice", ALICES_NUMBER, BOBS_NUMBER, "bob", "02033221101", "anonymous", "+1900555"]
+    {
         let mut phone = house.phone("alice")?;
         let call_id = phone.fresh("claim");
         let from = format!("\"Bob\" <sip:{claimed}@example.com>;tag=f{call_id}");
@@ -45,7 +47,9 @@ pub fn who_pays() -> Result<()> {
         let own = [ALICES_NUMBER, "anonymous"].contains(&shown.as_str());
         ensure!(own, "the carrier sees {shown}");
         let text = format!("{:?}", entry.invite);
-        for word in ["canary-4711", "442033221101", "2033221101", "X-Account", "Test Phone", "claim"] {
+        for word in
+            ["canary-4711", "442033221101", "2033221101", "X-Account", "Test Phone", "claim"]
+        {
             ensure!(!text.contains(word), "`{word}` came through to the carrier: {text}");
         }
     }
@@ -88,7 +92,8 @@ pub fn number_sent() -> Result<()> {
     ];
     for uri in odd {
         if let Some(sent) = dial(&house, uri)? {
-            let plain = sent.starts_with('+') && sent[1..].bytes().all(|byte| byte.is_ascii_digit());
+            let plain =
+                sent.starts_with('+') && sent[1..].bytes().all(|byte| byte.is_ascii_digit());
             ensure!(plain, "{uri} was sent as {sent}");
         }
     }
@@ -101,7 +106,8 @@ fn dial(house: &House, uri: &str) -> Result<Option<String>> {
     let mut phone = house.phone("alice")?;
     let answered = phone.invite_uri(uri, "")?;
     let bill = house.carrier.bill();
-    let Some(entry) = bill.iter().find(|(id, _)| !known.contains_key(*id)).map(|(_, entry)| entry) else {
+    let Some(entry) = bill.iter().find(|(id, _)| !known.contains_key(*id)).map(|(_, entry)| entry)
+    else {
         ensure!(answered.status() >= 400, "{uri} got {}", answered.response.start);
         return Ok(None);
     };
@@ -111,7 +117,9 @@ fn dial(house: &House, uri: &str) -> Result<Option<String>> {
         calls.into_iter().find(|call| call["b_leg"]["call_id"] == leg)
     })?;
     let rated = last["destination"]["e164"].clone();
-    let rated = rated.as_str().map_or_else(|| format!("+{rated}"), |text| format!("+{}", text.trim_start_matches('+')));
+    let rated = rated
+        .as_str()
+        .map_or_else(|| format!("+{rated}"), |text| format!("+{}", text.trim_start_matches('+')));
     ensure!(rated == entry.number, "{uri}: rated {rated}, sent {}", entry.number);
     Ok(Some(entry.number.clone()))
 }
@@ -133,9 +141,17 @@ pub fn emergency() -> Result<()> {
     }
     for dialled in ["999123", "9991", "1120", "0999", "112999", LONDON] {
         let answered = house.phone("alice")?.invite(dialled)?;
-        ensure!((400..500).contains(&answered.status()), "{dialled} got {}", answered.response.start);
+        ensure!(
+            (400..500).contains(&answered.status()),
+            "{dialled} got {}",
+            answered.response.start
+        );
     }
-    ensure!(house.carrier.bill().len() == 2, "{} INVITEs reached the carrier", house.carrier.bill().len());
+    ensure!(
+        house.carrier.bill().len() == 2,
+        "{} INVITEs reached the carrier",
+        house.carrier.bill().len()
+    );
     let calls = house.records(8)?;
     let charged = calls.iter().filter(|call| micros(&call["price"]).unwrap_or(1) != 0).count();
     ensure!(charged == 0, "{charged} of these calls were charged");
@@ -180,7 +196,10 @@ pub fn stranger() -> Result<()> {
         }
     }
     let bill = house.carrier.bill();
-    ensure!(bill.values().all(|entry| entry.ended.is_none()), "the stranger ended the call at the carrier");
+    ensure!(
+        bill.values().all(|entry| entry.ended.is_none()),
+        "the stranger ended the call at the carrier"
+    );
     let response = alice.ask_within(&mut dialog, "INFO", "", "")?;
     ensure!(response.status() != Some(481), "alice's call is gone: {}", response.start);
     let response = alice.bye(&mut dialog)?;

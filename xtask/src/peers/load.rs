@@ -33,8 +33,13 @@ fn run(tcp: bool) -> Result<()> {
     let dir = ringfence.dir().to_owned();
     let carrier = Sipp::carrier(&dir, "carrier", tcp, CALLS)?;
     let transport = if tcp { "tcp" } else { "udp" };
-    ringfence.add_trunk("carrier", carrier.address(), &["--transport", transport, "--emergency"])?;
-    let users = (0..USERS).map(|at| (format!("load{}", at % 10), format!("load{at}"), SECRET.to_owned()));
+    ringfence.add_trunk(
+        "carrier",
+        carrier.address(),
+        &["--transport", transport, "--emergency"],
+    )?;
+    let users =
+        (0..USERS).map(|at| (format!("load{}", at % 10), format!("load{at}"), SECRET.to_owned()));
     ringfence.import_lines(users)?;
     for account in 0..10 {
         ringfence.lift_limits(&format!("load{account}"))?;
@@ -50,7 +55,14 @@ fn run(tcp: bool) -> Result<()> {
     for (at, (number, tenths)) in NUMBERS.into_iter().enumerate() {
         let plan = (number, CALLS * tenths / 10, RATE * tenths / 10);
         let users = dir.join("users.csv");
-        callers.push(Sipp::callers(&dir, &format!("callers{at}"), tcp, ringfence.address(), &users, plan)?);
+        callers.push(Sipp::callers(
+            &dir,
+            &format!("callers{at}"),
+            tcp,
+            ringfence.address(),
+            &users,
+            plan,
+        )?);
     }
     let limit = Duration::from_secs(60 + (CALLS / RATE) as u64);
     let mut placed = 0;
@@ -58,7 +70,10 @@ fn run(tcp: bool) -> Result<()> {
         placed += caller.finish(limit)?.successful;
     }
     let answered = carrier.finish(Duration::from_secs(20))?.successful;
-    ensure!(placed == CALLS as u64 && answered == CALLS as u64, "{placed} placed, {answered} answered");
+    ensure!(
+        placed == CALLS as u64 && answered == CALLS as u64,
+        "{placed} placed, {answered} answered"
+    );
     sums_agree(&ringfence, CALLS)?;
     ringfence.stop()
 }
@@ -69,10 +84,15 @@ fn sums_agree(ringfence: &Ringfence, calls: usize) -> Result<()> {
     let records = until(Duration::from_secs(10), "all records written", || {
         ringfence.calls().ok().filter(|records| records.len() >= calls)
     })?;
-    let mut decisions: Vec<String> = records.iter().map(|call| call["decision"].to_string()).collect();
+    let mut decisions: Vec<String> =
+        records.iter().map(|call| call["decision"].to_string()).collect();
     decisions.sort();
     decisions.dedup();
-    ensure!(records.len() == calls && decisions.len() == calls, "{} records of {calls} calls", records.len());
+    ensure!(
+        records.len() == calls && decisions.len() == calls,
+        "{} records of {calls} calls",
+        records.len()
+    );
     let sum = rate_again(&records, &Deck::read(DECK_CSV)?)?;
     ensure!(sum.answered == calls, "{sum:?}");
     ensure!(sum.charged == sum.rated_again, "{sum:?}");

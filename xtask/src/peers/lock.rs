@@ -49,7 +49,11 @@ pub fn ip_lock() -> Result<()> {
             ensure!(response.status() == Some(want), "{method} from home: {}", response.start);
         }
     }
-    ensure!(house.carrier.bill().len() == 2, "{} INVITEs reached the carrier", house.carrier.bill().len());
+    ensure!(
+        house.carrier.bill().len() == 2,
+        "{} INVITEs reached the carrier",
+        house.carrier.bill().len()
+    );
     reused_connection(&house)?;
     within_a_dialog()
 }
@@ -86,7 +90,8 @@ fn via_of_home(server: SocketAddr, method: &str, uri: &str, tcp: bool) -> Result
     let call_id = phone.fresh("via");
     let text = phone.request(method, uri, 1, &call_id, &line);
     let local = phone.wire.local();
-    let text = text.replacen(&format!("{local};branch"), &format!("127.0.0.2:{};branch", local.port()), 1);
+    let text =
+        text.replacen(&format!("{local};branch"), &format!("127.0.0.2:{};branch", local.port()), 1);
     phone.wire.send(text.as_bytes())?;
     let response = phone.final_response(&call_id, 1)?;
     refused(&response, &format!("{method}, tcp {tcp}, topmost Via of home"))
@@ -119,15 +124,19 @@ fn reused_connection(house: &House) -> Result<()> {
 
 /// A dialog that was set up from home is used from away, with right credentials.
 fn within_a_dialog() -> Result<()> {
-    let house = House::open(crate::ringfence::Setup::default(), |_| crate::sip_client::Behaviour::Answer(1))?;
+    let house = House::open(crate::ringfence::Setup::default(), |_| {
+        crate::sip_client::Behaviour::Answer(1)
+    })?;
     house.ringfence.set("a", &["ip_lock=127.0.0.2/32"])?;
     let server = house.ringfence.address();
     let mut home = phone(HOME, server, false)?;
-    let mut dialog = home.invite(super::LONDON)?.dialog.context("the call from home is answered")?;
+    let mut dialog =
+        home.invite(super::LONDON)?.dialog.context("the call from home is answered")?;
     let mut away = phone(AWAY, server, false)?;
     for method in ["INVITE", "UPDATE", "INFO", "REFER", "BYE"] {
         let mut stolen = dialog.clone();
-        let extra = if method == "REFER" { "Refer-To: <sip:+2348031234567@example.com>\r\n" } else { "" };
+        let extra =
+            if method == "REFER" { "Refer-To: <sip:+2348031234567@example.com>\r\n" } else { "" };
         let response = away.ask_within(&mut stolen, method, extra, "")?;
         refused(&response, &format!("{method} in a dialog of home"))?;
     }

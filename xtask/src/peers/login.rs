@@ -73,7 +73,9 @@ const BAD: [(&str, Make); 16] = [
     ("unknown user", |c, m, u| good("mallory", m, u).to(c)),
     ("another uri, hashed", |c, m, _| good("alice", m, "sip:+447700900123@example.com").to(c)),
     ("another method, hashed", |c, _, u| good("alice", "OPTIONS", u).to(c)),
-    ("uri changed after hashing", |c, m, u| good("alice", m, u).to(c).replace(u, "sip:other.example")),
+    ("uri changed after hashing", |c, m, u| {
+        good("alice", m, u).to(c).replace(u, "sip:other.example")
+    }),
     ("nonce of our own", |c, m, u| {
         good("alice", m, u).to(&Challenge { nonce: "00000000000000000000".into(), ..c.clone() })
     }),
@@ -102,8 +104,12 @@ const BAD: [(&str, Make); 16] = [
         let other = if c.algorithm == Algorithm::Md5 { "SHA-256" } else { "MD5" };
         value.replace(&format!("algorithm={}", c.algorithm.name()), &format!("algorithm={other}"))
     }),
-    ("nc that is no number", |c, m, u| good("alice", m, u).to(c).replace("nc=00000001", "nc=zzzzzzzz")),
-    ("nc changed after hashing", |c, m, u| good("alice", m, u).to(c).replace("nc=00000001", "nc=00000002")),
+    ("nc that is no number", |c, m, u| {
+        good("alice", m, u).to(c).replace("nc=00000001", "nc=zzzzzzzz")
+    }),
+    ("nc changed after hashing", |c, m, u| {
+        good("alice", m, u).to(c).replace("nc=00000001", "nc=00000002")
+    }),
     ("Basic", |_, _, _| "Basic YWxpY2U6dnV6b24=".to_owned()),
     ("no parameters", |_, _, _| "Digest".to_owned()),
 ];
@@ -147,11 +153,26 @@ pub fn bound_to_everything() -> Result<()> {
 /// No method but those above and OPTIONS does anything for somebody without credentials.
 fn every_other_method(house: &House) -> Result<()> {
     let mut phone = house.phone("alice")?;
-    let others = ["MESSAGE", "SUBSCRIBE", "PUBLISH", "NOTIFY", "REFER", "INFO", "UPDATE", "PRACK", "BYE", "FOO"];
+    let others = [
+        "MESSAGE",
+        "SUBSCRIBE",
+        "PUBLISH",
+        "NOTIFY",
+        "REFER",
+        "INFO",
+        "UPDATE",
+        "PRACK",
+        "BYE",
+        "FOO",
+    ];
     for method in others {
         let response = ask(&mut phone, method, "sip:bob@example.com", "")?;
         let status = response.status().unwrap_or(0);
-        ensure!((400..600).contains(&status), "{method} without credentials got {}", response.start);
+        ensure!(
+            (400..600).contains(&status),
+            "{method} without credentials got {}",
+            response.start
+        );
     }
     Ok(())
 }
@@ -229,14 +250,25 @@ pub fn spellings() -> Result<()> {
     let house = house()?;
     let account = house.account("a")?;
     let uri = ASKS[1].1;
-    let names = ["alice", "ALICE", "Alice", "%61lice", "alic%65", "%41LICE", "alice%20", "alice;x=1", " alice"];
+    let names = [
+        "alice",
+        "ALICE",
+        "Alice",
+        "%61lice",
+        "alic%65",
+        "%41LICE",
+        "alice%20",
+        "alice;x=1",
+        " alice",
+    ];
     let mut let_in = 0;
     for name in names {
         for hashed in [name, "alice"] {
             let mut phone = house.phone("alice")?;
             let challenge = challenge(&mut phone, "INVITE", uri)?;
             let own = good(hashed, "INVITE", uri).to(&challenge);
-            let value = own.replace(&format!("username=\"{hashed}\""), &format!("username=\"{name}\""));
+            let value =
+                own.replace(&format!("username=\"{hashed}\""), &format!("username=\"{name}\""));
             let response = ask(&mut phone, "INVITE", uri, &line("INVITE", &value))?;
             match response.status() {
                 Some(LET_THROUGH) => let_in += 1,

@@ -60,7 +60,8 @@ fn pjsua2(transport: &str, algorithm: &str) -> Result<()> {
     let refused = alice.expect("call", &[("state", "disconnected")])?;
     ensure!(refused["reason"].to_string().contains("barred-class"), "no reason in {refused}");
     let records = records(&house.ringfence, 3)?;
-    let directions: Vec<&str> = records.iter().filter_map(|call| call["direction"].as_str()).collect();
+    let directions: Vec<&str> =
+        records.iter().filter_map(|call| call["direction"].as_str()).collect();
     ensure!(directions == ["on-net", "outgoing", "outgoing"], "{directions:?}");
     Ok(())
 }
@@ -182,12 +183,19 @@ pub fn caller_sees_why() -> Result<()> {
         let before = house.ringfence.calls()?.len();
         let answered = house.phone("alice")?.invite(dialled)?;
         let reason = answered.response.header("Reason");
-        ensure!(answered.status() >= 400 && reason.contains(code), "{dialled}: {} / {reason}", answered.response.start);
+        ensure!(
+            answered.status() >= 400 && reason.contains(code),
+            "{dialled}: {} / {reason}",
+            answered.response.start
+        );
         let records = records(&house.ringfence, before + 1).with_context(|| dialled.to_owned())?;
         let last = &records[before];
         let findings = last["explanation"]["findings"].to_string();
         // A call to one of ours is admitted before it is known that no phone is there.
-        ensure!(findings.contains(code) || code == "not-registered", "{dialled}: recorded {findings}");
+        ensure!(
+            findings.contains(code) || code == "not-registered",
+            "{dialled}: recorded {findings}"
+        );
         let shown = decision(last);
         ensure!(shown.iter().any(|id| reason.contains(id)), "{shown:?} is not in {reason}");
         let told = house.ringfence.command(&["explain", &shown[0]])?;
@@ -212,7 +220,8 @@ pub fn caller_sees_why() -> Result<()> {
 /// The decision's id as people read it, from a record that may have it as text or number.
 fn decision(record: &Value) -> Vec<String> {
     let texts = [&record["decision"], &record["decision_id"]];
-    let mut found: Vec<String> = texts.into_iter().filter_map(|id| id.as_str().map(str::to_owned)).collect();
+    let mut found: Vec<String> =
+        texts.into_iter().filter_map(|id| id.as_str().map(str::to_owned)).collect();
     if let Some(number) = record["decision"].as_u64() {
         found.insert(0, types::DecisionId(number).to_string());
     }

@@ -48,12 +48,31 @@ impl Sipp {
         let rate = rate.to_string();
         let uri = format!("{number}@example.com");
         let (server, users) = (server.to_string(), users.to_string_lossy().into_owned());
-        let arguments =
-            [&server, "-inf", &users, "-key", "number", number, "-auth_uri", &uri, "-r", &rate, "-l", "5000"];
+        let arguments = [
+            &server,
+            "-inf",
+            &users,
+            "-key",
+            "number",
+            number,
+            "-auth_uri",
+            &uri,
+            "-r",
+            &rate,
+            "-l",
+            "5000",
+        ];
         Sipp::start(dir, name, "caller.xml", tcp, calls, &arguments)
     }
 
-    fn start(dir: &Path, name: &str, file: &str, tcp: bool, calls: usize, more: &[&str]) -> Result<Sipp> {
+    fn start(
+        dir: &Path,
+        name: &str,
+        file: &str,
+        tcp: bool,
+        calls: usize,
+        more: &[&str],
+    ) -> Result<Sipp> {
         let port = free_port()?;
         let mut command = Command::new("sipp");
         command.current_dir(dir).args(more);
@@ -97,7 +116,8 @@ fn read_statistics(text: &str) -> Result<Counted> {
     let names: Vec<&str> = lines.next().context("no statistics")?.split(';').collect();
     let last: Vec<&str> = lines.next_back().context("no statistics")?.split(';').collect();
     let column = |name: &str| -> Result<u64> {
-        let at = names.iter().position(|found| *found == name).with_context(|| format!("no {name}"))?;
+        let at =
+            names.iter().position(|found| *found == name).with_context(|| format!("no {name}"))?;
         Ok(last.get(at).context("a short line")?.parse()?)
     };
     Ok(Counted {

@@ -62,17 +62,29 @@ pub fn failover() -> Result<()> {
         let good = Carrier::start(|_| Behaviour::Answer(1))?;
         ringfence.add_trunk("bad", bad.address(), &[])?;
         ringfence.command(&[
-            "trunk", "add", "good", &good.address().to_string(), "--route", "all:20", "--source",
-            "127.0.0.201/32", "--cost-deck", crate::ringfence::DECK,
+            "trunk",
+            "add",
+            "good",
+            &good.address().to_string(),
+            "--route",
+            "all:20",
+            "--source",
+            "127.0.0.201/32",
+            "--cost-deck",
+            crate::ringfence::DECK,
         ])?;
         ringfence.add_account("a", "residential")?;
         ringfence.add_line("a", "alice", SECRET)?;
         ringfence.start()?;
         let mut alice = Phone::udp(ringfence.address(), "alice", SECRET)?;
         let answered = alice.invite(LONDON)?;
-        let mut dialog = answered.dialog.with_context(|| format!("{first:?}: {}", answered.response.start))?;
+        let mut dialog =
+            answered.dialog.with_context(|| format!("{first:?}: {}", answered.response.start))?;
         alice.bye(&mut dialog)?;
-        ensure!(bad.bill().len() == 1 && good.bill().len() == 1, "not both carriers were asked once");
+        ensure!(
+            bad.bill().len() == 1 && good.bill().len() == 1,
+            "not both carriers were asked once"
+        );
         let records = until(Duration::from_secs(3), "one record", || {
             ringfence.calls().ok().filter(|records| !records.is_empty())
         })?;
@@ -99,10 +111,13 @@ pub fn cancel() -> Result<()> {
         (message.status() == Some(180)).then_some(())
     })?;
     let lines = invite.split("\r\n").filter(|line| {
-        ["Via:", "From:", "To:", "Call-ID:", "Max-Forwards:"].iter().any(|name| line.starts_with(name))
+        ["Via:", "From:", "To:", "Call-ID:", "Max-Forwards:"]
+            .iter()
+            .any(|name| line.starts_with(name))
     });
     let head: String = lines.map(|line| format!("{line}\r\n")).collect();
-    let cancel = format!("CANCEL {uri} SIP/2.0\r\n{head}CSeq: 1 CANCEL\r\nContent-Length: 0\r\n\r\n");
+    let cancel =
+        format!("CANCEL {uri} SIP/2.0\r\n{head}CSeq: 1 CANCEL\r\nContent-Length: 0\r\n\r\n");
     alice.wire.send(cancel.as_bytes())?;
     let mut finals = Vec::new();
     while finals.len() < 2 {
@@ -114,7 +129,12 @@ pub fn cancel() -> Result<()> {
     let want = [("CANCEL".to_owned(), 200), ("INVITE".to_owned(), 487)];
     ensure!(finals == want, "{finals:?}");
     until(Duration::from_secs(3), "CANCEL at the carrier", || {
-        house.carrier.bill().values().all(|entry| entry.ended.is_some() && entry.byes == 0).then_some(())
+        house
+            .carrier
+            .bill()
+            .values()
+            .all(|entry| entry.ended.is_some() && entry.byes == 0)
+            .then_some(())
     })?;
     let records = until(Duration::from_secs(3), "one record", || {
         house.ringfence.calls().ok().filter(|records| !records.is_empty())

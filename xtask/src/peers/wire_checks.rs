@@ -50,7 +50,8 @@ impl Torture {
     /// Are these final statuses what the manifest wants of a node?
     fn fits(&self, want: &str, got: &[u16]) -> bool {
         let finals: Vec<u16> = got.iter().copied().filter(|status| *status >= 200).collect();
-        let login_first = self.layer == "above" && finals.iter().any(|s| [401, 403, 407].contains(s));
+        let login_first =
+            self.layer == "above" && finals.iter().any(|s| [401, 403, 407].contains(s));
         match want {
             "none" => finals.is_empty(),
             "any" => !finals.is_empty(),
@@ -219,7 +220,11 @@ pub fn source_only() -> Result<()> {
         format!("SIP/2.0/UDP {there};branch=z9hG4bKd"),
         format!("SIP/2.0/UDP {here};branch=z9hG4bKd;rport={}", there.port()),
         format!("SIP/2.0/UDP {here};branch=z9hG4bKd;maddr={};ttl=8", there.ip()),
-        format!("SIP/2.0/UDP {here};branch=z9hG4bKd;received={};rport={}", there.ip(), there.port()),
+        format!(
+            "SIP/2.0/UDP {here};branch=z9hG4bKd;received={};rport={}",
+            there.ip(),
+            there.port()
+        ),
         format!("SIP/2.0/TCP {there};branch=z9hG4bKd"),
     ];
     let mut answers = 0;
@@ -227,7 +232,8 @@ pub fn source_only() -> Result<()> {
         for method in ["OPTIONS", "REGISTER", "INVITE", "MESSAGE"] {
             let text = options(server, here, "UDP", &format!("src{at}{method}"));
             let plain = format!("SIP/2.0/UDP {here};branch=z9hG4bKsrc{at}{method};rport");
-            let contact = format!("Contact: <sip:a@{there}>\r\nUser-Agent: {}\r\n", "x".repeat(200));
+            let contact =
+                format!("Contact: <sip:a@{there}>\r\nUser-Agent: {}\r\n", "x".repeat(200));
             let text = text
                 .replace(&plain, &via.replace("z9hG4bKd", &format!("z9hG4bKsrc{at}{method}")))
                 .replace("OPTIONS", method)

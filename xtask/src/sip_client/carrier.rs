@@ -63,12 +63,22 @@ impl Carrier {
     /// Starts on a free port; `decide` says what becomes of a call by its number.
     pub fn start(decide: impl Fn(&str) -> Behaviour + Send + 'static) -> Result<Carrier> {
         let socket = UdpSocket::bind("127.0.0.1:0")?;
-        let _ = nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::RcvBufForce, &(8 << 20));
+        let _ = nix::sys::socket::setsockopt(
+            &socket,
+            nix::sys::socket::sockopt::RcvBufForce,
+            &(8 << 20),
+        );
         socket.set_read_timeout(Some(Duration::from_millis(5)))?;
         let address = socket.local_addr()?;
         let bill = Arc::new(Mutex::new(Bill::new()));
         let stop = Arc::new(AtomicBool::new(false));
-        let work = Work { socket, local: address, bill: bill.clone(), due: Vec::new(), unacked: Vec::new() };
+        let work = Work {
+            socket,
+            local: address,
+            bill: bill.clone(),
+            due: Vec::new(),
+            unacked: Vec::new(),
+        };
         let flag = stop.clone();
         let thread = std::thread::spawn(move || work.run(&decide, &flag));
         Ok(Carrier { address, bill, stop, thread: Some(thread) })
@@ -186,7 +196,8 @@ impl Work {
 
     fn answer_due(&mut self) {
         let now = Instant::now();
-        let (ready, later) = std::mem::take(&mut self.due).into_iter().partition(|(due, ..)| *due <= now);
+        let (ready, later) =
+            std::mem::take(&mut self.due).into_iter().partition(|(due, ..)| *due <= now);
         self.due = later;
         let ready: Vec<(Instant, String, SocketAddr)> = ready;
         for (_, call_id, peer) in ready {

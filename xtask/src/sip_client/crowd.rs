@@ -177,7 +177,9 @@ impl Crowd {
             ("INVITE", _) => {
                 let invite = call.invite.clone();
                 if message.cseq_number() == 1 && call.challenged {
-                    return self.phone.ack_refusal(&invite.replace("CSeq: 2 ", "CSeq: 1 "), message);
+                    return self
+                        .phone
+                        .ack_refusal(&invite.replace("CSeq: 2 ", "CSeq: 1 "), message);
                 }
                 call.fate.status.get_or_insert(status);
                 call.fate.response.get_or_insert_with(|| message.clone());

@@ -147,7 +147,10 @@ mod tests {
     fn reads_and_replies() {
         let text = b"BYE sip:a@b SIP/2.0\r\nVia: v1\r\nVia: v2\r\nFrom: <sip:x@y>;tag=1\r\nTo: sip:a@b\r\nCall-ID: c\r\nCSeq: 7 BYE\r\n\r\nbody";
         let message = Message::parse(text).expect("a message");
-        assert_eq!((message.method(), message.uri(), message.body.as_str()), ("BYE", "sip:a@b", "body"));
+        assert_eq!(
+            (message.method(), message.uri(), message.body.as_str()),
+            ("BYE", "sip:a@b", "body")
+        );
         assert_eq!(tag_of(message.header("from")), "1");
         let reply = message.reply(200, "OK", "t", "", "");
         let reply = Message::parse(reply.as_bytes()).expect("a reply");

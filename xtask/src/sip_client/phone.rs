@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use super::message::{Message, tag_of};
-use super::wire::Wire;
 use super::sdp;
+use super::wire::Wire;
 use crate::digest::{Algorithm, Answer, Challenge};
 
 /// How long a phone waits for an answer.
@@ -91,7 +91,12 @@ impl Phone {
     pub fn fresh(&mut self, what: &str) -> String {
         self.counter += 1;
         let local = self.wire.local();
-        format!("{what}{}x{}x{}", self.counter, local.port(), local.ip().to_string().replace('.', "-"))
+        format!(
+            "{what}{}x{}x{}",
+            self.counter,
+            local.port(),
+            local.ip().to_string().replace('.', "-")
+        )
     }
 
     /// Contact of this phone.
@@ -101,8 +106,19 @@ impl Phone {
     }
 
     /// A request outside of a dialog. `extra`: whole header lines.
-    pub fn request(&mut self, method: &str, uri: &str, cseq: u32, call_id: &str, extra: &str) -> String {
-        let to = if method == "REGISTER" { format!("sip:{}@example.com", self.user) } else { uri.to_owned() };
+    pub fn request(
+        &mut self,
+        method: &str,
+        uri: &str,
+        cseq: u32,
+        call_id: &str,
+        extra: &str,
+    ) -> String {
+        let to = if method == "REGISTER" {
+            format!("sip:{}@example.com", self.user)
+        } else {
+            uri.to_owned()
+        };
         let from = format!("<sip:{}@example.com>;tag=f{call_id}", self.user);
         self.compose(method, uri, cseq, call_id, &from, &format!("<{to}>"), extra, "")
     }
@@ -146,8 +162,9 @@ impl Phone {
             .filter_map(Challenge::parse)
             .find(|challenge| challenge.algorithm == self.algorithm)
             .with_context(|| format!("no {} challenge offered", self.algorithm.name()))?;
-        let value = Answer { user: &self.user, secret: &self.secret, method, uri, nc: 1, cnonce: "c0ffee" }
-            .to(&challenge);
+        let value =
+            Answer { user: &self.user, secret: &self.secret, method, uri, nc: 1, cnonce: "c0ffee" }
+                .to(&challenge);
         Ok(format!("{answer}: {value}\r\n"))
     }
 
@@ -184,7 +201,8 @@ impl Phone {
         let call_id = format!("reg-{}-{}", self.user, self.wire.local().port());
         let extra = format!("Expires: {expires}\r\n");
         self.register_cseq += 1;
-        let text = self.request("REGISTER", "sip:example.com", self.register_cseq, &call_id, &extra);
+        let text =
+            self.request("REGISTER", "sip:example.com", self.register_cseq, &call_id, &extra);
         self.wire.send(text.as_bytes())?;
         let response = self.final_response(&call_id, self.register_cseq)?;
         if response.status() != Some(401) {
@@ -193,7 +211,8 @@ impl Phone {
         let line = self.authorization(&response, "REGISTER", "sip:example.com")?;
         self.register_cseq += 1;
         let extra = format!("{extra}{line}");
-        let text = self.request("REGISTER", "sip:example.com", self.register_cseq, &call_id, &extra);
+        let text =
+            self.request("REGISTER", "sip:example.com", self.register_cseq, &call_id, &extra);
         self.wire.send(text.as_bytes())?;
         self.final_response(&call_id, self.register_cseq)
     }
@@ -212,7 +231,14 @@ impl Phone {
     }
 
     /// Calls with From and To as given.
-    pub fn invite_as(&mut self, uri: &str, call_id: &str, from: &str, to: &str, extra: &str) -> Result<Answered> {
+    pub fn invite_as(
+        &mut self,
+        uri: &str,
+        call_id: &str,
+        from: &str,
+        to: &str,
+        extra: &str,
+    ) -> Result<Answered> {
         let body = sdp(self.wire.local(), "sendrecv");
         let text = self.compose("INVITE", uri, 1, call_id, from, to, extra, &body);
         self.wire.send(text.as_bytes())?;
@@ -222,7 +248,8 @@ impl Phone {
         if response.status() == Some(407) {
             let line = self.authorization(&response, "INVITE", uri)?;
             cseq = 2;
-            let text = self.compose("INVITE", uri, 2, call_id, from, to, &format!("{extra}{line}"), &body);
+            let text =
+                self.compose("INVITE", uri, 2, call_id, from, to, &format!("{extra}{line}"), &body);
             self.wire.send(text.as_bytes())?;
             response = self.final_response(call_id, 2)?;
             self.ack_refusal(&text, &response)?;
@@ -263,20 +290,42 @@ impl Phone {
     }
 
     /// Sends a request within a dialog; returns what was sent.
-    pub fn within(&mut self, dialog: &mut Dialog, method: &str, extra: &str, body: &str) -> Result<String> {
+    pub fn within(
+        &mut self,
+        dialog: &mut Dialog,
+        method: &str,
+        extra: &str,
+        body: &str,
+    ) -> Result<String> {
         if method != "ACK" {
             dialog.cseq += 1;
         }
-        let routes: String = dialog.routes.iter().map(|route| format!("Route: {route}\r\n")).collect();
+        let routes: String =
+            dialog.routes.iter().map(|route| format!("Route: {route}\r\n")).collect();
         let extra = format!("{routes}{extra}");
         let (ours, theirs) = (dialog.ours.clone(), dialog.theirs.clone());
-        let text = self.compose(method, &dialog.target, dialog.cseq, &dialog.call_id, &ours, &theirs, &extra, body);
+        let text = self.compose(
+            method,
+            &dialog.target,
+            dialog.cseq,
+            &dialog.call_id,
+            &ours,
+            &theirs,
+            &extra,
+            body,
+        );
         self.wire.send(text.as_bytes())?;
         Ok(text)
     }
 
     /// A request within a dialog and its final response, with credentials when asked for them.
-    pub fn ask_within(&mut self, dialog: &mut Dialog, method: &str, extra: &str, body: &str) -> Result<Message> {
+    pub fn ask_within(
+        &mut self,
+        dialog: &mut Dialog,
+        method: &str,
+        extra: &str,
+        body: &str,
+    ) -> Result<Message> {
         let text = self.within(dialog, method, extra, body)?;
         let response = self.final_response(&dialog.call_id, dialog.cseq)?;
         if method == "INVITE" {

@@ -87,8 +87,11 @@ impl Wire {
             match &mut self.kind {
                 Kind::Udp(socket) => {
                     let mut buffer = [0; 65_536];
-                    let Some((length, from)) =
-                        timed(left, |t| socket.set_read_timeout(t), || socket.recv_from(&mut buffer))?
+                    let Some((length, from)) = timed(
+                        left,
+                        |t| socket.set_read_timeout(t),
+                        || socket.recv_from(&mut buffer),
+                    )?
                     else {
                         return Ok(None);
                     };
@@ -129,7 +132,9 @@ fn timed<T>(
     set(Some(left.max(Duration::from_micros(100))))?;
     match read() {
         Ok(value) => Ok(Some(value)),
-        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(None),
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+            Ok(None)
+        }
         // The kernel reports that a datagram sent before met a closed port.
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(None),
         Err(error) => Err(error.into()),

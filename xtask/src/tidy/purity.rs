@@ -36,7 +36,9 @@ pub fn check() -> Result<()> {
     for (path, content) in sources()? {
         let pure = PURE.iter().any(|room| path.starts_with(&format!("crates/{room}/src/")));
         if pure {
-            complaints.extend(words(&content).into_iter().map(|(line, word)| format!("{path}:{line}: {word}")));
+            complaints.extend(
+                words(&content).into_iter().map(|(line, word)| format!("{path}:{line}: {word}")),
+            );
         }
     }
     if !complaints.is_empty() {
@@ -49,7 +51,9 @@ fn words(content: &str) -> Vec<(usize, &'static str)> {
     let mut found = Vec::new();
     for (at, line) in without_tests(content).lines().enumerate() {
         let code = line.split("//").next().unwrap_or("");
-        found.extend(FORBIDDEN.iter().filter(|word| code.contains(**word)).map(|word| (at + 1, *word)));
+        found.extend(
+            FORBIDDEN.iter().filter(|word| code.contains(**word)).map(|word| (at + 1, *word)),
+        );
     }
     found
 }
@@ -66,6 +70,9 @@ mod tests {
         check("use std::fs;\n", &[(1, "std::fs")]);
         check("// std::fs is not used here\n", &[]);
         check("fn a() {}\n#[cfg(test)]\nmod tests {\n use std::fs;\n}\n", &[]);
-        check("\nlet now = std::time::Instant::now();", &[(2, "std::time::Instant"), (2, "Instant::now")]);
+        check(
+            "\nlet now = std::time::Instant::now();",
+            &[(2, "std::time::Instant"), (2, "Instant::now")],
+        );
     }
 }

@@ -21,8 +21,18 @@ const MAY_USE: [(&str, &[&str]); 10] = [
 
 /// Crates of others that bring sockets, files, clocks or dice: never in the pure zone.
 const IMPURE: [&str; 12] = [
-    "tokio", "async-std", "mio", "socket2", "nix", "libc", "rusqlite", "sqlx", "getrandom", "rand",
-    "chrono", "tracing-subscriber",
+    "tokio",
+    "async-std",
+    "mio",
+    "socket2",
+    "nix",
+    "libc",
+    "rusqlite",
+    "sqlx",
+    "getrandom",
+    "rand",
+    "chrono",
+    "tracing-subscriber",
 ];
 
 /// The pure zone.
@@ -46,7 +56,9 @@ fn complaints(metadata: &Value) -> Result<Vec<String>> {
     for package in packages {
         let name = package["name"].as_str().unwrap_or_default();
         let Some((_, allowed)) = MAY_USE.iter().find(|(room, _)| *room == name) else {
-            complaints.push(format!("{name}: a crate without a row in the table of xtask's tidy/walls.rs"));
+            complaints.push(format!(
+                "{name}: a crate without a row in the table of xtask's tidy/walls.rs"
+            ));
             continue;
         };
         for dependency in package["dependencies"].as_array().into_iter().flatten() {
