@@ -51,8 +51,8 @@ pub struct Options {
     /// Calls a second.
     #[arg(long, default_value_t = 2_000)]
     call_rate: u32,
-    /// Worker processes of Kamailio.
-    #[arg(long, default_value_t = 1)]
+    /// Worker processes of Kamailio; on one core it needs least CPU with two.
+    #[arg(long, default_value_t = 2)]
     kamailio_children: u32,
     /// Measure one server only, to look closer.
     #[arg(long)]
