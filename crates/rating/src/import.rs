@@ -105,9 +105,7 @@ pub fn import(file: &[u8], defaults: &ImportDefaults) -> Result<Imported, Import
             Ok(cells) if cells.iter().all(|cell| cell.is_empty()) => continue,
             Ok(cells) => cells,
             Err(column) => {
-                let name = columns
-                    .as_ref()
-                    .map_or(String::new(), |c: &Columns| c.name(column));
+                let name = columns.as_ref().map_or(String::new(), |c: &Columns| c.name(column));
                 errors.push(error(line, &name, "the cell is not UTF-8 text"));
                 continue;
             }
@@ -131,10 +129,7 @@ pub fn import(file: &[u8], defaults: &ImportDefaults) -> Result<Imported, Import
         return Err(ImportError { errors });
     }
     let ignored_columns = columns.map_or_else(Vec::new, |columns| columns.ignored);
-    Ok(Imported {
-        rows,
-        ignored_columns,
-    })
+    Ok(Imported { rows, ignored_columns })
 }
 
 /// Reports the second of two rows that speak of the same prefix and moment.
@@ -147,15 +142,9 @@ fn note_duplicate(
 ) {
     let key = (row.prefix.clone(), row.effective);
     if let Some(first) = seen.get(&key) {
-        let message = format!(
-            "{} effective {} stands on line {first} already",
-            row.prefix, row.effective
-        );
-        let position = columns
-            .at
-            .get(&Meaning::Prefix)
-            .copied()
-            .unwrap_or_default();
+        let message =
+            format!("{} effective {} stands on line {first} already", row.prefix, row.effective);
+        let position = columns.at.get(&Meaning::Prefix).copied().unwrap_or_default();
         errors.push(error(line, &columns.name(position), message));
     } else {
         seen.insert(key, line);
@@ -163,9 +152,5 @@ fn note_duplicate(
 }
 
 fn error(row: u64, column: &str, message: impl Into<String>) -> RowError {
-    RowError {
-        row,
-        column: column.to_owned(),
-        message: message.into(),
-    }
+    RowError { row, column: column.to_owned(), message: message.into() }
 }

@@ -32,10 +32,7 @@ impl Default for NumberingConfig {
         NumberingConfig {
             emergency: codes::emergency_of(Region::GB).iter().map(owned).collect(),
             support: Vec::new(),
-            hotspots: codes::HOTSPOTS
-                .iter()
-                .map(|(prefix, _)| owned(prefix))
-                .collect(),
+            hotspots: codes::HOTSPOTS.iter().map(|(prefix, _)| owned(prefix)).collect(),
         }
     }
 }
@@ -95,12 +92,7 @@ impl Numbering {
         }
         let emergency = config.emergency.clone();
         let hotspots = config.hotspots.clone();
-        Ok(Numbering {
-            emergency,
-            support_codes,
-            support_numbers,
-            hotspots,
-        })
+        Ok(Numbering { emergency, support_codes, support_numbers, hotspots })
     }
 
     /// Where a dialled string leads: the decoded user part of a SIP URI, or the subscriber of a
@@ -160,13 +152,7 @@ impl Numbering {
             || PHONE_NUMBER_UTIL.is_possible_number(parsed) && !classes::is_directory_code(number);
         let e164 = can_be_sent.then_some(number);
         let hotspot = region != Some(home) && self.is_hotspot(number);
-        Destination {
-            class,
-            e164,
-            region,
-            tier: None,
-            hotspot,
-        }
+        Destination { class, e164, region, tier: None, hotspot }
     }
 
     /// The class of digits that the library refuses to read: global networks or nothing.
@@ -185,9 +171,7 @@ impl Numbering {
 
     /// Emergency, support and short codes: exactly as dialled, with or without the outside line.
     fn short_code(&self, plan: &DialPlan, digits: &str) -> Option<Called> {
-        let beyond = plan
-            .outside_line
-            .and_then(|outside| digits.strip_prefix(outside));
+        let beyond = plan.outside_line.and_then(|outside| digits.strip_prefix(outside));
         let spellings = [Some(digits), beyond];
         // Emergency first, in either spelling: no other code may take its place.
         let is_emergency = |code: &&str| {
@@ -203,18 +187,14 @@ impl Numbering {
             }
             codes::short_code_class(plan.home, code)
         };
-        let (class, code) = spellings
-            .into_iter()
-            .flatten()
-            .find_map(|code| Some((other(code)?, code)))?;
+        let (class, code) =
+            spellings.into_iter().flatten().find_map(|code| Some((other(code)?, code)))?;
         Some(short(class, plan.home, code))
     }
 
     fn is_hotspot(&self, number: E164) -> bool {
         let digits = number.digits();
-        self.hotspots
-            .iter()
-            .any(|prefix| digits.starts_with(prefix.as_str()))
+        self.hotspots.iter().any(|prefix| digits.starts_with(prefix.as_str()))
     }
 }
 
@@ -225,30 +205,16 @@ fn readings(plan: &DialPlan, dialled: &Dialled) -> Vec<String> {
     match dialled {
         Dialled::Global { digits } => vec![digits.clone()],
         // Within the home country people say `;phone-context=+44` and still dial 0 or 00.
-        Dialled::Local {
-            digits,
-            context: Some(context),
-        } if Some(context) == country_code.as_ref() => {
+        Dialled::Local { digits, context: Some(context) }
+            if Some(context) == country_code.as_ref() =>
+        {
             plan_readings(plan, None, country_code.as_deref(), digits)
         }
-        Dialled::Local {
-            digits,
-            context: Some(context),
-        } => vec![format!("{context}{digits}")],
-        Dialled::Local {
-            digits,
-            context: None,
-        } => {
-            let beyond = plan
-                .outside_line
-                .and_then(|outside| digits.strip_prefix(outside));
+        Dialled::Local { digits, context: Some(context) } => vec![format!("{context}{digits}")],
+        Dialled::Local { digits, context: None } => {
+            let beyond = plan.outside_line.and_then(|outside| digits.strip_prefix(outside));
             let area_code = plan.area_code.as_deref();
-            plan_readings(
-                plan,
-                area_code,
-                country_code.as_deref(),
-                beyond.unwrap_or(digits),
-            )
+            plan_readings(plan, area_code, country_code.as_deref(), beyond.unwrap_or(digits))
         }
     }
 }
@@ -292,32 +258,15 @@ fn parse_international(digits: &str) -> Option<(E164, PhoneNumber)> {
 }
 
 fn number(destination: Destination) -> Called {
-    Called {
-        destination,
-        short_code: None,
-    }
+    Called { destination, short_code: None }
 }
 
 fn short(class: DestinationClass, home: Region, code: &str) -> Called {
-    let destination = Destination {
-        class,
-        e164: None,
-        region: Some(home),
-        tier: None,
-        hotspot: false,
-    };
-    Called {
-        destination,
-        short_code: Some(code.to_owned()),
-    }
+    let destination =
+        Destination { class, e164: None, region: Some(home), tier: None, hotspot: false };
+    Called { destination, short_code: Some(code.to_owned()) }
 }
 
 fn invalid(e164: Option<E164>, region: Option<Region>) -> Destination {
-    Destination {
-        class: DestinationClass::Invalid,
-        e164,
-        region,
-        tier: None,
-        hotspot: false,
-    }
+    Destination { class: DestinationClass::Invalid, e164, region, tier: None, hotspot: false }
 }

@@ -92,13 +92,7 @@ impl RateDeck {
         }
         let (starts, entries) = index(&rows);
         let head = heads(&starts);
-        Ok(RateDeck {
-            id,
-            rows,
-            starts,
-            entries,
-            head,
-        })
+        Ok(RateDeck { id, rows, starts, entries, head })
     }
 
     /// The price of a number at a moment: the longest prefix that has a row effective by then, and
@@ -191,9 +185,7 @@ fn check_row(row: &RateRow) -> Result<(), DeckError> {
 /// The smallest number of fifteen digits that begins with the prefix.
 fn padded(prefix: &str) -> u64 {
     let padding = MAX_DIGITS as usize - prefix.len();
-    prefix
-        .bytes()
-        .fold(0, |value, digit| value * 10 + u64::from(digit - b'0'))
+    prefix.bytes().fold(0, |value, digit| value * 10 + u64::from(digit - b'0'))
         * 10_u64.pow(padding as u32)
 }
 
@@ -203,10 +195,7 @@ fn heads(starts: &[u64]) -> Vec<u32> {
     (0..=HEADS)
         .map(|head| {
             let behind = &starts[before..];
-            before += behind
-                .iter()
-                .take_while(|&&start| start < head * HEAD_SPAN)
-                .count();
+            before += behind.iter().take_while(|&&start| start < head * HEAD_SPAN).count();
             before as u32
         })
         .collect()
@@ -219,10 +208,7 @@ fn index(rows: &[RateRow]) -> (Vec<u64>, Vec<Entry>) {
     let mut first_row = 0;
     for same_prefix in rows.chunk_by(|a, b| a.prefix == b.prefix) {
         let prefix = same_prefix[0].prefix.as_str();
-        while around
-            .last()
-            .is_some_and(|(_, outer)| !prefix.starts_with(outer))
-        {
+        while around.last().is_some_and(|(_, outer)| !prefix.starts_with(outer)) {
             around.pop();
         }
         starts.push(padded(prefix));

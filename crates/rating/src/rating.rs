@@ -67,10 +67,7 @@ pub fn billed_s(rate: &Rate, duration_ms: Millis) -> Result<u64, CostError> {
     if rate.first_increment_s == 0 || rate.increment_s == 0 {
         return Err(CostError::ZeroIncrement);
     }
-    let (first, increment) = (
-        u64::from(rate.first_increment_s),
-        u64::from(rate.increment_s),
-    );
+    let (first, increment) = (u64::from(rate.first_increment_s), u64::from(rate.increment_s));
     let talked = duration_ms.div_ceil(1_000);
     let further = talked.saturating_sub(first).div_ceil(increment) * increment;
     Ok((first + further).max(u64::from(rate.minimum_s)))
@@ -81,16 +78,10 @@ fn slice_covering(rate: &Rate, talk_ms: Millis) -> Result<Slice, CostError> {
     let billed = billed_s(rate, talk_ms)?;
     // The minimum may end within an increment; then the talk time ends where that increment began,
     // because one second more would be charged the whole increment.
-    let (first, increment) = (
-        u64::from(rate.first_increment_s),
-        u64::from(rate.increment_s),
-    );
+    let (first, increment) = (u64::from(rate.first_increment_s), u64::from(rate.increment_s));
     let whole_s = first + (billed - first) / increment * increment;
     let covered_ms = whole_s.checked_mul(1_000).ok_or(CostError::TooLarge)?;
-    Ok(Slice {
-        talk_ms: covered_ms,
-        amount: price_rounded_up(rate, billed)?,
-    })
+    Ok(Slice { talk_ms: covered_ms, amount: price_rounded_up(rate, billed)? })
 }
 
 /// The one place where money is rounded: up, to a whole millionth.
@@ -102,7 +93,5 @@ fn price_rounded_up(rate: &Rate, billed_s: u64) -> Result<Money, CostError> {
     let minute_shares = i128::from(rate.per_minute.micros()) * i128::from(billed_s);
     let talk = minute_shares / 60 + i128::from(minute_shares % 60 != 0);
     let micros = talk + i128::from(rate.connect_fee.micros());
-    i64::try_from(micros)
-        .map(Money::from_micros)
-        .map_err(|_| CostError::TooLarge)
+    i64::try_from(micros).map(Money::from_micros).map_err(|_| CostError::TooLarge)
 }

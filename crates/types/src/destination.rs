@@ -98,7 +98,9 @@ impl fmt::Display for DestinationClass {
 
 /// Not the name of a destination class.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a destination class; one of: emergency, support, on-net, freephone, national-fixed, national-mobile, national-service, personal, pager, premium, international, satellite, international-premium, invalid")]
+#[error(
+    "`{0}` is not a destination class; one of: emergency, support, on-net, freephone, national-fixed, national-mobile, national-service, personal, pager, premium, international, satellite, international-premium, invalid"
+)]
 pub struct ClassError(pub String);
 
 impl FromStr for DestinationClass {

@@ -43,7 +43,9 @@ small_id! {
 ///
 /// Microseconds of wall-clock time, made strictly increasing, with eight bits of shard below.
 /// Printed as thirteen characters of Crockford's base 32, which people can read to each other.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct DecisionId(pub u64);
 

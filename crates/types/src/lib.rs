@@ -21,7 +21,7 @@ pub use account::{Account, AccountStatus, Controls, DialPlan, Line, LineStatus, 
 pub use cdr::{Cdr, Direction, HangupSide};
 pub use destination::{ClassSet, DestinationClass, InternationalTier};
 pub use dice::Dice;
-pub use ids::{AccountId, DeckId, DecisionId, LineId, TrunkId};
+pub use ids::{AccountId, DecisionId, DeckId, LineId, TrunkId};
 pub use ledger::{LedgerAccount, Transfer, TransferKind};
 pub use map::{HashKey, Map, Set};
 pub use money::{Money, MoneyError};

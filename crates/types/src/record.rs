@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::account::{Account, Line, Number};
 use crate::cdr::{Cdr, Direction};
 use crate::decision::{Destination, Explanation};
-use crate::ids::{AccountId, DeckId, DecisionId, LineId, TrunkId};
+use crate::ids::{AccountId, DecisionId, DeckId, LineId, TrunkId};
 use crate::ledger::Transfer;
 use crate::money::Money;
 use crate::number::E164;

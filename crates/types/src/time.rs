@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 pub type Millis = u64;
 
 /// Microseconds since the node was started, never backwards. Timers and call durations run on it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Tick(pub u64);
 

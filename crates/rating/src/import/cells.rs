@@ -16,10 +16,7 @@ const MAX_NAME: usize = 200;
 pub(super) fn read_prefix(cell: &str) -> Result<String, String> {
     let digits = cell.strip_prefix('+').unwrap_or(cell);
     E164::from_digits(digits).map_err(|_| {
-        format!(
-            "{} is not a prefix: expected 1 to 15 digits, the first not 0",
-            shown(cell)
-        )
+        format!("{} is not a prefix: expected 1 to 15 digits, the first not 0", shown(cell))
     })?;
     Ok(digits.to_owned())
 }
@@ -30,35 +27,27 @@ pub(super) fn read_name(cell: &str) -> Result<Arc<str>, String> {
         return Err(format!("{} is longer than {MAX_NAME} bytes", shown(cell)));
     }
     if cell.chars().any(char::is_control) {
-        return Err(format!(
-            "{} has control characters; is a quote missing?",
-            shown(cell)
-        ));
+        return Err(format!("{} has control characters; is a quote missing?", shown(cell)));
     }
     Ok(Arc::from(cell))
 }
 
 /// An amount of money, never negative.
 pub(super) fn read_price(cell: &str) -> Result<Money, String> {
-    let price: Money = cell
-        .parse()
-        .map_err(|error: types::MoneyError| match error {
-            types::MoneyError::NotANumber(_) => {
-                format!(
-                    "{} is not an amount: expected digits with at most one point, like 0.0125",
-                    shown(cell)
-                )
-            }
-            other => other.to_string(),
-        })?;
+    let price: Money = cell.parse().map_err(|error: types::MoneyError| match error {
+        types::MoneyError::NotANumber(_) => {
+            format!(
+                "{} is not an amount: expected digits with at most one point, like 0.0125",
+                shown(cell)
+            )
+        }
+        other => other.to_string(),
+    })?;
     if price.is_negative() {
         return Err(format!("{} is negative", shown(cell)));
     }
     if price > MAX_PRICE {
-        return Err(format!(
-            "{} is more than {MAX_PRICE}; is it in the right unit?",
-            shown(cell)
-        ));
+        return Err(format!("{} is more than {MAX_PRICE}; is it in the right unit?", shown(cell)));
     }
     Ok(price)
 }
@@ -68,10 +57,7 @@ pub(super) fn read_seconds(cell: &str) -> Result<u32, String> {
     let is_digits = cell.bytes().all(|byte| byte.is_ascii_digit());
     match cell.parse() {
         Ok(seconds) if is_digits && seconds <= MAX_SECONDS => Ok(seconds),
-        _ => Err(format!(
-            "{} is not a whole number of seconds up to {MAX_SECONDS}",
-            shown(cell)
-        )),
+        _ => Err(format!("{} is not a whole number of seconds up to {MAX_SECONDS}", shown(cell))),
     }
 }
 
@@ -86,10 +72,9 @@ pub(super) fn read_increment(cell: &str) -> Result<u32, String> {
 /// `60/60` is first and further; `60` is both.
 pub(super) fn read_increments(cell: &str) -> Result<(u32, u32), String> {
     match cell.split_once('/') {
-        Some((first, further)) => Ok((
-            read_increment(first.trim())?,
-            read_increment(further.trim())?,
-        )),
+        Some((first, further)) => {
+            Ok((read_increment(first.trim())?, read_increment(further.trim())?))
+        }
         None => read_increment(cell).map(|seconds| (seconds, seconds)),
     }
 }
@@ -99,11 +84,7 @@ pub(super) fn read_time(cell: &str) -> Result<UnixMicros, String> {
     if let Ok(time) = cell.parse::<jiff::Timestamp>() {
         return Ok(UnixMicros(time.as_microsecond()));
     }
-    let date = if cell.len() == 10 {
-        cell.parse::<jiff::civil::Date>().ok()
-    } else {
-        None
-    };
+    let date = if cell.len() == 10 { cell.parse::<jiff::civil::Date>().ok() } else { None };
     date.and_then(|date| date.to_zoned(jiff::tz::TimeZone::UTC).ok())
         .map(|midnight| UnixMicros(midnight.timestamp().as_microsecond()))
         .ok_or_else(|| {
@@ -117,10 +98,6 @@ pub(super) fn read_time(cell: &str) -> Result<UnixMicros, String> {
 /// A cell as it can be shown: quoted, control characters visible, cut.
 pub(super) fn shown(cell: &str) -> String {
     let visible: String = cell.chars().take(40).flat_map(char::escape_debug).collect();
-    let rest = if cell.chars().nth(40).is_some() {
-        "…"
-    } else {
-        ""
-    };
+    let rest = if cell.chars().nth(40).is_some() { "…" } else { "" };
     format!("`{visible}{rest}`")
 }

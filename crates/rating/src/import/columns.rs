@@ -25,25 +25,9 @@ pub(super) enum Meaning {
 const SYNONYMS: &[(Meaning, &[&str])] = &[
     (
         Meaning::Prefix,
-        &[
-            "prefix",
-            "code",
-            "dial_code",
-            "dialcode",
-            "destination_code",
-            "dial_prefix",
-        ],
+        &["prefix", "code", "dial_code", "dialcode", "destination_code", "dial_prefix"],
     ),
-    (
-        Meaning::Name,
-        &[
-            "name",
-            "destination",
-            "destination_name",
-            "description",
-            "country",
-        ],
-    ),
+    (Meaning::Name, &["name", "destination", "destination_name", "description", "country"]),
     (
         Meaning::PerMinute,
         &[
@@ -69,13 +53,7 @@ const SYNONYMS: &[(Meaning, &[&str])] = &[
     ),
     (
         Meaning::Minimum,
-        &[
-            "minimum",
-            "minimum_s",
-            "minimum_seconds",
-            "minimum_duration",
-            "min_duration",
-        ],
+        &["minimum", "minimum_s", "minimum_seconds", "minimum_duration", "min_duration"],
     ),
     (
         Meaning::FirstIncrement,
@@ -100,24 +78,10 @@ const SYNONYMS: &[(Meaning, &[&str])] = &[
             "interval_n",
         ],
     ),
-    (
-        Meaning::Increments,
-        &[
-            "increments",
-            "billing_increment",
-            "billing_increments",
-            "billing",
-        ],
-    ),
+    (Meaning::Increments, &["increments", "billing_increment", "billing_increments", "billing"]),
     (
         Meaning::Effective,
-        &[
-            "effective",
-            "effective_date",
-            "effective_from",
-            "valid_from",
-            "start_date",
-        ],
+        &["effective", "effective_date", "effective_from", "valid_from", "start_date"],
     ),
 ];
 
@@ -134,11 +98,7 @@ pub(super) struct Columns {
 impl Columns {
     /// Reads the header, or says everything that is wrong with it.
     pub(super) fn from_header(line: u64, cells: &[&str]) -> Result<Columns, ImportError> {
-        let mut columns = Columns {
-            at: BTreeMap::new(),
-            names: Vec::new(),
-            ignored: Vec::new(),
-        };
+        let mut columns = Columns { at: BTreeMap::new(), names: Vec::new(), ignored: Vec::new() };
         let mut errors = Vec::new();
         for (position, cell) in cells.iter().enumerate() {
             columns.names.push((*cell).to_owned());
@@ -159,33 +119,19 @@ impl Columns {
             }
         }
         columns.ignored.retain(|name| !name.is_empty());
-        for (needed, name) in [
-            (Meaning::Prefix, "prefix"),
-            (Meaning::PerMinute, "per_minute"),
-        ] {
+        for (needed, name) in [(Meaning::Prefix, "prefix"), (Meaning::PerMinute, "per_minute")] {
             if !columns.at.contains_key(&needed) {
-                let found = cells
-                    .iter()
-                    .map(|cell| shown(cell))
-                    .collect::<Vec<_>>()
-                    .join(", ");
+                let found = cells.iter().map(|cell| shown(cell)).collect::<Vec<_>>().join(", ");
                 let message = format!("this column is missing; the header has {found}");
                 errors.push(error(line, name, message));
             }
         }
-        if errors.is_empty() {
-            Ok(columns)
-        } else {
-            Err(ImportError { errors })
-        }
+        if errors.is_empty() { Ok(columns) } else { Err(ImportError { errors }) }
     }
 
     /// The name of a column as the file has it, or its number.
     pub(super) fn name(&self, position: usize) -> String {
-        self.names
-            .get(position)
-            .cloned()
-            .unwrap_or_else(|| (position + 1).to_string())
+        self.names.get(position).cloned().unwrap_or_else(|| (position + 1).to_string())
     }
 }
 
@@ -197,8 +143,6 @@ fn meaning(header: &str) -> Option<Meaning> {
         Some(beginning) => name.starts_with(beginning),
         None => name == **pattern,
     };
-    let (known, _) = SYNONYMS
-        .iter()
-        .find(|(_, names)| names.iter().any(&is_called))?;
+    let (known, _) = SYNONYMS.iter().find(|(_, names)| names.iter().any(&is_called))?;
     Some(*known)
 }

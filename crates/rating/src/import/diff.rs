@@ -50,16 +50,9 @@ pub fn diff(old: &[RateRow], new: &[RateRow]) -> DeckDiff {
             Some(new_row) => report.bucket(old_row, new_row).push(change),
         }
     }
-    for (prefix, new_row) in after
-        .iter()
-        .filter(|(prefix, _)| !before.contains_key(*prefix))
-    {
+    for (prefix, new_row) in after.iter().filter(|(prefix, _)| !before.contains_key(*prefix)) {
         let new = Some((*new_row).clone());
-        report.added.push(DeckChange {
-            prefix: (*prefix).to_owned(),
-            old: None,
-            new,
-        });
+        report.added.push(DeckChange { prefix: (*prefix).to_owned(), old: None, new });
     }
     report
 }

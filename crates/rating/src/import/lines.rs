@@ -11,11 +11,7 @@ pub(super) struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     pub(super) fn new(file: &'a [u8]) -> Lines<'a> {
-        Lines {
-            file,
-            offset: 0,
-            line: 1,
-        }
+        Lines { file, offset: 0, line: 1 }
     }
 
     /// The line of the row that begins at `start` or after line ends there.
@@ -53,18 +49,11 @@ pub(super) fn delimiter(file: &[u8]) -> u8 {
         header.iter().filter(is_separator).count()
     };
     // Of equals the last wins, so the comma stands last.
-    [b'\t', b';', b',']
-        .into_iter()
-        .max_by_key(|separator| count(*separator))
-        .unwrap_or(b',')
+    [b'\t', b';', b','].into_iter().max_by_key(|separator| count(*separator)).unwrap_or(b',')
 }
 
 /// The cells as trimmed text, or the position of the one that is not text.
 pub(super) fn text_cells(record: &csv::ByteRecord) -> Result<Vec<&str>, usize> {
-    let text = |(position, cell)| {
-        std::str::from_utf8(cell)
-            .map(str::trim)
-            .map_err(|_| position)
-    };
+    let text = |(position, cell)| std::str::from_utf8(cell).map(str::trim).map_err(|_| position);
     record.iter().enumerate().map(text).collect()
 }

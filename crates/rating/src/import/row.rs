@@ -18,22 +18,13 @@ pub(super) fn read_row(
     cells: &[&str],
     defaults: &ImportDefaults,
 ) -> Result<RateRow, Vec<RowError>> {
-    let mut row = Row {
-        columns,
-        line,
-        cells,
-        errors: Vec::new(),
-    };
+    let mut row = Row { columns, line, cells, errors: Vec::new() };
     if cells.len() > columns.names.len()
         && cells[columns.names.len()..].iter().any(|c| !c.is_empty())
     {
-        let message = format!(
-            "{} cells, but the header has {} columns",
-            cells.len(),
-            columns.names.len()
-        );
-        row.errors
-            .push(error(line, &columns.name(columns.names.len()), message));
+        let message =
+            format!("{} cells, but the header has {} columns", cells.len(), columns.names.len());
+        row.errors.push(error(line, &columns.name(columns.names.len()), message));
     }
     let prefix = row.needed(Meaning::Prefix, read_prefix);
     let per_minute = row.needed(Meaning::PerMinute, read_price);
@@ -76,29 +67,20 @@ impl Row<'_> {
     fn needed<T>(&mut self, what: Meaning, read: fn(&str) -> Result<T, String>) -> Option<T> {
         let position = *self.columns.at.get(&what)?;
         let cell = self.cells.get(position).copied().unwrap_or_default();
-        let value = if cell.is_empty() {
-            Err("the cell is empty".to_owned())
-        } else {
-            read(cell)
-        };
+        let value = if cell.is_empty() { Err("the cell is empty".to_owned()) } else { read(cell) };
         self.keep(position, value)
     }
 
     fn optional<T>(&mut self, what: Meaning, read: fn(&str) -> Result<T, String>) -> Option<T> {
         let position = *self.columns.at.get(&what)?;
         let cell = self.cells.get(position).copied().unwrap_or_default();
-        if cell.is_empty() {
-            None
-        } else {
-            self.keep(position, read(cell))
-        }
+        if cell.is_empty() { None } else { self.keep(position, read(cell)) }
     }
 
     fn keep<T>(&mut self, position: usize, value: Result<T, String>) -> Option<T> {
         value
             .map_err(|message| {
-                self.errors
-                    .push(error(self.line, &self.columns.name(position), message));
+                self.errors.push(error(self.line, &self.columns.name(position), message));
             })
             .ok()
     }

@@ -31,9 +31,7 @@ const GLOBAL_NETWORK_DIGITS: usize = 8;
 /// there are older than the networks'.
 pub(super) fn of_global_network(number: E164) -> Option<DestinationClass> {
     let digits = number.digits();
-    let (_, class) = GLOBAL_NETWORKS
-        .iter()
-        .find(|(code, _)| digits.starts_with(code))?;
+    let (_, class) = GLOBAL_NETWORKS.iter().find(|(code, _)| digits.starts_with(code))?;
     (digits.len() >= GLOBAL_NETWORK_DIGITS).then_some(*class)
 }
 
@@ -52,11 +50,7 @@ pub(super) fn of_number(
     let region = region_of(home, parsed);
     // `Unknown` is what the library says of every number that is not valid.
     let kind = PHONE_NUMBER_UTIL.get_number_type(parsed);
-    let class = if region == Some(home) {
-        at_home(number, kind)
-    } else {
-        abroad(kind)
-    };
+    let class = if region == Some(home) { at_home(number, kind) } else { abroad(kind) };
     (class, region)
 }
 
@@ -69,9 +63,7 @@ pub(super) fn is_directory_code(number: E164) -> bool {
 /// The digits of a region's country code.
 pub fn country_code(region: Region) -> Option<String> {
     let region = rlibphonenumber::Region::from_code(region.as_str()).ok()?;
-    PHONE_NUMBER_UTIL
-        .get_country_code_for_region(region)
-        .map(|code| code.to_string())
+    PHONE_NUMBER_UTIL.get_country_code_for_region(region).map(|code| code.to_string())
 }
 
 /// The number's region; home if it is a number there: country codes are shared, and so are ranges
@@ -87,17 +79,11 @@ fn region_of(home: Region, parsed: &PhoneNumber) -> Option<Region> {
     if here.is_some_and(|region| is_at_home(&region)) {
         return Some(home);
     }
-    PHONE_NUMBER_UTIL
-        .get_region_for_number(parsed)
-        .map(to_region)
+    PHONE_NUMBER_UTIL.get_region_for_number(parsed).map(to_region)
 }
 
 fn to_region(region: rlibphonenumber::Region) -> Region {
-    region
-        .as_region_str()
-        .as_str()
-        .parse()
-        .unwrap_or(Region::GLOBAL)
+    region.as_region_str().as_str().parse().unwrap_or(Region::GLOBAL)
 }
 
 fn at_home(number: E164, kind: PhoneNumberType) -> DestinationClass {

@@ -43,10 +43,7 @@ const EMERGENCY_ANYWHERE: &[&str] = &["112"];
 /// the national ones.
 const FREE_CODES: &[(&str, &[&str])] = &[
     // Police, power cut, health; missing children, victims, children, Samaritans.
-    (
-        "GB",
-        &["101", "105", "111", "116000", "116006", "116111", "116123"],
-    ),
+    ("GB", &["101", "105", "111", "116000", "116006", "116111", "116123"]),
     ("IE", &["116000", "116006", "116111", "116123"]),
     // Missing children, medical service, children, Telefonseelsorge.
     ("DE", &["116000", "116117", "116111", "116123"]),
@@ -71,10 +68,7 @@ fn of_country(
     table: &[(&str, &'static [&'static str])],
     home: Region,
 ) -> Option<&'static [&'static str]> {
-    table
-        .iter()
-        .find(|(country, _)| *country == home.as_str())
-        .map(|(_, codes)| *codes)
+    table.iter().find(|(country, _)| *country == home.as_str()).map(|(_, codes)| *codes)
 }
 
 /// Prefixes that carriers' and regulators' warnings about revenue share fraud name again and again.

@@ -33,23 +33,20 @@ impl Dialled {
         if text.len() > MAX_LENGTH {
             return None;
         }
-        let (subscriber, parameters) = text
-            .split_once(';')
-            .map_or((text, None), |(s, p)| (s, Some(p)));
+        let (subscriber, parameters) =
+            text.split_once(';').map_or((text, None), |(s, p)| (s, Some(p)));
         let (is_global, digits) = read_digits(subscriber)?;
         let context = Context::parse(parameters)?;
         match (is_global, context) {
             (true, Context::Absent) => Some(Dialled::Global { digits }),
             // RFC 3966 §5.1.5: a global number has no context. Two readings are none.
             (true, _) => None,
-            (false, Context::Digits(context)) => Some(Dialled::Local {
-                digits,
-                context: Some(context),
-            }),
-            (false, Context::Absent | Context::Domain) => Some(Dialled::Local {
-                digits,
-                context: None,
-            }),
+            (false, Context::Digits(context)) => {
+                Some(Dialled::Local { digits, context: Some(context) })
+            }
+            (false, Context::Absent | Context::Domain) => {
+                Some(Dialled::Local { digits, context: None })
+            }
         }
     }
 }
@@ -98,7 +95,5 @@ fn read_digits(text: &str) -> Option<(bool, String)> {
 
 fn is_domain(text: &str) -> bool {
     !text.is_empty()
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
 }

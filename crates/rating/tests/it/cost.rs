@@ -85,13 +85,7 @@ fn what_cannot_be_charged() {
 #[test]
 fn slices_worked_by_hand() {
     fn check(got: Result<Slice, CostError>, talk_ms: u64, micros: i64) {
-        assert_eq!(
-            got,
-            Ok(Slice {
-                talk_ms,
-                amount: Money::from_micros(micros)
-            })
-        );
+        assert_eq!(got, Ok(Slice { talk_ms, amount: Money::from_micros(micros) }));
     }
     // By the second: exactly the default, then exactly the quantum.
     let by_second = rate(0, 60_000, 0, 1, 1);
@@ -113,11 +107,7 @@ fn slices_worked_by_hand() {
     let minimum = rate(0, 60_000, 45, 30, 6);
     check(first_slice(&minimum, 30_000), 42_000, 45_000);
     check(next_slice(&minimum, 42_000, 30_000), 72_000, 72_000);
-    check(
-        first_slice(&rate(0, 60_000, 120, 1, 1), 30_000),
-        120_000,
-        120_000,
-    );
+    check(first_slice(&rate(0, 60_000, 120, 1, 1), 30_000), 120_000, 120_000);
     // Nothing to pay is held as nothing.
     check(first_slice(&Rate::FREE, 30_000), 30_000, 0);
 }

@@ -10,19 +10,13 @@ fn row(prefix: &str, cents: i64, effective_s: i64) -> RateRow {
     RateRow {
         prefix: prefix.to_owned(),
         name: Arc::from(format!("to {prefix}")),
-        rate: Rate {
-            per_minute: Money::from_cents(cents),
-            ..Rate::FREE
-        },
+        rate: Rate { per_minute: Money::from_cents(cents), ..Rate::FREE },
         effective: UnixMicros::from_seconds(effective_s),
     }
 }
 
 fn deck(rows: &[(&str, i64, i64)]) -> RateDeck {
-    let rows = rows
-        .iter()
-        .map(|(prefix, cents, from)| row(prefix, *cents, *from))
-        .collect();
+    let rows = rows.iter().map(|(prefix, cents, from)| row(prefix, *cents, *from)).collect();
     RateDeck::from_rows(DeckId(7), rows).unwrap()
 }
 
@@ -42,11 +36,7 @@ fn the_longest_prefix_that_holds() {
     let check = |number: &str, at_s: i64, want: Option<(&str, i64)>| {
         let got = deck.lookup(number.parse().unwrap(), UnixMicros::from_seconds(at_s));
         let got = got.map(|row| (row.prefix.as_str(), row.rate.per_minute));
-        assert_eq!(
-            got,
-            want.map(|(p, cents)| (p, Money::from_cents(cents))),
-            "{number} at {at_s}"
-        );
+        assert_eq!(got, want.map(|(p, cents)| (p, Money::from_cents(cents))), "{number} at {at_s}");
     };
     check("+442079460000", 0, Some(("44", 1)));
     check("+447911123456", 0, Some(("447", 5)));
@@ -86,9 +76,7 @@ fn short_codes_have_no_prefix() {
     let deck = deck(&[("44", 1, 0), ("44118", 1, 0), ("1", 1, 0)]);
     let check = |dialled: &str, want: Option<i64>| {
         let called = numbering.classify(&DialPlan::default(), dialled);
-        let got = deck
-            .rate_for(&called, UnixMicros(0))
-            .map(|(rate, _)| rate.per_minute);
+        let got = deck.rate_for(&called, UnixMicros(0)).map(|(rate, _)| rate.per_minute);
         assert_eq!(got, want.map(Money::from_cents), "{dialled}");
     };
     check("999", Some(0));
@@ -106,10 +94,7 @@ fn refuses_rows_that_cannot_be_charged() {
         assert_eq!(RateDeck::from_rows(DeckId(1), rows).unwrap_err(), want);
     }
     for bad in ["", "0", "044", "+44", "44x", "1234567890123456"] {
-        check(
-            vec![row("44", 1, 0), row(bad, 1, 0)],
-            DeckError::BadPrefix(bad.to_owned()),
-        );
+        check(vec![row("44", 1, 0), row(bad, 1, 0)], DeckError::BadPrefix(bad.to_owned()));
     }
     let changed = |change: fn(&mut Rate)| {
         let mut bad = row("44", 1, 0);
@@ -117,38 +102,20 @@ fn refuses_rows_that_cannot_be_charged() {
         vec![row("1", 1, 0), bad]
     };
     let prefix = || "44".to_owned();
-    check(
-        changed(|rate| rate.first_increment_s = 0),
-        DeckError::ZeroIncrement(prefix()),
-    );
-    check(
-        changed(|rate| rate.increment_s = 0),
-        DeckError::ZeroIncrement(prefix()),
-    );
-    check(
-        changed(|r| r.per_minute = Money::from_micros(-1)),
-        DeckError::NegativePrice(prefix()),
-    );
-    check(
-        changed(|r| r.connect_fee = Money::from_micros(-1)),
-        DeckError::NegativePrice(prefix()),
-    );
+    check(changed(|rate| rate.first_increment_s = 0), DeckError::ZeroIncrement(prefix()));
+    check(changed(|rate| rate.increment_s = 0), DeckError::ZeroIncrement(prefix()));
+    check(changed(|r| r.per_minute = Money::from_micros(-1)), DeckError::NegativePrice(prefix()));
+    check(changed(|r| r.connect_fee = Money::from_micros(-1)), DeckError::NegativePrice(prefix()));
     check(
         vec![row("44", 1, 5), row("1", 1, 5), row("44", 2, 5)],
-        DeckError::Duplicate {
-            prefix: prefix(),
-            effective: UnixMicros::from_seconds(5),
-        },
+        DeckError::Duplicate { prefix: prefix(), effective: UnixMicros::from_seconds(5) },
     );
     assert!(RateDeck::from_rows(DeckId(1), vec![row("44", 1, 5), row("44", 2, 6)]).is_ok());
 }
 
 #[test]
 fn errors_name_the_prefix() {
-    let duplicate = DeckError::Duplicate {
-        prefix: "44".to_owned(),
-        effective: UnixMicros(0),
-    };
+    let duplicate = DeckError::Duplicate { prefix: "44".to_owned(), effective: UnixMicros(0) };
     assert_eq!(
         duplicate.to_string(),
         "prefix 44: two rows are effective from 1970-01-01T00:00:00.000Z"

@@ -10,20 +10,14 @@ const DEMO: &[u8] = include_bytes!("../../data/demo_deck.csv");
 const RETAIL: &[u8] = include_bytes!("caribbeano_2018_excerpt.csv");
 
 fn read(file: &str) -> Vec<RateRow> {
-    import(file.as_bytes(), &ImportDefaults::default())
-        .unwrap()
-        .rows
+    import(file.as_bytes(), &ImportDefaults::default()).unwrap().rows
 }
 
 /// The errors of a file as `line column: message`.
 #[track_caller]
 fn refuse(file: impl AsRef<[u8]>) -> Vec<String> {
     let error = import(file.as_ref(), &ImportDefaults::default()).unwrap_err();
-    let shown = |RowError {
-                     row,
-                     column,
-                     message,
-                 }: &RowError| format!("{row} {column}: {message}");
+    let shown = |RowError { row, column, message }: &RowError| format!("{row} {column}: {message}");
     error.errors.iter().map(shown).collect()
 }
 
@@ -45,16 +39,10 @@ fn reads_every_column() {
          +33,\"France, mobile\",1,0,0,60,60,2026-11-22T08:41:03.25+01:00\n",
     );
     assert_eq!(rows.len(), 2);
-    assert_eq!(
-        (rows[0].prefix.as_str(), &*rows[0].name),
-        ("44", "United Kingdom")
-    );
+    assert_eq!((rows[0].prefix.as_str(), &*rows[0].name), ("44", "United Kingdom"));
     assert_eq!(rows[0].rate, rate(50_000, 12_500, 10, 30, 6));
     assert_eq!(rows[0].effective.to_string(), "2026-11-22T00:00:00.000Z");
-    assert_eq!(
-        (rows[1].prefix.as_str(), &*rows[1].name),
-        ("33", "France, mobile")
-    );
+    assert_eq!((rows[1].prefix.as_str(), &*rows[1].name), ("33", "France, mobile"));
     assert_eq!(rows[1].rate, rate(0, 1_000_000, 0, 60, 60));
     assert_eq!(rows[1].effective.to_string(), "2026-11-22T07:41:03.250Z");
 }
@@ -79,37 +67,15 @@ fn fills_in_what_is_missing() {
     assert_eq!(only(&format!("{header}44,0.01\n")), row);
     // A lone increment is the first one as well.
     let increments = |file: &str| {
-        let Rate {
-            first_increment_s,
-            increment_s,
-            ..
-        } = only(file).rate;
+        let Rate { first_increment_s, increment_s, .. } = only(file).rate;
         (first_increment_s, increment_s)
     };
-    assert_eq!(
-        increments("prefix,per_minute,increment\n44,1,60\n"),
-        (60, 60)
-    );
-    assert_eq!(
-        increments("prefix,per_minute,increment\n44,1,60/1\n"),
-        (60, 1)
-    );
-    assert_eq!(
-        increments("prefix,per_minute,increments\n44,1,60/60\n"),
-        (60, 60)
-    );
-    assert_eq!(
-        increments("prefix,per_minute,Billing Increment\n44,1,30 / 6\n"),
-        (30, 6)
-    );
-    assert_eq!(
-        increments("prefix,per_minute,first_increment\n44,1,60\n"),
-        (60, 6)
-    );
-    assert_eq!(
-        increments("prefix,per_minute,increment,first increment\n44,1,6,18\n"),
-        (18, 6)
-    );
+    assert_eq!(increments("prefix,per_minute,increment\n44,1,60\n"), (60, 60));
+    assert_eq!(increments("prefix,per_minute,increment\n44,1,60/1\n"), (60, 1));
+    assert_eq!(increments("prefix,per_minute,increments\n44,1,60/60\n"), (60, 60));
+    assert_eq!(increments("prefix,per_minute,Billing Increment\n44,1,30 / 6\n"), (30, 6));
+    assert_eq!(increments("prefix,per_minute,first_increment\n44,1,60\n"), (60, 6));
+    assert_eq!(increments("prefix,per_minute,increment,first increment\n44,1,6,18\n"), (18, 6));
 }
 
 #[test]
@@ -141,14 +107,8 @@ fn says_what_it_left_out() {
         assert_eq!(imported.ignored_columns, want, "{file}");
     };
     check("prefix,per_minute\n44,1\n", &[]);
-    check(
-        "prefix,per_minute,Zone,comment\n44,1,a,b\n",
-        &["Zone", "comment"],
-    );
-    check(
-        "prefix,name,country,per_minute,\n44,UK,GB,1,\n",
-        &["country"],
-    );
+    check("prefix,per_minute,Zone,comment\n44,1,a,b\n", &["Zone", "comment"]);
+    check("prefix,name,country,per_minute,\n44,UK,GB,1,\n", &["country"]);
 }
 
 #[test]
@@ -227,13 +187,7 @@ fn refuses_files_that_are_no_decks() {
         ["2 name: the cell is not UTF-8 text"]
     );
     let long = format!("prefix,name,per_minute\n44,{},1\n", "x".repeat(201));
-    assert_eq!(
-        refuse(&long),
-        [format!(
-            "2 name: `{}…` is longer than 200 bytes",
-            "x".repeat(40)
-        )]
-    );
+    assert_eq!(refuse(&long), [format!("2 name: `{}…` is longer than 200 bytes", "x".repeat(40))]);
 }
 
 #[test]
@@ -252,13 +206,7 @@ fn reads_a_real_retail_deck() {
     let imported = import(RETAIL, &ImportDefaults::default()).unwrap();
     assert_eq!(imported.rows.len(), 18);
     assert_eq!(imported.ignored_columns, ["increment_rate", "period"]);
-    let find = |prefix: &str| {
-        imported
-            .rows
-            .iter()
-            .find(|row| row.prefix == prefix)
-            .unwrap()
-    };
+    let find = |prefix: &str| imported.rows.iter().find(|row| row.prefix == prefix).unwrap();
     assert_eq!(find("93").rate, rate(0, 450_000, 0, 1, 1));
     assert_eq!(&*find("50322010").name, "El Salvador,Cte");
     assert_eq!(find("259").rate.per_minute, Money::from_cents(116));
@@ -280,10 +228,7 @@ fn the_demo_deck_prices_the_world() {
             continue; // Withdrawn, class `Invalid`.
         }
         let number = E164::from_digits(&format!("{code}2345678")).unwrap();
-        assert!(
-            deck.lookup(number, UnixMicros(0)).is_some(),
-            "no price for +{code}"
-        );
+        assert!(deck.lookup(number, UnixMicros(0)).is_some(), "no price for +{code}");
     }
 }
 
@@ -295,104 +240,25 @@ fn the_demo_deck_prices_each_class_like_its_class() {
         let called = numbering.classify(&DialPlan::default(), dialled);
         assert_eq!(called.destination.class, class, "{dialled}");
         let (rate, row) = deck.rate_for(&called, UnixMicros(0)).unwrap();
-        assert_eq!(
-            rate.per_minute,
-            Money::from_micros(want_micros),
-            "{dialled}"
-        );
+        assert_eq!(rate.per_minute, Money::from_micros(want_micros), "{dialled}");
         assert_eq!(row.map_or("", |row| &row.name), name, "{dialled}");
     };
     check("999", DestinationClass::Emergency, 0, "");
-    check(
-        "08001111111",
-        DestinationClass::Freephone,
-        0,
-        "United Kingdom freephone",
-    );
-    check(
-        "02079460000",
-        DestinationClass::NationalFixed,
-        10_000,
-        "United Kingdom",
-    );
-    check(
-        "07400123456",
-        DestinationClass::NationalMobile,
-        30_000,
-        "United Kingdom mobile",
-    );
-    check(
-        "07624123456",
-        DestinationClass::International,
-        120_000,
-        "Isle of Man mobile",
-    );
-    check(
-        "07797712345",
-        DestinationClass::International,
-        140_000,
-        "Jersey mobile",
-    );
-    check(
-        "07911123456",
-        DestinationClass::International,
-        140_000,
-        "Guernsey mobile",
-    );
-    check(
-        "08701234567",
-        DestinationClass::NationalService,
-        80_000,
-        "United Kingdom service 0870",
-    );
-    check(
-        "07012345678",
-        DestinationClass::Personal,
-        120_000,
-        "United Kingdom personal",
-    );
-    check(
-        "07640123456",
-        DestinationClass::Pager,
-        350_000,
-        "United Kingdom pager",
-    );
-    check(
-        "09098790000",
-        DestinationClass::Premium,
-        1_530_000,
-        "United Kingdom premium rate",
-    );
-    check(
-        "+12025550143",
-        DestinationClass::International,
-        11_000,
-        "United States and Canada",
-    );
-    check(
-        "+18764521234",
-        DestinationClass::International,
-        250_000,
-        "Jamaica",
-    );
-    check(
-        "+37125123456",
-        DestinationClass::International,
-        75_000,
-        "Latvia mobile",
-    );
-    check(
-        "+37190012345",
-        DestinationClass::InternationalPremium,
-        2_200_000,
-        "Latvia premium rate",
-    );
-    check(
-        "+881612345678",
-        DestinationClass::Satellite,
-        3_600_000,
-        "Iridium",
-    );
+    check("08001111111", DestinationClass::Freephone, 0, "United Kingdom freephone");
+    check("02079460000", DestinationClass::NationalFixed, 10_000, "United Kingdom");
+    check("07400123456", DestinationClass::NationalMobile, 30_000, "United Kingdom mobile");
+    check("07624123456", DestinationClass::International, 120_000, "Isle of Man mobile");
+    check("07797712345", DestinationClass::International, 140_000, "Jersey mobile");
+    check("07911123456", DestinationClass::International, 140_000, "Guernsey mobile");
+    check("08701234567", DestinationClass::NationalService, 80_000, "United Kingdom service 0870");
+    check("07012345678", DestinationClass::Personal, 120_000, "United Kingdom personal");
+    check("07640123456", DestinationClass::Pager, 350_000, "United Kingdom pager");
+    check("09098790000", DestinationClass::Premium, 1_530_000, "United Kingdom premium rate");
+    check("+12025550143", DestinationClass::International, 11_000, "United States and Canada");
+    check("+18764521234", DestinationClass::International, 250_000, "Jamaica");
+    check("+37125123456", DestinationClass::International, 75_000, "Latvia mobile");
+    check("+37190012345", DestinationClass::InternationalPremium, 2_200_000, "Latvia premium rate");
+    check("+881612345678", DestinationClass::Satellite, 3_600_000, "Iridium");
     check(
         "+979123456789",
         DestinationClass::InternationalPremium,
@@ -413,11 +279,7 @@ fn the_demo_deck_knows_the_islands() {
         if destination.class == DestinationClass::International {
             islands += 1;
             let row = deck.lookup(number, UnixMicros(0)).unwrap();
-            assert!(
-                row.rate.per_minute >= Money::from_cents(12),
-                "{number} as {}",
-                row.name
-            );
+            assert!(row.rate.per_minute >= Money::from_cents(12), "{number} as {}", row.name);
         }
     }
     assert!(islands > 50, "{islands}");
@@ -440,10 +302,7 @@ fn shows_what_an_import_would_change() {
     );
     let report = diff(&old, &new);
     let prefixes = |changes: &[rating::DeckChange]| {
-        changes
-            .iter()
-            .map(|change| change.prefix.clone())
-            .collect::<Vec<_>>()
+        changes.iter().map(|change| change.prefix.clone()).collect::<Vec<_>>()
     };
     assert_eq!(prefixes(&report.added), ["10"]);
     assert_eq!(prefixes(&report.removed), ["9"]);
@@ -455,10 +314,7 @@ fn shows_what_an_import_would_change() {
     let per_minute = |row: &Option<RateRow>| row.as_ref().map(|row| row.rate.per_minute);
     assert_eq!(per_minute(&dearer.old), Some(Money::from_units(1)));
     assert_eq!(per_minute(&dearer.new), Some(Money::from_units(2)));
-    assert_eq!(
-        (&report.added[0].old, &report.removed[0].new),
-        (&None, &None)
-    );
+    assert_eq!((&report.added[0].old, &report.removed[0].new), (&None, &None));
     assert_eq!(diff(&old, &old).unchanged, 9);
     assert_eq!(diff(&[], &old).added.len(), 9);
 }

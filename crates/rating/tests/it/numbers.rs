@@ -28,10 +28,7 @@ fn check(plan: &DialPlan, dialled: &str, want: (DestinationClass, &str, &str)) {
         (None, None) => String::new(),
         both => panic!("{dialled}: short code and number {both:?}"),
     };
-    let region = called
-        .destination
-        .region
-        .map_or(String::new(), |r| r.to_string());
+    let region = called.destination.region.map_or(String::new(), |r| r.to_string());
     let got = (called.destination.class, number.as_str(), region.as_str());
     assert_eq!(got, want, "{dialled}");
     assert_eq!(called.destination.tier, None, "{dialled}");
@@ -79,12 +76,7 @@ fn classes_abroad() {
     check("+37125123456", International, "+37125123456", "LV");
     check("+37190012345", InternationalPremium, "+37190012345", "LV");
     check("+37080812345", InternationalPremium, "+37080812345", "LT");
-    check(
-        "+4970012345678",
-        InternationalPremium,
-        "+4970012345678",
-        "DE",
-    );
+    check("+4970012345678", InternationalPremium, "+4970012345678", "DE");
     check("+41740123456", InternationalPremium, "+41740123456", "CH");
     check("+19005551234", InternationalPremium, "+19005551234", "US");
     // Ten digits after 1 are not one country.
@@ -101,12 +93,7 @@ fn classes_abroad() {
     check("+88216512345678", Satellite, "+88216512345678", "XG");
     check("+882342123456", Satellite, "+882342123456", "XG");
     check("+883510012345", Satellite, "+883510012345", "XG");
-    check(
-        "+878101234567890",
-        InternationalPremium,
-        "+878101234567890",
-        "XG",
-    );
+    check("+878101234567890", InternationalPremium, "+878101234567890", "XG");
     check("+979123456789", InternationalPremium, "+979123456789", "XG");
     check("+80812345678", InternationalPremium, "+80812345678", "XG");
     check("+80012345678", International, "+80012345678", "XG");
@@ -139,14 +126,8 @@ fn every_spelling_of_the_wire() {
     check("79460000;phone-context=+4420", london);
     check("7946-0000;PHONE-CONTEXT=+44-20", london);
     check("02079460000;phone-context=example.com", london);
-    check(
-        "0612345678;phone-context=+33",
-        (International, "+33612345678", "FR"),
-    );
-    check(
-        "8764521234;phone-context=+1",
-        (International, "+18764521234", "JM"),
-    );
+    check("0612345678;phone-context=+33", (International, "+33612345678", "FR"));
+    check("8764521234;phone-context=+1", (International, "+18764521234", "JM"));
     // Parameters behind the number are neither rated nor sent.
     check("+442079460000;ext=1234", london);
     check("+442079460000;isub=1234", london);
@@ -187,14 +168,8 @@ fn every_spelling_of_the_wire() {
 #[test]
 fn emergency_is_an_exact_match() {
     let gb = DialPlan::default();
-    let desk = DialPlan {
-        outside_line: Some('9'),
-        ..plan("GB", "0", "00")
-    };
-    let reading = DialPlan {
-        area_code: Some("118".to_owned()),
-        ..desk.clone()
-    };
+    let desk = DialPlan { outside_line: Some('9'), ..plan("GB", "0", "00") };
+    let reading = DialPlan { area_code: Some("118".to_owned()), ..desk.clone() };
     let emergency = |code| (Emergency, code, "GB");
     check(&gb, "999", emergency("999"));
     check(&gb, "112", emergency("112"));
@@ -238,10 +213,7 @@ fn emergency_is_an_exact_match() {
 #[test]
 fn short_codes_stand_before_numbers() {
     let gb = DialPlan::default();
-    let desk = DialPlan {
-        outside_line: Some('9'),
-        ..plan("GB", "0", "00")
-    };
+    let desk = DialPlan { outside_line: Some('9'), ..plan("GB", "0", "00") };
     check(&gb, "118118", (NationalService, "118118", "GB"));
     check(&desk, "9118500", (NationalService, "118500", "GB"));
     check(&gb, "111", (Freephone, "111", "GB"));
@@ -271,42 +243,23 @@ fn the_dial_plan_of_an_office() {
     check("+441344400999", bracknell);
     check("90033612345678", (International, "+33612345678", "FR"));
     // The outside line belongs to what is dialled here, not to another context.
-    check(
-        "9001234567;phone-context=+49",
-        (InternationalPremium, "+499001234567", "DE"),
-    );
+    check("9001234567;phone-context=+49", (InternationalPremium, "+499001234567", "DE"));
 }
 
 #[test]
 fn other_homes() {
     let de = plan("DE", "0", "00");
     check(&de, "030123456", (NationalFixed, "+4930123456", "DE"));
-    check(
-        &de,
-        "015112345678",
-        (NationalMobile, "+4915112345678", "DE"),
-    );
+    check(&de, "015112345678", (NationalMobile, "+4915112345678", "DE"));
     check(&de, "09001234567", (Premium, "+499001234567", "DE"));
     check(&de, "01805123456", (NationalService, "+491805123456", "DE"));
     check(&de, "08001234567", (Freephone, "+498001234567", "DE"));
     check(&de, "110", (Emergency, "110", "DE"));
     check(&de, "112", (Emergency, "112", "DE"));
     check(&de, "116117", (Freephone, "116117", "DE"));
-    check(
-        &de,
-        "00442079460000",
-        (International, "+442079460000", "GB"),
-    );
-    check(
-        &de,
-        "00447012345678",
-        (InternationalPremium, "+447012345678", "GB"),
-    );
-    check(
-        &de,
-        "00448451234567",
-        (InternationalPremium, "+448451234567", "GB"),
-    );
+    check(&de, "00442079460000", (International, "+442079460000", "GB"));
+    check(&de, "00447012345678", (InternationalPremium, "+447012345678", "GB"));
+    check(&de, "00448451234567", (InternationalPremium, "+448451234567", "GB"));
 
     let us = plan("US", "1", "011");
     check(&us, "2025550143", (NationalFixed, "+12025550143", "US"));
@@ -319,16 +272,9 @@ fn other_homes() {
     check(&us, "01137125123456", (International, "+37125123456", "LV"));
     check(&us, "911", (Emergency, "911", "US"));
     check(&us, "118118", (Invalid, "", ""));
-    let new_york = DialPlan {
-        area_code: Some("212".to_owned()),
-        ..us
-    };
+    let new_york = DialPlan { area_code: Some("212".to_owned()), ..us };
     check(&new_york, "7365000", (NationalFixed, "+12127365000", "US"));
-    check(
-        &new_york,
-        "2025550143",
-        (NationalFixed, "+12025550143", "US"),
-    );
+    check(&new_york, "2025550143", (NationalFixed, "+12025550143", "US"));
 
     // Freephone within +1 is everybody's.
     let ca = plan("CA", "1", "011");
@@ -349,11 +295,7 @@ fn other_homes() {
 
     // A home that nobody numbers: international calls still work.
     let nowhere = plan("XX", "0", "00");
-    check(
-        &nowhere,
-        "00442079460000",
-        (International, "+442079460000", "GB"),
-    );
+    check(&nowhere, "00442079460000", (International, "+442079460000", "GB"));
     check(&nowhere, "02079460000", (Invalid, "", ""));
     check(&nowhere, "112", (Emergency, "112", "XX"));
 }
@@ -365,16 +307,10 @@ fn support_is_a_code_or_a_number() {
         ..NumberingConfig::default()
     };
     let numbering = Numbering::new(&config).unwrap();
-    let desk = DialPlan {
-        outside_line: Some('9'),
-        ..DialPlan::default()
-    };
+    let desk = DialPlan { outside_line: Some('9'), ..DialPlan::default() };
     let check = |plan: &DialPlan, dialled: &str, class, code: Option<&str>| {
         let called = numbering.classify(plan, dialled);
-        assert_eq!(
-            (called.destination.class, called.short_code.as_deref()),
-            (class, code)
-        );
+        assert_eq!((called.destination.class, called.short_code.as_deref()), (class, code));
     };
     check(&desk, "151", Support, Some("151"));
     check(&desk, "9151", Support, Some("151"));
@@ -384,10 +320,7 @@ fn support_is_a_code_or_a_number() {
     check(&desk, "+443334440000", Support, None);
     check(&desk, "03334440001", NationalFixed, None);
     // An emergency code stays one, even when someone configures it as support.
-    let config = NumberingConfig {
-        support: vec!["999".to_owned()],
-        ..NumberingConfig::default()
-    };
+    let config = NumberingConfig { support: vec!["999".to_owned()], ..NumberingConfig::default() };
     let called = Numbering::new(&config).unwrap().classify(&desk, "999");
     assert_eq!(called.destination.class, Emergency);
 }
@@ -429,24 +362,15 @@ fn refuses_a_bad_configuration() {
     let default = NumberingConfig::default;
     let list = |text: &str| vec![text.to_owned()];
     for bad in ["", "9", "99x", "+999", "123456789"] {
-        let config = NumberingConfig {
-            emergency: list(bad),
-            ..default()
-        };
+        let config = NumberingConfig { emergency: list(bad), ..default() };
         check(config, NumberingError::Emergency(bad.to_owned()));
     }
     for bad in ["", "1", "support", "+0441", "1234567890123456"] {
-        let config = NumberingConfig {
-            support: list(bad),
-            ..default()
-        };
+        let config = NumberingConfig { support: list(bad), ..default() };
         check(config, NumberingError::Support(bad.to_owned()));
     }
     for bad in ["", "+371", "0371", "37x", "1234567890123456"] {
-        let config = NumberingConfig {
-            hotspots: list(bad),
-            ..default()
-        };
+        let config = NumberingConfig { hotspots: list(bad), ..default() };
         check(config, NumberingError::Hotspot(bad.to_owned()));
     }
 }
@@ -456,13 +380,7 @@ fn defaults_are_distinct() {
     let hotspots = NumberingConfig::default().hotspots;
     for (position, prefix) in hotspots.iter().enumerate() {
         assert!(E164::from_digits(prefix).is_ok(), "{prefix}");
-        assert!(
-            !hotspots[..position].contains(prefix),
-            "{prefix} stands twice"
-        );
+        assert!(!hotspots[..position].contains(prefix), "{prefix} stands twice");
     }
-    assert_eq!(
-        NumberingConfig::default().emergency,
-        ["999", "112", "18000"]
-    );
+    assert_eq!(NumberingConfig::default().emergency, ["999", "112", "18000"]);
 }

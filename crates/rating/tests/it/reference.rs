@@ -63,9 +63,7 @@ fn classes_agree_with_the_reference() {
     let mut valid = 0;
     for row in REFERENCE.lines().filter(|row| row.starts_with("\t+")) {
         let want: Vec<&str> = row.split('\t').collect();
-        let got = numbering
-            .classify(&DialPlan::default(), want[1])
-            .destination;
+        let got = numbering.classify(&DialPlan::default(), want[1]).destination;
         if got.region == Some(types::Region::GLOBAL) {
             continue;
         }
@@ -76,10 +74,8 @@ fn classes_agree_with_the_reference() {
         valid += 1;
         let region = got.region.map(|r| r.to_string());
         assert_eq!(region.as_deref(), Some(want[4]), "{row}");
-        let is_dear = matches!(
-            want[5],
-            "PREMIUM_RATE" | "SHARED_COST" | "PERSONAL_NUMBER" | "PAGER"
-        );
+        let is_dear =
+            matches!(want[5], "PREMIUM_RATE" | "SHARED_COST" | "PERSONAL_NUMBER" | "PAGER");
         let class = match (want[4], want[5], is_dear) {
             ("GB", "PREMIUM_RATE", _) => {
                 assert!(
@@ -125,9 +121,7 @@ fn british_blocks_agree_with_ofcom() {
             ("special", _) => DestinationClass::NationalFixed,
             other => panic!("{other:?} is no category"),
         };
-        let got = numbering
-            .classify(&DialPlan::default(), &dialled)
-            .destination;
+        let got = numbering.classify(&DialPlan::default(), &dialled).destination;
         // Blocks of Jersey and Guernsey lie between the mobiles.
         if got.region != Some(types::Region::GB) && want == DestinationClass::NationalMobile {
             assert_eq!(got.class, DestinationClass::International, "{row}");

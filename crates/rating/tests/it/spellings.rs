@@ -30,11 +30,7 @@ fn homes() -> Vec<(DialPlan, &'static str, &'static str)> {
 fn a_number() -> impl Strategy<Value = (DialPlan, String, String)> {
     (0..homes().len()).prop_flat_map(|row| {
         let (plan, country_code, pattern) = homes().swap_remove(row);
-        (
-            Just(plan),
-            Just(country_code.to_owned()),
-            pattern.prop_map(String::from),
-        )
+        (Just(plan), Just(country_code.to_owned()), pattern.prop_map(String::from))
     })
 }
 
@@ -43,11 +39,7 @@ fn separated(digits: &str, bits: u64) -> String {
     let separator = |position: usize| {
         ["", "-", ".", " ", "(", ")"][(bits >> (position % 16 * 4) & 15) as usize % 6]
     };
-    digits
-        .chars()
-        .enumerate()
-        .map(|(position, c)| format!("{c}{}", separator(position)))
-        .collect()
+    digits.chars().enumerate().map(|(position, c)| format!("{c}{}", separator(position))).collect()
 }
 
 proptest! {
