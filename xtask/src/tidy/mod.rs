@@ -9,9 +9,11 @@ use anyhow::{Result, anyhow};
 use crate::docs;
 use crate::shell_out::{cargo, quiet, works};
 
+type Check = fn() -> Result<()>;
+
 /// Runs every check; all complaints together are the error.
 pub fn run() -> Result<usize> {
-    let checks: [(&str, fn() -> Result<()>); 8] = [
+    let checks: [(&str, Check); 8] = [
         ("fmt", fmt),
         ("walls", walls::check),
         ("purity", purity::check),
