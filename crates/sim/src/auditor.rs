@@ -437,6 +437,11 @@ impl Auditor {
             );
         }
         let wall = instant.wall;
+        for hold in self.kept.holds.values().cloned().collect::<Vec<_>>() {
+            if matches!(hold.state, types::HoldState::Answered(at) if at > wall) {
+                self.blame(now, format!("the clock starts before the answer of {}", hold.decision));
+            }
+        }
         let ago = |hours: i64| UnixMicros(wall.0 - hours * 3_600_000_000);
         for id in self.accounts.keys().copied().collect::<Vec<_>>() {
             let Some(usage) = node.engine().usage(instant, id) else { continue };

@@ -5,7 +5,8 @@ use types::cdr::Direction;
 use types::decision::Outcome;
 use types::record::Spending;
 use types::{
-    AccountId, Cdr, DecisionId, DestinationClass, Fact, Money, Record, Region, UnixMicros,
+    AccountId, Cdr, DecisionId, DestinationClass, Fact, HoldState, Money, Record, Region,
+    UnixMicros,
 };
 
 use crate::queries::Problem;
@@ -85,7 +86,11 @@ pub fn country_called(cdr: &Cdr) -> Option<(AccountId, Region)> {
 pub fn newest(record: &Record) -> (DecisionId, UnixMicros) {
     let none = (DecisionId(0), UnixMicros(i64::MIN));
     match record {
-        Record::Hold(hold) => (hold.decision, hold.started),
+        Record::Hold(hold) => match hold.state {
+            HoldState::Pending => (hold.decision, hold.started),
+            // The clock must not start before an answer that is on record: talk would be unpaid.
+            HoldState::Answered(at) => (hold.decision, hold.started.max(at)),
+        },
         Record::HoldClosed(id) => (*id, none.1),
         Record::Cdr(cdr) => (cdr.decision, cdr.ended),
         Record::Transfer(transfer) => (transfer.decision, transfer.at),
