@@ -1,6 +1,8 @@
 //! Every scenario of `scenarios/` is played and compared with its golden story. `UPDATE_GOLDEN=1 cargo test -p sim`
 //! writes the stories anew; look at the difference before you commit it.
 
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
