@@ -26,6 +26,10 @@ impl Guard {
             .append(true)
             .open(log)
             .with_context(|| format!("cannot write {}", log.display()))?;
+        // SAFETY: prctl is async-signal-safe and touches nothing of ours. The child goes when we are killed.
+        unsafe {
+            command.pre_exec(|| Ok(nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?));
+        }
         let child = command
             .stdin(Stdio::null())
             .stdout(out.try_clone()?)

@@ -73,7 +73,7 @@ fn hold(phone: &mut Pjsua) -> Result<()> {
         let held = phone.expect("held", &[])?;
         match held["status"].as_u64() {
             Some(200) => return Ok(()),
-            Some(491) => {}
+            Some(491) => crate::process::pause(200),
             _ => anyhow::bail!("hold got {held}"),
         }
     }
