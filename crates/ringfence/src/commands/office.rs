@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use engine::{Engine, EngineConfig};
 use serde_json::Value;
 use store::{Backend, Batch, SnapshotWindow, SqliteStore};
-use types::{Now, Tick};
+use types::{Now, Tick, UnixMicros};
 
 use crate::change::{self, Change, Executor};
 use crate::config::Config;
@@ -109,6 +109,8 @@ impl Executor for Direct {
             let done = self.engine.command(self.now, command)?;
             records.extend(done.records);
             messages.push(done.message);
+            // No two at the same instant: the store tells equal facts by their time.
+            self.now.wall = UnixMicros(self.now.wall.0.saturating_add(1));
         }
         // One transaction: all or nothing.
         let batch = Batch { ticket: 1, records };
