@@ -61,6 +61,8 @@ pub struct Auditor {
     prices: Prices,
     accounts: BTreeMap<AccountId, Account>,
     trunks: BTreeMap<TrunkId, Trunk>,
+    /// Accounts, trunks and decks in the order in which they became durable.
+    kept_settings: Vec<Record>,
     asked: Books,
     kept: Books,
     legs: Legs,
@@ -91,7 +93,7 @@ pub struct Auditor {
 impl Auditor {
     /// An auditor who knows what the store begins with.
     pub fn new(records: &[Record]) -> Auditor {
-        let mut auditor = Auditor::default();
+        let mut auditor = Auditor { kept_settings: records.to_vec(), ..Auditor::default() };
         records.iter().for_each(|record| auditor.learn(record));
         auditor
     }
@@ -116,6 +118,7 @@ impl Auditor {
         self.asked.cdrs.values().rfind(|cdr| cdr.line == Some(line))
     }
 
+    /// What is asked for holds at once; after a crash only what is durable does.
     fn learn(&mut self, record: &Record) {
         match record {
             Record::Account(account) => {
@@ -167,6 +170,9 @@ impl Auditor {
                     .push(format!("a CDR {decision} was written that the node never asked for"));
             }
             self.kept.apply(record);
+            if matches!(record, Record::Account(_) | Record::Trunk(_) | Record::Deck(_)) {
+                self.kept_settings.push(record.clone());
+            }
         }
     }
 
@@ -192,6 +198,9 @@ impl Auditor {
         self.crashes.push(now);
         self.legs.forget(&self.kept);
         self.asked = self.kept.clone();
+        for record in self.kept_settings.clone() {
+            self.learn(&record);
+        }
         let open: Vec<DecisionId> = self.kept.holds.keys().copied().collect();
         self.interrupted.extend(open.into_iter().map(|decision| (decision, ())));
         self.recovering.clear();
