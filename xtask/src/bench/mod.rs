@@ -168,9 +168,9 @@ impl Server {
                 let mut ringfence = Ringfence::prepare(setup)?;
                 ringfence.add_trunk("carrier", carrier_address, &[])?;
                 ringfence.import_lines((0..users).map(|index| {
-                    (format!("bench{}", index / 100), user(index), secret().to_owned())
+                    (format!("bench{}", index / 1_000), user(index), secret().to_owned())
                 }))?;
-                for account in 0..users.div_ceil(100) {
+                for account in 0..users.div_ceil(1_000) {
                     ringfence.lift_limits(&format!("bench{account}"))?;
                 }
                 ringfence.start()?;
