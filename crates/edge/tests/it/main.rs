@@ -24,6 +24,7 @@ mod orphans;
 mod recovering;
 mod refusals;
 mod registering;
+mod reinvites;
 mod sessions;
 mod store_down;
 mod torture;

@@ -209,6 +209,7 @@ impl Call {
                 self.ack_withheld = Some((owed, body));
             }
         }
+        self.let_waiting_through(wire);
         self.send_deferred_bye(wire);
         self.finish_if_tidy(events);
     }

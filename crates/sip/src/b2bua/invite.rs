@@ -51,6 +51,7 @@ impl Call {
             forks: Vec::with_capacity(1),
             winner: None,
             relays: Vec::new(),
+            waiting: None,
             unacked: Vec::new(),
             last_acks: [LastAck::default(), LastAck::default()],
             sessions: [None, None],
@@ -257,6 +258,7 @@ impl Call {
         if let (Some((cseq, body)), Some(winner)) = (self.ack_withheld.take(), self.winner) {
             self.send_ack(wire, Side::Callee, winner, cseq, body.as_ref());
         }
+        self.let_waiting_through(wire);
     }
 
     /// 200 to the caller, kept for repetition until the ACK comes.

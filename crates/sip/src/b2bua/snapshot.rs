@@ -133,6 +133,7 @@ impl Call {
             forks: vec![Fork { leg: 0, caller, callee }],
             winner: Some(0),
             relays: Vec::new(),
+            waiting: None,
             unacked: Vec::new(),
             last_acks: [LastAck::default(), LastAck::default()],
             sessions: [
