@@ -18,6 +18,7 @@ mod flows;
 mod forks;
 mod hanging_up;
 mod in_dialog;
+mod late_answers;
 mod leg;
 mod money;
 mod orphans;

@@ -32,7 +32,7 @@ use crate::session_timer::{Granted, Offered, SessionTimer};
 use crate::transaction::{ClientTx, ServerTx};
 
 pub use compose::{OwnedMethod, Reply};
-pub use invite::{credentials_for, refuse_answer};
+pub use invite::{acknowledge_refused, credentials_for, hang_up_untracked, refuse_answer};
 pub use key::{CallKey, Purpose, Side, User, local_tag, read_tag};
 pub use settings::{HostPort, Listener, Settings, Wire};
 pub use snapshot::{CallSnapshot, LegSnapshot};
@@ -161,6 +161,8 @@ pub struct Fork {
     leg: u8,
     caller: Dialog,
     callee: Dialog,
+    /// Was it answered too late, and hung up?
+    refused: bool,
 }
 
 /// The a-leg's INVITE and what it said.
@@ -326,6 +328,8 @@ pub struct Call {
     ring_deadline: Tick,
     byes_open: u8,
     bye_caller_after_ack: bool,
+    /// Value of the Reason header in every BYE of ours, once we have hung up.
+    bye_reason: Option<String>,
     tidy_deadline: Tick,
     /// Has the owner put the answer on record?
     on_record: bool,

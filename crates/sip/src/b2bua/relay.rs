@@ -48,7 +48,8 @@ impl Call {
             self.answer_locally(wire, from, fork, granted, tx);
             return;
         }
-        if self.phase == Phase::Ending {
+        // Nobody on the other side knows of a branch that lost the call.
+        if self.phase == Phase::Ending || self.winner.is_some_and(|winner| winner != fork) {
             self.refuse(wire, tx, 481);
             return;
         }
