@@ -284,7 +284,7 @@ impl Node {
             retry_after_s: (status == 503).then_some(10),
             ..sip::b2bua::Reply::new(status, tag.as_str())
         };
-        sip_reply::stateless(&mut self.out.sends, &self.settings, request, flow, &reply);
+        sip_reply::to_stranger(&mut self.out.sends, &self.settings, request, flow, &reply);
     }
 
     fn options(&mut self, request: &Message<'_>, flow: &Flow) {
@@ -297,7 +297,7 @@ impl Node {
         let tag = self.tokens.tag();
         let reply =
             sip::b2bua::Reply { allow: true, ..sip::b2bua::Reply::new(status, tag.as_str()) };
-        sip_reply::stateless(&mut self.out.sends, &self.settings, request, flow, &reply);
+        sip_reply::to_stranger(&mut self.out.sends, &self.settings, request, flow, &reply);
     }
 
     fn flow_closed(&mut self, flow: &Flow) {
