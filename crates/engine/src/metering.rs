@@ -64,6 +64,17 @@ impl Engine {
         self.deadlines(decision).unwrap_or(Deadlines::NEVER)
     }
 
+    /// A carrier answered a call that nobody waited for any more: it was hung up on at once. If the
+    /// call ends without another answer, it is charged as the shortest call there is: the carrier
+    /// bills it, and giving up in the very moment of the answer must not be a way to talk for free.
+    pub fn answered_in_vain(&mut self, now: Now, decision: DecisionId) {
+        if let Some(call) = self.calls.find_mut(decision)
+            && call.phase == Phase::Ringing
+        {
+            call.answered_in_vain.get_or_insert(now);
+        }
+    }
+
     /// When a live call wants attention.
     pub fn deadlines(&self, decision: DecisionId) -> Option<Deadlines> {
         self.calls.find(decision).map(|call| call.deadlines)
