@@ -117,6 +117,7 @@ impl Node {
             gated: false,
             exempt: is_exempt(hold.destination.class),
             trunks_tried: 0,
+            vain_leg: None,
             from_line: hold.line.filter(|_| outgoing),
             from_trunk: hold.trunk.filter(|_| !outgoing),
             a_leg,

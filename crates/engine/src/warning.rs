@@ -18,9 +18,14 @@ impl Engine {
     /// The warning due for an account, once for each multiple of its level.
     pub(crate) fn warning(&mut self, now: Now, account: AccountId) -> Option<Record> {
         let level = self.directory.account(account)?.controls.warning_level;
+        let told = self.calls.activity(account).map_or(Money::ZERO, |activity| activity.warned);
+        let exposed = self.ledger.unbilled(account).saturating_add(self.ledger.held(account));
+        // Calls in progress have cost at most what is held for them: mostly they need no counting.
+        if last_multiple(exposed, level) <= told {
+            return None;
+        }
         let usage = self.ledger.unbilled(account).saturating_add(self.running(now, account));
         let crossed = last_multiple(usage, level);
-        let told = self.calls.activity(account).map_or(Money::ZERO, |activity| activity.warned);
         if crossed <= told {
             return None;
         }

@@ -302,6 +302,11 @@ impl Ledger {
         self.exposures.get(&account).map_or(Money::ZERO, |exposure| exposure.unbilled)
     }
 
+    /// Held for calls in progress.
+    pub fn held(&self, account: AccountId) -> Money {
+        self.exposures.get(&account).map_or(Money::ZERO, |exposure| exposure.held_all)
+    }
+
     /// Counts since the start.
     pub fn totals(&self) -> Totals {
         self.totals

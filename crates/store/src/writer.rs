@@ -37,7 +37,7 @@ impl Default for WriterOptions {
         WriterOptions {
             queue: 8_192,
             group: 1_024,
-            pace: Duration::from_millis(20),
+            pace: Duration::from_millis(40),
             ask_again: Duration::from_millis(200),
         }
     }

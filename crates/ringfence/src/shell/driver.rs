@@ -118,7 +118,7 @@ impl Driver {
             store_at: Tick(0),
             has_more: false,
             stop: Stop::No,
-            pace: Pace::new(2_000, 16, 1_000),
+            pace: Pace::new(2_000, 32, 2_000),
         };
         let mut events = Events::with_capacity(1_024);
         let now = self.clock.now();

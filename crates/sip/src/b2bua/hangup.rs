@@ -13,6 +13,9 @@ use super::{
     invite,
 };
 
+/// Most BYEs of a call that are waited for at one time.
+const MAX_BYES: u8 = 32;
+
 impl Call {
     /// BYE from one side: answered, and passed to the other side.
     pub fn handle_bye(
@@ -115,9 +118,13 @@ impl Call {
         fork: u8,
         credentials: Option<&[u8]>,
     ) {
+        let cseq = self.dialog_mut(side, fork).next_cseq();
+        if self.byes_open >= MAX_BYES {
+            // A carrier answers with ever new branches: nobody waits for those.
+            return invite::send_outside(wire, self.dialog(side, fork), Method::Bye, cseq);
+        }
         let Ok(tx) = wire.transactions.new_client(self.user(Purpose::Bye(side))) else { return };
         let branch = wire.transactions.branch(tx).to_string();
-        let cseq = self.dialog_mut(side, fork).next_cseq();
         let (dialog, settings) = (self.dialog(side, fork), wire.settings);
         let reason = self.bye_reason.as_ref().filter(|_| self.winner == Some(fork));
         wire.transactions.send(wire.now.tick, tx, dialog.flow, Method::Bye, wire.out, |out| {

@@ -185,7 +185,8 @@ impl Call {
         });
     }
 
-    /// The fork of a leg's dialog, made when its To tag is new; `None` when there are too many.
+    /// The fork of a leg's dialog, made when its To tag is new; `None` when there are too many, or
+    /// when the response makes no dialog. An answer takes the place of a fork that rings no more.
     fn fork_for(
         &mut self,
         wire: &mut Wire<'_>,
@@ -199,10 +200,14 @@ impl Call {
         if let Some(index) = known {
             return u8::try_from(index).ok();
         }
-        if self.forks.len() >= MAX_FORKS {
-            return None;
-        }
         let callee = Dialog::uac(response, flow).ok()?;
+        if self.forks.len() >= MAX_FORKS {
+            let is_answer = response.status().is_some_and(|status| status >= 200);
+            let index = self.spare_fork(leg).filter(|_| is_answer)?;
+            let fork = &mut self.forks[usize::from(index)];
+            (fork.leg, fork.callee, fork.refused) = (leg, callee, false);
+            return Some(index);
+        }
         let index = self.forks.len() as u8;
         let mut caller = self.caller.dialog.clone();
         if index > 0 {
@@ -210,6 +215,15 @@ impl Call {
         }
         self.forks.push(Fork { leg, caller, callee, refused: false });
         Some(index)
+    }
+
+    /// An early dialog that is not needed any more: of a leg that is over, or another of this leg.
+    fn spare_fork(&self, leg: u8) -> Option<u8> {
+        let is_over =
+            |fork: &Fork| self.legs[usize::from(fork.leg)].state == LegState::Over && !fork.refused;
+        let spare = self.forks.iter().position(is_over);
+        let spare = spare.or_else(|| self.forks.iter().position(|fork| fork.leg == leg));
+        spare.and_then(|index| u8::try_from(index).ok()).filter(|index| self.winner != Some(*index))
     }
 
     fn success(
@@ -303,7 +317,7 @@ impl Call {
         });
     }
 
-    /// An answer that nobody waits for: acknowledge it and hang up at once.
+    /// An answer that nobody waits for, or that makes no dialog: acknowledge it and hang up at once.
     fn refuse_late_answer(
         &mut self,
         wire: &mut Wire<'_>,
@@ -314,12 +328,20 @@ impl Call {
     ) {
         match self.fork_for(wire, index, response, flow) {
             Some(fork) => self.refuse_branch(wire, fork, response, flow),
-            // More branches than are kept.
-            None => hang_up_untracked(wire, response, flow),
+            // It makes no dialog, and comes again.
+            None if self.legs[usize::from(index)].state == LegState::Over => {
+                acknowledge_refused(wire, response, flow);
+            }
+            // Of the leg that talks: more branches than are kept.
+            None if self.legs[usize::from(index)].state == LegState::Answered => {
+                hang_up_untracked(wire, response, flow);
+            }
+            None => refuse_answer(wire, response, flow),
         }
-        let leg = &mut self.legs[usize::from(index)];
-        if leg.state != LegState::Answered {
-            leg.state = LegState::Over;
+        events.push(CallEvent::AnsweredInVain { leg: index });
+        if self.legs[usize::from(index)].state != LegState::Answered {
+            // Who waits for this leg hears that it failed: its answer is of no use.
+            self.leg_over(wire, index, 502, events);
         }
         self.finish_if_tidy(events);
     }
@@ -732,7 +754,7 @@ pub fn credentials_for(
 /// Acknowledges an answer that belongs to no call any more, and hangs up: the BYE is repeated until
 /// it is answered (RFC 3261 §13.2.2.4).
 pub fn refuse_answer(wire: &mut Wire<'_>, response: &Message<'_>, flow: &Flow) {
-    let Ok(mut dialog) = Dialog::uac(response, flow) else { return };
+    let Ok(mut dialog) = Dialog::uac_refused(response, flow) else { return };
     let Ok(tx) = wire.transactions.new_client(super::User::NOBODY) else {
         return hang_up_untracked(wire, response, flow);
     };
@@ -747,14 +769,14 @@ pub fn refuse_answer(wire: &mut Wire<'_>, response: &Message<'_>, flow: &Flow) {
 
 /// Only the ACK, because [`refuse_answer`] has been called for the same answer before.
 pub fn acknowledge_refused(wire: &mut Wire<'_>, response: &Message<'_>, flow: &Flow) {
-    if let Ok(dialog) = Dialog::uac(response, flow) {
+    if let Ok(dialog) = Dialog::uac_refused(response, flow) {
         send_ack_outside(wire, &dialog, response.cseq().number);
     }
 }
 
 /// As [`refuse_answer`], when there are too many: one ACK and one BYE, and nothing stays behind.
 pub fn hang_up_untracked(wire: &mut Wire<'_>, response: &Message<'_>, flow: &Flow) {
-    let Ok(mut dialog) = Dialog::uac(response, flow) else { return };
+    let Ok(mut dialog) = Dialog::uac_refused(response, flow) else { return };
     send_ack_outside(wire, &dialog, response.cseq().number);
     let cseq = dialog.next_cseq();
     send_outside(wire, &dialog, Method::Bye, cseq);
@@ -765,7 +787,7 @@ fn send_ack_outside(wire: &mut Wire<'_>, dialog: &Dialog, cseq: u32) {
 }
 
 /// A request of a dialog without a transaction.
-fn send_outside(wire: &mut Wire<'_>, dialog: &Dialog, method: Method<'_>, cseq: u32) {
+pub(super) fn send_outside(wire: &mut Wire<'_>, dialog: &Dialog, method: Method<'_>, cseq: u32) {
     let branch = wire.tokens.branch();
     let start = wire.out.begin();
     let out = &mut wire.out.arena;

@@ -40,7 +40,7 @@ pub use snapshot::{CallSnapshot, LegSnapshot};
 /// Most legs a call may ever have, failed ones included.
 pub const MAX_LEGS: usize = 24;
 /// Most early dialogs of a call.
-const MAX_FORKS: usize = 12;
+const MAX_FORKS: usize = 2 * MAX_LEGS;
 /// Most requests under way within a call's dialogs, each way.
 const MAX_RELAYS: u8 = 8;
 
@@ -273,6 +273,12 @@ impl Refused<'_> {
 pub enum CallEvent {
     /// A leg was answered and the caller told; the money runs.
     Answered {
+        /// Which leg.
+        leg: u8,
+    },
+    /// A leg was answered when nobody waited for it any more, or in a way that cannot be used. It was
+    /// hung up on at once; a carrier bills it all the same.
+    AnsweredInVain {
         /// Which leg.
         leg: u8,
     },

@@ -9,50 +9,50 @@ pub(super) struct Handle {
 }
 
 /// A table; gives its memory back when it becomes empty after a burst.
+///
+/// It grows by shelves: what is in it never moves, and growing costs the same at any size.
 pub(super) struct Slots<T> {
-    places: Vec<Option<(u32, T)>>,
+    shelves: Vec<Box<[Place<T>]>>,
+    /// Places given out at least once; the rest of the last shelf is fresh.
+    used: u32,
     free: Vec<u32>,
     generation: u32,
 }
 
-/// A table this small keeps its memory.
-const KEEP: usize = 1_024;
+type Place<T> = Option<(u32, T)>;
+
+/// Places on a shelf. A table of one shelf keeps its memory.
+const SHELF: usize = 1_024;
 
 impl<T> Slots<T> {
     pub fn new() -> Slots<T> {
-        Slots { places: Vec::new(), free: Vec::new(), generation: 0 }
+        Slots { shelves: Vec::new(), used: 0, free: Vec::new(), generation: 0 }
     }
 
     pub fn len(&self) -> usize {
-        self.places.len() - self.free.len()
+        self.used as usize - self.free.len()
     }
 
     pub fn insert(&mut self, value: T) -> Handle {
         // Each life has its own generation, over all places: four billion lives before one recurs.
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation;
-        let slot = match self.free.pop() {
-            Some(slot) => {
-                self.places[slot as usize] = Some((generation, value));
-                slot
-            }
-            None => {
-                self.places.push(Some((generation, value)));
-                self.places.len() as u32 - 1
-            }
-        };
+        let slot = self.free.pop().unwrap_or_else(|| self.fresh());
+        if let Some(place) = self.place_mut(slot) {
+            *place = Some((generation, value));
+        }
         Handle { slot, generation }
     }
 
     pub fn get(&self, handle: Handle) -> Option<&T> {
-        match self.places.get(handle.slot as usize)? {
+        match self.place(handle.slot)? {
             Some((generation, value)) if *generation == handle.generation => Some(value),
             _ => None,
         }
     }
 
     pub fn get_mut(&mut self, handle: Handle) -> Option<&mut T> {
-        match self.places.get_mut(handle.slot as usize)? {
+        match self.place_mut(handle.slot)? {
             Some((generation, value)) if *generation == handle.generation => Some(value),
             _ => None,
         }
@@ -60,28 +60,47 @@ impl<T> Slots<T> {
 
     /// What lives at a place, whatever its generation.
     pub fn at(&self, slot: u32) -> Option<(Handle, &T)> {
-        let (generation, value) = self.places.get(slot as usize)?.as_ref()?;
+        let (generation, value) = self.place(slot)?.as_ref()?;
         Some((Handle { slot, generation: *generation }, value))
     }
 
     pub fn remove(&mut self, handle: Handle) -> Option<T> {
         self.get(handle)?;
-        let (_, value) = self.places[handle.slot as usize].take()?;
+        let (_, value) = self.place_mut(handle.slot)?.take()?;
         self.free.push(handle.slot);
-        if self.len() == 0 && self.places.capacity() > KEEP {
-            self.places = Vec::new();
-            self.free = Vec::new();
+        if self.len() == 0 && self.shelves.len() > 1 {
+            (self.shelves, self.free, self.used) = (Vec::new(), Vec::new(), 0);
         }
         Some(value)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (Handle, &T)> {
-        (0..self.places.len() as u32).filter_map(|slot| self.at(slot))
+        (0..self.used).filter_map(|slot| self.at(slot))
+    }
+
+    /// A place that was not given out before.
+    fn fresh(&mut self) -> u32 {
+        let slot = self.used;
+        if slot as usize == self.shelves.len() * SHELF {
+            self.shelves.push(std::iter::repeat_with(|| None).take(SHELF).collect());
+        }
+        self.used += 1;
+        slot
+    }
+
+    fn place(&self, slot: u32) -> Option<&Place<T>> {
+        let slot = slot as usize;
+        self.shelves.get(slot / SHELF)?.get(slot % SHELF)
+    }
+
+    fn place_mut(&mut self, slot: u32) -> Option<&mut Place<T>> {
+        let slot = slot as usize;
+        self.shelves.get_mut(slot / SHELF)?.get_mut(slot % SHELF)
     }
 
     #[cfg(test)]
     pub fn capacity(&self) -> usize {
-        self.places.capacity() + self.free.capacity()
+        self.shelves.len() * SHELF + self.free.capacity()
     }
 }
 
