@@ -11,9 +11,10 @@ use types::cdr::{HangupCause, HangupSide, LegRecord};
 use types::{DecisionId, DestinationClass, Finding, Hold, LineId, Record, Tick, TrunkId};
 
 use crate::legs::{Live, is_exempt};
-use crate::node::{Node, Pending};
+use crate::node::Node;
 use crate::register_path::LogIn;
 use crate::sip_reply::{self, Told};
+use crate::store_path::Pending;
 
 impl Node {
     /// A new INVITE. Known dialogs (step 5) have gone to `dialog_path` before.
