@@ -20,6 +20,7 @@ mod hanging_up;
 mod in_dialog;
 mod leg;
 mod money;
+mod one_reading;
 mod orphans;
 mod recovering;
 mod refusals;
