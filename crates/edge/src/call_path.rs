@@ -2,7 +2,7 @@
 //! ARCHITECTURE.md, from INVITE to CDR. Never here: rules, prices, how messages look.
 
 use engine::{Admission, Attempt, Caller, Ended, Route, Target, Verdict};
-use sip::b2bua::{Call, CallEvent, CallKey, PeerKind, Purpose, Refused, Side, User};
+use sip::b2bua::{Call, CallEvent, CallKey, Leg, PeerKind, Purpose, Refused, Side, User};
 use sip::flow::Flow;
 use sip::message::{Message, Name, Scheme, Uri};
 use sip::session_timer::TimerError;
@@ -213,6 +213,7 @@ impl Node {
             gated,
             exempt: is_exempt(route.destination.class),
             trunks_tried: 0,
+            vain_leg: None,
             from_line,
             from_trunk,
             a_leg: a_leg(request, flow),
@@ -317,6 +318,7 @@ impl Node {
         for event in events.drain(..) {
             match event {
                 CallEvent::Answered { .. } => self.answered(key),
+                CallEvent::AnsweredInVain { leg } => self.answered_in_vain(key, leg),
                 CallEvent::InvitedAgain => self.record_ringing(key),
                 CallEvent::LegFailed { leg, status } => self.leg_failed(key, leg, status),
                 CallEvent::Over { side, cause, status } => self.over(key, side, cause, status),
@@ -332,6 +334,17 @@ impl Node {
         self.stats.answered += 1;
         self.engine.answered(self.now, decision);
         self.record_answer(key);
+    }
+
+    /// A leg was answered that nobody waited for any more. A carrier bills it.
+    fn answered_in_vain(&mut self, key: CallKey, leg: u8) {
+        let Some(live) = self.calls.find(key) else { return };
+        let decision = live.decision;
+        let is_carrier = |leg: &Leg| matches!(leg.plan.peer, PeerKind::Trunk(_));
+        if live.call.legs().get(usize::from(leg)).is_some_and(is_carrier) {
+            live.vain_leg.get_or_insert(leg);
+            self.engine.answered_in_vain(self.now, decision);
+        }
     }
 
     /// Puts an answer on record. A carrier whose call costs money gets its ACK only then: were the
@@ -427,7 +440,8 @@ impl Node {
         live.settled = true;
         let (side, cause, status) =
             live.ending.unwrap_or((HangupSide::Ringfence, HangupCause::Fault, 500));
-        let leg = live.call.winning_leg().or_else(|| live.call.legs().last());
+        let vain = live.vain_leg.and_then(|leg| live.call.legs().get(usize::from(leg)));
+        let leg = live.call.winning_leg().or(vain).or_else(|| live.call.legs().last());
         let b_leg = leg.map_or_else(LegRecord::default, |leg| LegRecord {
             peer: Some(leg.plan.flow.peer),
             call_id: leg.call_id.clone(),

@@ -7,6 +7,7 @@ mod call_path;
 mod config;
 mod dialog_path;
 mod io;
+mod late_answers;
 mod legs;
 mod node;
 mod recovery;

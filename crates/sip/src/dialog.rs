@@ -9,10 +9,13 @@ use crate::flow::Flow;
 use crate::message::{Contacts, Message, Method, Name, NameAddr, Uri, print};
 
 /// Most Record-Route values that a dialog takes in.
-pub const MAX_ROUTES: usize = 16;
+pub const MAX_ROUTES: usize = 32;
 
-/// Most bytes of a remote target, and of all routes together.
+/// Most bytes of a remote target.
 pub const MAX_TARGET: usize = 1_024;
+
+/// Most bytes of all routes together.
+pub const MAX_ROUTE_BYTES: usize = 4_096;
 
 /// Why a message makes no dialog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -82,20 +85,44 @@ impl Dialog {
     /// A response must have a Contact. Some provisional ones have none, and a 2xx without one still
     /// has to be acknowledged and hung up: then the peer's To stands in.
     pub fn uac(response: &Message<'_>, flow: &Flow) -> Result<Dialog, DialogError> {
+        if response.is_request() {
+            return Err(DialogError::Kind);
+        }
+        let mut route_set = record_routes(response)?;
+        route_set.reverse();
+        let target = contact(response)?.unwrap_or(response.to().uri);
+        Dialog::of_response(response, flow, target, route_set)
+    }
+
+    /// As [`Dialog::uac`], for a 2xx that is refused: it is acknowledged and hung up even if its
+    /// Contact or Record-Route cannot be used. Then the peer's To stands in, and no route.
+    pub fn uac_refused(response: &Message<'_>, flow: &Flow) -> Result<Dialog, DialogError> {
+        match Dialog::uac(response, flow) {
+            Err(DialogError::Contact | DialogError::RecordRoute) => {
+                Dialog::of_response(response, flow, response.to().uri, Vec::new())
+            }
+            made => made,
+        }
+    }
+
+    fn of_response(
+        response: &Message<'_>,
+        flow: &Flow,
+        target: &str,
+        route_set: Vec<String>,
+    ) -> Result<Dialog, DialogError> {
         let status = response.status().ok_or(DialogError::Kind)?;
         let remote_tag = response.to().tag();
         if status < 200 && remote_tag.is_none() {
             return Err(DialogError::Tag);
         }
-        let mut route_set = record_routes(response)?;
-        route_set.reverse();
         Ok(Dialog {
             call_id: response.call_id().to_owned(),
             local_tag: response.from().tag().unwrap_or("").to_owned(),
             remote_tag: remote_tag.unwrap_or("").to_owned(),
             local_uri: response.from().uri.to_owned(),
             remote_uri: response.to().uri.to_owned(),
-            remote_target: contact(response)?.unwrap_or(response.to().uri).to_owned(),
+            remote_target: target.to_owned(),
             route_set,
             local_cseq: response.cseq().number,
             remote_cseq: None,
@@ -210,7 +237,7 @@ fn record_routes(message: &Message<'_>) -> Result<Vec<String>, DialogError> {
         let route = NameAddr::parse(value).map_err(|_| DialogError::RecordRoute)?;
         let uri = route.parse_uri().map_err(|_| DialogError::RecordRoute)?;
         bytes += value.len();
-        if routes.len() == MAX_ROUTES || bytes > MAX_TARGET || uri.host.is_empty() {
+        if routes.len() == MAX_ROUTES || bytes > MAX_ROUTE_BYTES || uri.host.is_empty() {
             return Err(DialogError::RecordRoute);
         }
         routes.push(value.to_owned());

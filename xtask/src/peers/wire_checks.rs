@@ -214,7 +214,8 @@ pub fn source_only() -> Result<()> {
     let victim = UdpSocket::bind("127.0.0.55:0")?;
     victim.set_read_timeout(Some(Duration::from_millis(300)))?;
     let attacker = UdpSocket::bind("127.0.0.66:0")?;
-    attacker.set_read_timeout(Some(Duration::from_millis(300)))?;
+    // The shortest get no answer, and are waited for.
+    attacker.set_read_timeout(Some(Duration::from_millis(150)))?;
     let (there, here) = (victim.local_addr()?, attacker.local_addr()?);
     let vias = [
         format!("SIP/2.0/UDP {there};branch=z9hG4bKd"),
@@ -229,13 +230,16 @@ pub fn source_only() -> Result<()> {
     ];
     let mut answers = 0;
     for (at, via) in vias.iter().enumerate() {
-        for method in ["OPTIONS", "REGISTER", "INVITE", "MESSAGE"] {
-            let text = options(server, here, "UDP", &format!("src{at}{method}"));
-            let plain = format!("SIP/2.0/UDP {here};branch=z9hG4bKsrc{at}{method};rport");
+        let methods = ["OPTIONS", "REGISTER", "INVITE", "MESSAGE"];
+        let sizes = [0, 60, 200];
+        for (method, size) in methods.iter().flat_map(|method| sizes.map(|size| (method, size))) {
+            let id = format!("src{at}{method}{size}");
+            let text = options(server, here, "UDP", &id);
+            let plain = format!("SIP/2.0/UDP {here};branch=z9hG4bK{id};rport");
             let contact =
-                format!("Contact: <sip:a@{there}>\r\nUser-Agent: {}\r\n", "x".repeat(200));
+                format!("Contact: <sip:a@{there}>\r\nUser-Agent: {}\r\n", "x".repeat(size));
             let text = text
-                .replace(&plain, &via.replace("z9hG4bKd", &format!("z9hG4bKsrc{at}{method}")))
+                .replace(&plain, &via.replace("z9hG4bKd", &format!("z9hG4bK{id}")))
                 .replace("OPTIONS", method)
                 .replace("Content-Length", &format!("{contact}Content-Length"));
             attacker.send_to(text.as_bytes(), server)?;
@@ -254,6 +258,6 @@ pub fn source_only() -> Result<()> {
     if let Ok((length, from)) = victim.recv_from(&mut buffer) {
         bail!("{from} sent {length} bytes to somebody who asked nothing");
     }
-    ensure!(answers > 0, "the source got no answer either: the check sees nothing");
+    ensure!(answers > 20, "the source got {answers} answers: the check sees nothing");
     Ok(())
 }

@@ -37,6 +37,11 @@ impl OwnedMethod {
             OwnedMethod::Bye => Method::Bye,
         }
     }
+
+    /// Does it refresh target and session timer (RFC 3311 §5.1, RFC 4028 §7.4)?
+    pub const fn refreshes_session(self) -> bool {
+        matches!(self, OwnedMethod::Invite | OwnedMethod::Update)
+    }
 }
 
 /// Methods that we understand.
