@@ -18,6 +18,8 @@ pub enum Tier {
     Tidy,
     /// Unit and property tests of all crates.
     Unit,
+    /// What only a release build can show: a million calls, ten milliseconds for the worst message.
+    Release,
     /// A thousand simulated seeds with faults.
     Sim,
     /// Real peers and security checks on real sockets.
@@ -91,6 +93,7 @@ impl Tier {
         match self {
             Tier::Tidy => tidy::run().map(|passed| Count { passed, failed: 0 }),
             Tier::Unit => unit(),
+            Tier::Release => release(),
             Tier::Sim => sim(0, options.seeds),
             Tier::Peers => Ok(peers::run(peers::PEERS, only)),
             Tier::Crash => Ok(peers::run(peers::CRASH, only)),
@@ -169,6 +172,22 @@ fn unit() -> Result<Count> {
     }
     let text = quiet("cargo test", cargo().args(["test", "--workspace", "--no-fail-fast"]))?;
     Ok(count_cargo_test(&text))
+}
+
+/// Tests that try more, or allow less, in a release build: package, test binary, what its name contains.
+const RELEASE: [(&str, &str, &str); 2] =
+    [("sim", "million", "a_million_calls"), ("sip", "properties", "the_worst_message")];
+
+fn release() -> Result<Count> {
+    let mut total = Count::default();
+    for (package, binary, test) in RELEASE {
+        let arguments = ["test", "--release", "--package", package, "--test", binary, test];
+        let text = quiet(&format!("release {package}"), cargo().args(arguments))?;
+        let count = count_cargo_test(&text);
+        anyhow::ensure!(count.passed == 1, "{package}: no test `{test}` in {binary}");
+        total.add(count);
+    }
+    Ok(total)
 }
 
 /// Reads `Summary [ 1.234s] 812 tests run: 812 passed (1 slow), 0 skipped`.

