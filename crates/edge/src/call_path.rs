@@ -67,7 +67,7 @@ impl Node {
         if self.unsupported_option(request).is_some() {
             return Some(420);
         }
-        if request.header(Name::ContentEncoding).is_some() {
+        if request.header(Name::ContentEncoding).is_some() || !is_passed_on(request) {
             return Some(415);
         }
         match sip::session_timer::grant(&self.settings.session, request) {
@@ -518,6 +518,19 @@ const fn final_status(status: u16) -> u16 {
         0 => 503,
         other => other,
     }
+}
+
+/// Is there no body, or one that we pass on: a session description, alone or among other parts?
+fn is_passed_on(request: &Message<'_>) -> bool {
+    let Some(content_type) = request.header(Name::ContentType).filter(|_| !request.body.is_empty())
+    else {
+        return true;
+    };
+    sip::message::media_type(content_type).is_ok_and(|media| {
+        let is_sdp = media.kind.eq_ignore_ascii_case("application")
+            && media.subtype.eq_ignore_ascii_case("sdp");
+        is_sdp || media.kind.eq_ignore_ascii_case("multipart")
+    })
 }
 
 const fn cause_of(status: u16) -> HangupCause {

@@ -22,6 +22,7 @@ mod in_dialog;
 mod late_answers;
 mod leg;
 mod money;
+mod one_reading;
 mod orphans;
 mod recovering;
 mod refusals;

@@ -117,6 +117,11 @@ impl<'a> Reply<'a> {
         if self.allow || self.status == 405 {
             print::header(out, Name::Allow, ALLOW);
         }
+        if self.status == 415 {
+            // RFC 3261 §8.2.3: say what would have been taken.
+            print::header(out, Name::Accept, "application/sdp, multipart/mixed");
+            print::header(out, Name::AcceptEncoding, "identity");
+        }
         if let Some(seconds) = self.min_expires {
             print::header(out, Name::MinExpires, seconds);
         }
