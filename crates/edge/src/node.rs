@@ -35,6 +35,8 @@ pub enum Pending {
     Must(Vec<Record>),
     /// A command's records and the reply that waits for them.
     Command(u64, Reply, Vec<Record>),
+    /// A mark of life.
+    Mark,
     /// Nothing hangs on it.
     Loose,
 }
@@ -62,6 +64,10 @@ pub struct Node {
     pending: BTreeMap<u64, Pending>,
     last_ticket: u64,
     retries: Vec<Vec<Record>>,
+    /// When the next mark of life is due; `Tick::NEVER` while nobody talks at somebody's expense.
+    mark_at: Tick,
+    /// A mark is on its way to the store.
+    mark_open: bool,
     /// Answered calls that could not be put on record yet.
     unconfirmed: Vec<CallKey>,
     retry_at: Tick,
@@ -123,6 +129,8 @@ impl Node {
             pending: BTreeMap::new(),
             last_ticket: 0,
             retries: Vec::new(),
+            mark_at: Tick::NEVER,
+            mark_open: false,
             unconfirmed: Vec::new(),
             retry_at: Tick::NEVER,
             store_up: true,
@@ -151,6 +159,7 @@ impl Node {
         self.run_timers();
         let facts = self.engine.take_facts();
         self.must_store(facts);
+        self.mark_life();
     }
 
     /// Gives what is to be done since the last drain; `into` is emptied first.
@@ -170,6 +179,7 @@ impl Node {
             self.links.next_timeout(),
             self.orphans.values().map(|orphan| orphan.next_timeout()).min(),
             (self.retry_at != Tick::NEVER).then_some(self.retry_at),
+            (self.mark_at != Tick::NEVER).then_some(self.mark_at),
         ]
         .into_iter()
         .flatten()
@@ -260,6 +270,11 @@ impl Node {
         if matches!(user.purpose, Purpose::LegInvite(_)) {
             self.leg_heard(user.call, flow);
         }
+        if let Purpose::Relay(side, _) | Purpose::Bye(side) = user.purpose
+            && let Some(live) = self.calls.find(user.call)
+        {
+            live.call.side_answered(side, response.status().unwrap_or(0));
+        }
         self.with_call(user.call, |live, wire, events| match user.purpose {
             Purpose::LegInvite(leg) => live.call.leg_response(wire, leg, response, flow, events),
             Purpose::Relay(to, id) => {
@@ -270,6 +285,7 @@ impl Node {
             }
             Purpose::CallerInvite | Purpose::Nothing => {}
         });
+        self.settle_if_told(user.call);
     }
 
     pub(crate) fn refuse_stateless(&mut self, request: &Message<'_>, flow: &Flow, status: u16) {
@@ -449,6 +465,7 @@ impl Node {
                 );
                 self.out.replies.push((id, Err(text)));
             }
+            Pending::Mark => self.mark_open = false,
             Pending::Must(_) | Pending::Loose => {}
         }
     }
@@ -467,6 +484,23 @@ impl Node {
         self.engine.store_health(up);
         if up && !(self.retries.is_empty() && self.unconfirmed.is_empty()) {
             self.retry_at = self.now.tick;
+        }
+    }
+
+    /// While calls are metered, the store learns each second that we live: after a crash a call that nobody knows of any
+    /// more is charged up to then (ADR 7).
+    fn mark_life(&mut self) {
+        let now = self.now.tick;
+        if !self.engine.is_metering() {
+            self.mark_at = Tick::NEVER;
+        } else if self.mark_at == Tick::NEVER {
+            // The answer is on record with its time.
+            self.mark_at = now.plus_ms(self.timers.mark_every_ms);
+        } else if self.mark_at <= now {
+            self.mark_at = now.plus_ms(self.timers.mark_every_ms);
+            if !std::mem::replace(&mut self.mark_open, true) {
+                self.store(vec![Record::Alive(self.now.wall)], Pending::Mark);
+            }
         }
     }
 

@@ -16,7 +16,7 @@ use rating::Slice;
 use types::cdr::HangupCause;
 use types::{
     AccountId, DecisionId, DestinationClass, Direction, Finding, HashKey, Hold, HoldState, Map,
-    Millis, Money, Rate, Tick, UnixMicros,
+    Millis, Money, Now, Rate, Tick, UnixMicros,
 };
 
 /// When a live call wants attention. Both are `Tick::NEVER` for calls that nobody pays.
@@ -78,6 +78,8 @@ pub(crate) struct Call {
     pub is_cut: bool,
     /// It was live before this start of the program.
     pub recovered: bool,
+    /// It was hung up: nobody talks any more, only the records are missing.
+    pub hung_up: Option<Now>,
     /// When the timer table wakes it.
     armed: Option<Tick>,
 }
@@ -92,6 +94,7 @@ impl Call {
             deadlines: Deadlines::NEVER,
             is_cut: false,
             recovered: false,
+            hung_up: None,
             armed: None,
             hold,
         }
@@ -111,8 +114,9 @@ impl Call {
         self.hold.direction != Direction::Incoming && !exempt
     }
 
-    /// Talk time so far.
+    /// Talk time so far, or until the call was hung up.
     pub fn talk_us(&self, now: Tick) -> u64 {
+        let now = self.hung_up.map_or(now, |then| then.tick.min(now));
         match self.phase {
             Phase::Ringing => 0,
             Phase::Answered { at, before_us } => before_us.saturating_add(now.micros_since(at)),

@@ -21,6 +21,7 @@ mod in_dialog;
 mod leg;
 mod money;
 mod orphans;
+mod probing;
 mod recovering;
 mod refusals;
 mod registering;

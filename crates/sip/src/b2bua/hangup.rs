@@ -234,6 +234,7 @@ impl Call {
             }
         }
         self.repeat_answers(wire, events);
+        self.probe_if_due(wire);
         for side in [Side::Caller, Side::Callee] {
             let session = self.sessions[super::index_of(side)].as_mut();
             match session.map_or(Wanted::Nothing, |session| session.timer.due(now)) {
@@ -283,7 +284,7 @@ impl Call {
     }
 
     /// Refreshes the session of a side with UPDATE, or asks one without timers whether it is there.
-    fn refresh_session(&mut self, wire: &mut Wire<'_>, side: Side) {
+    pub(super) fn refresh_session(&mut self, wire: &mut Wire<'_>, side: Side) {
         let Some(winner) = self.winner else { return };
         let peer_knows = self.sessions[super::index_of(side)].is_some_and(|s| s.peer_knows);
         let method = if peer_knows { Method::Update } else { Method::Options };
