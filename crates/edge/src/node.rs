@@ -48,6 +48,10 @@ pub struct Node {
     pub(crate) pending: BTreeMap<u64, Pending>,
     pub(crate) last_ticket: u64,
     pub(crate) retries: Vec<Vec<Record>>,
+    /// When the next mark of life is due; `Tick::NEVER` while nobody talks at somebody's expense.
+    pub(crate) mark_at: Tick,
+    /// A mark is on its way to the store.
+    pub(crate) mark_open: bool,
     /// Answered calls that could not be put on record yet.
     pub(crate) unconfirmed: Vec<CallKey>,
     pub(crate) retry_at: Tick,
@@ -110,6 +114,8 @@ impl Node {
             pending: BTreeMap::new(),
             last_ticket: 0,
             retries: Vec::new(),
+            mark_at: Tick::NEVER,
+            mark_open: false,
             unconfirmed: Vec::new(),
             retry_at: Tick::NEVER,
             store_up: true,
@@ -138,6 +144,7 @@ impl Node {
         self.run_timers();
         let facts = self.engine.take_facts();
         self.must_store(facts);
+        self.mark_life();
     }
 
     /// Gives what is to be done since the last drain; `into` is emptied first.
@@ -157,6 +164,7 @@ impl Node {
             self.links.next_timeout(),
             self.orphans.values().map(|orphan| orphan.next_timeout()).min(),
             (self.retry_at != Tick::NEVER).then_some(self.retry_at),
+            (self.mark_at != Tick::NEVER).then_some(self.mark_at),
         ]
         .into_iter()
         .flatten()
@@ -250,6 +258,11 @@ impl Node {
                 return self.late_answer(response, flow);
             }
         }
+        if let Purpose::Relay(side, _) | Purpose::Bye(side) = user.purpose
+            && let Some(live) = self.calls.find(user.call)
+        {
+            live.call.side_answered(side, response.status().unwrap_or(0));
+        }
         self.with_call(user.call, |live, wire, events| match user.purpose {
             Purpose::LegInvite(leg) => live.call.leg_response(wire, leg, response, flow, events),
             Purpose::Relay(to, id) => {
@@ -260,6 +273,7 @@ impl Node {
             }
             Purpose::CallerInvite | Purpose::Nothing => {}
         });
+        self.settle_if_told(user.call);
     }
 
     pub(crate) fn refuse_stateless(&mut self, request: &Message<'_>, flow: &Flow, status: u16) {
