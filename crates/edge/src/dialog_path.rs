@@ -126,7 +126,7 @@ impl Node {
             Party::Line(line) => {
                 if !exempt && line.is_some_and(|line| !self.engine.ip_allowed(line, flow.peer.ip()))
                 {
-                    self.refuse_stateless(request, flow, 403);
+                    self.refuse_locked(request, flow);
                     return false;
                 }
                 check == DialogCheck::SameFlow || self.proves_itself(place, line, request, flow)

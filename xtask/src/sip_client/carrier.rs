@@ -112,6 +112,9 @@ fn lock(bill: &Mutex<Bill>) -> MutexGuard<'_, Bill> {
 const FIRST_REPEAT: Duration = Duration::from_millis(500);
 const GIVE_UP: Duration = Duration::from_secs(32);
 
+/// How often the carrier looks whom to answer.
+const GLANCE: Duration = Duration::from_millis(4);
+
 fn answer(invite: &Message, local: SocketAddr) -> String {
     let contact = format!("Contact: <sip:{local}>\r\n");
     invite.reply(200, "OK", "carrier", &contact, &sdp(local, "sendrecv"))
@@ -130,14 +133,19 @@ struct Work {
 impl Work {
     fn run(mut self, decide: &dyn Fn(&str) -> Behaviour, stop: &AtomicBool) {
         let mut buffer = vec![0; 65_536];
+        let mut looked = Instant::now();
         while !stop.load(Ordering::Relaxed) {
             if let Ok((length, peer)) = self.socket.recv_from(&mut buffer)
                 && let Some(message) = Message::parse(&buffer[..length])
             {
                 self.handle(&message, peer, decide);
             }
-            self.answer_due();
-            self.answer_again();
+            // Not after every message: there may be thousands of calls.
+            if looked.elapsed() >= GLANCE {
+                looked = Instant::now();
+                self.answer_due();
+                self.answer_again();
+            }
         }
     }
 

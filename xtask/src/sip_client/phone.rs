@@ -23,6 +23,8 @@ pub struct Phone {
     pub secret: String,
     /// Which hash it answers, when both are offered.
     pub algorithm: Algorithm,
+    /// What it says in Via instead of its own address.
+    pub claims: Option<SocketAddr>,
     counter: u32,
     register_cseq: u32,
 }
@@ -82,6 +84,7 @@ impl Phone {
             user: user.to_owned(),
             secret: secret.to_owned(),
             algorithm: Algorithm::Md5,
+            claims: None,
             counter: 0,
             register_cseq: 0,
         }
@@ -95,7 +98,7 @@ impl Phone {
             "{what}{}x{}x{}",
             self.counter,
             local.port(),
-            local.ip().to_string().replace('.', "-")
+            local.ip().to_string().replace(['.', ':'], "-")
         )
     }
 
@@ -144,7 +147,7 @@ impl Phone {
              From: {from}\r\nTo: {to}\r\nCall-ID: {call_id}\r\nCSeq: {cseq} {method}\r\n\
              Contact: {}\r\nUser-Agent: Test Phone\r\n{extra}{content}Content-Length: {}\r\n\r\n{body}",
             self.wire.transport(),
-            self.wire.local(),
+            self.claims.unwrap_or(self.wire.local()),
             self.contact(),
             body.len()
         )

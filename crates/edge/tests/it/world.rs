@@ -35,6 +35,9 @@ struct Inner {
     now: Now,
     post: Post,
     store: Store,
+    /// Requests that the store answered, and those of them, by their count, that it did not write.
+    answered: u64,
+    failing: std::ops::Range<u64>,
     waiting: VecDeque<StoreRequest>,
     written: Vec<Record>,
     holds: BTreeMap<DecisionId, Hold>,
@@ -67,6 +70,8 @@ impl World {
             now,
             post: Post::new(),
             store: Store::Up,
+            answered: 0,
+            failing: 0..0,
             waiting: VecDeque::new(),
             written: Vec::new(),
             holds,
@@ -134,6 +139,16 @@ impl World {
         let mut inner = self.0.borrow_mut();
         inner.store = store;
         inner.settle();
+    }
+
+    /// The store does not write these of its requests, counted from the first of all.
+    pub fn fail_writes(&self, which: std::ops::Range<u64>) {
+        self.0.borrow_mut().failing = which;
+    }
+
+    /// So many requests have had an answer.
+    pub fn writes_answered(&self) -> u64 {
+        self.0.borrow().answered
     }
 
     pub fn store_health(&self, up: bool) {
@@ -361,6 +376,8 @@ impl Inner {
     }
 
     fn answer(&mut self, request: StoreRequest, ok: bool) {
+        self.answered += 1;
+        let ok = ok && !self.failing.contains(&self.answered);
         if ok {
             request.records.into_iter().for_each(|record| self.write(record));
         }
@@ -389,6 +406,7 @@ impl Inner {
     }
 
     fn deliver(&mut self, got: Got) {
+        crate::typed::check(&got);
         let trunks = &self.town.snapshot.trunks;
         let to_carrier = trunks.iter().any(|trunk| trunk.address == got.flow.peer);
         if to_carrier && got.method == "INVITE" && got.to_tag().is_empty() {
