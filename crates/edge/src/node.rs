@@ -390,6 +390,7 @@ impl Node {
             self.wakes.push(Reverse((next, key)));
         }
         self.follow_up(key, &mut events);
+        self.note_witness(key);
         events.clear();
         self.call_events = events;
     }

@@ -73,7 +73,8 @@ fn ended() -> Ended {
         a_leg: LegRecord::default(),
         b_leg: LegRecord::default(),
         trunk: None,
-        was_gone: false,
+        lost_after: None,
+        finding: None,
     }
 }
 

@@ -226,7 +226,8 @@ pub fn ended(cause: HangupCause) -> Ended {
         a_leg: LegRecord::default(),
         b_leg: LegRecord::default(),
         trunk: None,
-        was_gone: false,
+        lost_after: None,
+        finding: None,
     }
 }
 
