@@ -2,7 +2,7 @@
 //! ARCHITECTURE.md, from INVITE to CDR. Never here: rules, prices, how messages look.
 
 use engine::{Admission, Attempt, Caller, Ended, Route, Target, Verdict};
-use sip::b2bua::{Call, CallEvent, CallKey, Leg, PeerKind, Purpose, Refused, Side, User};
+use sip::b2bua::{Call, CallEvent, CallKey, Leg, PeerKind, Presence, Purpose, Refused, Side, User};
 use sip::flow::Flow;
 use sip::message::{Message, Name, Scheme, Uri};
 use sip::session_timer::TimerError;
@@ -10,10 +10,11 @@ use sip::transaction::ServerTx;
 use types::cdr::{HangupCause, HangupSide, LegRecord};
 use types::{DecisionId, DestinationClass, Finding, Hold, LineId, Record, Tick, TrunkId};
 
-use crate::legs::{Live, is_exempt};
-use crate::node::{Node, Pending};
+use crate::legs::{Live, is_exempt, witness};
+use crate::node::Node;
 use crate::register_path::LogIn;
 use crate::sip_reply::{self, Told};
+use crate::store_path::Pending;
 
 impl Node {
     /// A new INVITE. Known dialogs (step 5) have gone to `dialog_path` before.
@@ -216,6 +217,7 @@ impl Node {
             vain_leg: None,
             from_line,
             from_trunk,
+            witness: witness(from_trunk.is_some()),
             a_leg: a_leg(request, flow),
             private: wants_privacy(request),
             best_status: 0,
@@ -426,7 +428,22 @@ impl Node {
     fn over(&mut self, key: CallKey, side: HangupSide, cause: HangupCause, status: u16) {
         let Some(live) = self.calls.find(key) else { return };
         live.ending = Some((side, cause, status));
-        if live.call.winning_leg().is_some() {
+        let decision = live.decision;
+        if live.call.winning_leg().is_none() {
+            return;
+        }
+        if live.call.presence(live.witness) != Presence::Unknown {
+            return self.settle(key);
+        }
+        // Taken up after a restart, and nobody knows since when it is over: the answer to the BYE tells.
+        self.engine.hung_up(self.now, decision);
+    }
+
+    /// A call that was hung up, and whose witness has been heard by now, is settled.
+    pub(crate) fn settle_if_told(&mut self, key: CallKey) {
+        let Some(live) = self.calls.find(key) else { return };
+        let is_told = live.call.presence(live.witness) != Presence::Unknown;
+        if is_told && live.ending.is_some() && live.call.winning_leg().is_some() {
             self.settle(key);
         }
     }
@@ -451,7 +468,9 @@ impl Node {
             .filter(|leg| matches!(leg.plan.peer, PeerKind::Trunk(_)))
             .map(|leg| TrunkId(leg.plan.mark));
         let decision = live.decision;
-        let ended = Ended { b_leg, trunk, ..ended(cause, status, side, live.a_leg.clone()) };
+        let was_gone = live.call.presence(live.witness) == Presence::Gone;
+        let ended = ended(cause, status, side, live.a_leg.clone());
+        let ended = Ended { b_leg, trunk, was_gone, ..ended };
         let records = self.engine.end(self.now, decision, ended);
         self.by_decision.remove(&decision);
         self.must_store(records);
@@ -470,7 +489,7 @@ impl Node {
 }
 
 fn ended(cause: HangupCause, status: u16, side: HangupSide, a_leg: LegRecord) -> Ended {
-    Ended { cause, status, side, a_leg, b_leg: LegRecord::default(), trunk: None }
+    Ended { cause, status, side, a_leg, b_leg: LegRecord::default(), trunk: None, was_gone: false }
 }
 
 fn a_leg(request: &Message<'_>, flow: &Flow) -> LegRecord {

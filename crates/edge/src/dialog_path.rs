@@ -62,6 +62,7 @@ impl Node {
             self.transactions.trying(self.now.tick, tx, &mut self.out.sends);
         }
         self.with_call(place.key, |live, wire, events| {
+            live.call.side_spoke(place.side);
             if method == Method::Bye {
                 live.call.handle_bye(wire, place.side, fork, tx, events);
             } else {

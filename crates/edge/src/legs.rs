@@ -2,7 +2,7 @@
 //! call besides its signalling. Never here: decisions, messages.
 
 use engine::Target;
-use sip::b2bua::{Call, CallKey};
+use sip::b2bua::{Call, CallKey, Side};
 use slab::Slab;
 use types::cdr::{HangupCause, HangupSide, LegRecord};
 use types::{AccountId, DecisionId, DestinationClass, LineId, Tick, TrunkId};
@@ -32,6 +32,8 @@ pub struct Live {
     pub from_line: Option<LineId>,
     /// The trunk that called, when a carrier did.
     pub from_trunk: Option<TrunkId>,
+    /// Whose word counts for when a call ended that was taken up after a restart.
+    pub witness: Side,
     /// The caller's side, for the CDR.
     pub a_leg: LegRecord,
     /// Does the caller ask that its number stays hidden?
@@ -93,6 +95,11 @@ impl Calls {
         self.generations[slot] = self.generations[slot].wrapping_add(1);
         Some(*self.slab.remove(slot))
     }
+}
+
+/// The side that can bill for a call: the carrier's, else the called one.
+pub const fn witness(from_carrier: bool) -> Side {
+    if from_carrier { Side::Caller } else { Side::Callee }
 }
 
 /// Emergency and support calls work from every address.

@@ -10,11 +10,13 @@ mod io;
 mod late_answers;
 mod legs;
 mod node;
+mod orders;
 mod recovery;
 mod register_path;
 mod routing;
 mod screen;
 mod sip_reply;
+mod store_path;
 mod trunk_link;
 
 pub use config::{Limits, NodeConfig, NodeError, Secrets, Timers};

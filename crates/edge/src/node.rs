@@ -1,10 +1,11 @@
-//! The node: one input in, what is to be done out. Lives here: dispatch, timers, store answers.
-//! Never here: the way of a call or a registration (call_path, dialog_path, register_path).
+//! The node: one input in, what is to be done out. Lives here: dispatch, timers, lending the wire.
+//! Never here: the way of a call or a registration (call_path, dialog_path, register_path), what waits for
+//! the store (store_path), what staff order (orders).
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use engine::{CallOrder, Engine, Extension};
+use engine::Engine;
 use sip::b2bua::{CallEvent, CallKey, Purpose, Settings, User, Wire};
 use sip::digest::Authenticator;
 use sip::flow::Flow;
@@ -12,33 +13,16 @@ use sip::message::{Message, Method, Origin, Scheme, Uri};
 use sip::registrar::Registrar;
 use sip::tokens::Tokens;
 use sip::transaction::{Matched, Transactions, TxEvent};
-use types::cdr::HangupCause;
 use types::{DecisionId, Map, Now, Record, Snapshot, Tick};
 
 use crate::config::{NodeConfig, NodeError, Timers};
-use crate::io::{Input, Outputs, Reply, Stats, StoreRequest};
+use crate::io::{Input, Outputs, Stats};
 use crate::late_answers::LateAnswers;
 use crate::legs::Calls;
 use crate::recovery::Orphan;
+use crate::store_path::Pending;
 use crate::trunk_link::TrunkLinks;
 use crate::{screen, sip_reply};
-
-/// What a store request was for.
-#[derive(Debug)]
-pub enum Pending {
-    /// A hold that must be durable before a leg's INVITE leaves.
-    Leg(CallKey, u8),
-    /// An answered call: the callee gets its ACK when it is on record.
-    Answer(CallKey),
-    /// A longer hold: the hard stop moves when it is durable.
-    Extension(DecisionId),
-    /// Records that must be written in the end, whatever happens.
-    Must(Vec<Record>),
-    /// A command's records and the reply that waits for them.
-    Command(u64, Reply, Vec<Record>),
-    /// Nothing hangs on it.
-    Loose,
-}
 
 /// The node.
 pub struct Node {
@@ -61,12 +45,16 @@ pub struct Node {
     pub(crate) late_answers: LateAnswers,
     pub(crate) links: TrunkLinks,
     wakes: BinaryHeap<Reverse<(Tick, CallKey)>>,
-    pending: BTreeMap<u64, Pending>,
-    last_ticket: u64,
-    retries: Vec<Vec<Record>>,
+    pub(crate) pending: BTreeMap<u64, Pending>,
+    pub(crate) last_ticket: u64,
+    pub(crate) retries: Vec<Vec<Record>>,
+    /// When the next mark of life is due; `Tick::NEVER` while nobody talks at somebody's expense.
+    pub(crate) mark_at: Tick,
+    /// A mark is on its way to the store.
+    pub(crate) mark_open: bool,
     /// Answered calls that could not be put on record yet.
-    unconfirmed: Vec<CallKey>,
-    retry_at: Tick,
+    pub(crate) unconfirmed: Vec<CallKey>,
+    pub(crate) retry_at: Tick,
     pub(crate) store_up: bool,
     pub(crate) closing: bool,
     pub(crate) out: Outputs,
@@ -126,6 +114,8 @@ impl Node {
             pending: BTreeMap::new(),
             last_ticket: 0,
             retries: Vec::new(),
+            mark_at: Tick::NEVER,
+            mark_open: false,
             unconfirmed: Vec::new(),
             retry_at: Tick::NEVER,
             store_up: true,
@@ -154,6 +144,7 @@ impl Node {
         self.run_timers();
         let facts = self.engine.take_facts();
         self.must_store(facts);
+        self.mark_life();
     }
 
     /// Gives what is to be done since the last drain; `into` is emptied first.
@@ -173,6 +164,7 @@ impl Node {
             self.links.next_timeout(),
             self.orphans.values().map(|orphan| orphan.next_timeout()).min(),
             (self.retry_at != Tick::NEVER).then_some(self.retry_at),
+            (self.mark_at != Tick::NEVER).then_some(self.mark_at),
         ]
         .into_iter()
         .flatten()
@@ -266,6 +258,11 @@ impl Node {
                 return self.late_answer(response, flow);
             }
         }
+        if let Purpose::Relay(side, _) | Purpose::Bye(side) = user.purpose
+            && let Some(live) = self.calls.find(user.call)
+        {
+            live.call.side_answered(side, response.status().unwrap_or(0));
+        }
         self.with_call(user.call, |live, wire, events| match user.purpose {
             Purpose::LegInvite(leg) => live.call.leg_response(wire, leg, response, flow, events),
             Purpose::Relay(to, id) => {
@@ -276,6 +273,7 @@ impl Node {
             }
             Purpose::CallerInvite | Purpose::Nothing => {}
         });
+        self.settle_if_told(user.call);
     }
 
     pub(crate) fn refuse_stateless(&mut self, request: &Message<'_>, flow: &Flow, status: u16) {
@@ -338,15 +336,7 @@ impl Node {
         }
         self.links_timeout();
         self.orphans_timeout();
-        if now >= self.retry_at {
-            self.retry_at = Tick::NEVER;
-            for key in std::mem::take(&mut self.unconfirmed) {
-                self.record_answer(key);
-            }
-            for records in std::mem::take(&mut self.retries) {
-                self.store(records.clone(), Pending::Must(records));
-            }
-        }
+        self.retries_timeout();
     }
 
     fn transaction_events(&mut self) {
@@ -374,130 +364,6 @@ impl Node {
             Purpose::Bye(side) => live.call.bye_response(wire, side, None, events),
             Purpose::CallerInvite | Purpose::Nothing => {}
         });
-    }
-
-    /// The engine's timers: money for the next slice, or the end.
-    fn money_orders(&mut self) {
-        for order in self.engine.handle_timeout(self.now) {
-            match order {
-                CallOrder::Extend(decision) => self.extend(decision),
-                CallOrder::Cut(decision, cause) => {
-                    self.cut(decision, cause, "the money held has run out")
-                }
-            }
-        }
-    }
-
-    fn extend(&mut self, decision: DecisionId) {
-        match self.engine.extend(self.now, decision) {
-            Extension::Granted => {
-                if let Some(hold) = self.hold_with_legs(decision) {
-                    self.store(vec![Record::Hold(Box::new(hold))], Pending::Extension(decision));
-                }
-            }
-            Extension::Refused(_) => {
-                // The hard stop stands: the engine orders the cut when it comes.
-            }
-        }
-    }
-
-    /// Ends a call from our side, both legs.
-    pub(crate) fn cut(&mut self, decision: DecisionId, cause: HangupCause, why: &str) {
-        let Some(key) = self.by_decision.get(&decision).copied() else { return };
-        self.stats.cut += 1;
-        let reason = sip_reply::cut_reason(why, decision);
-        self.with_call(key, |live, wire, events| {
-            live.call.hang_up(wire, cause, 403, Some(&reason), events);
-        });
-    }
-
-    // ---- the store
-
-    /// Asks for records to be written; `pending` says what hangs on it.
-    pub(crate) fn store(&mut self, records: Vec<Record>, pending: Pending) {
-        self.last_ticket += 1;
-        self.pending.insert(self.last_ticket, pending);
-        self.out.stores.push(StoreRequest { ticket: self.last_ticket, records });
-    }
-
-    /// Asks for records to be written, again and again until they are.
-    pub(crate) fn must_store(&mut self, records: Vec<Record>) {
-        if !records.is_empty() {
-            self.store(records.clone(), Pending::Must(records));
-        }
-    }
-
-    fn stored(&mut self, ticket: u64, ok: bool) {
-        // A second answer to the same request finds nothing here.
-        let Some(pending) = self.pending.remove(&ticket) else { return };
-        match pending {
-            Pending::Leg(key, leg) => self.leg_stored(key, leg, ok),
-            Pending::Answer(key) if ok => {
-                self.with_call(key, |live, wire, _| live.call.confirm(wire));
-            }
-            Pending::Answer(key) => {
-                self.unconfirmed.push(key);
-                self.retry_soon();
-            }
-            Pending::Extension(decision) if ok => {
-                self.engine.extension_stored(self.now, decision);
-            }
-            Pending::Extension(decision) => {
-                self.engine.extension_failed(self.now, decision);
-            }
-            Pending::Must(records) if !ok => self.retry_later(records),
-            Pending::Command(id, reply, _) if ok => self.out.replies.push((id, Ok(reply))),
-            Pending::Command(id, reply, records) => {
-                self.retry_later(records);
-                let text = format!(
-                    "{}; in force, but not yet written: the store is down, it will be written when it is back",
-                    reply.message
-                );
-                self.out.replies.push((id, Err(text)));
-            }
-            Pending::Must(_) | Pending::Loose => {}
-        }
-    }
-
-    fn retry_later(&mut self, records: Vec<Record>) {
-        self.retries.push(records);
-        self.retry_soon();
-    }
-
-    fn retry_soon(&mut self) {
-        self.retry_at = self.retry_at.min(self.now.tick.plus_ms(self.timers.store_retry_ms));
-    }
-
-    fn store_health(&mut self, up: bool) {
-        self.store_up = up;
-        self.engine.store_health(up);
-        if up && !(self.retries.is_empty() && self.unconfirmed.is_empty()) {
-            self.retry_at = self.now.tick;
-        }
-    }
-
-    // ---- commands
-
-    fn command(&mut self, id: u64, command: engine::Command) {
-        let cut = match &command {
-            engine::Command::Cut(decision) => Some(*decision),
-            _ => None,
-        };
-        match self.engine.command(self.now, command) {
-            Err(error) => self.out.replies.push((id, Err(error.to_string()))),
-            Ok(done) => {
-                let mut count = 0;
-                for decision in done.cut.iter().copied().chain(cut) {
-                    if self.by_decision.contains_key(&decision) {
-                        count += 1;
-                        self.cut(decision, HangupCause::Cut, "cut by the provider");
-                    }
-                }
-                self.after_command();
-                let reply = Reply { message: done.message, cut: count };
-                self.store(done.records.clone(), Pending::Command(id, reply, done.records));
-            }
-        }
     }
 
     // ---- calls

@@ -1,7 +1,8 @@
-//! After a restart. Lives here: bindings loaded, live calls taken up, ringing calls cancelled.
+//! After a restart. Lives here: bindings loaded, live calls taken up and their sides asked, ringing calls cancelled.
 //! Never here: what their money is (engine).
 
 use sip::b2bua::{Call, CallSnapshot, LegSnapshot, PeerKind};
+use sip::dialog::Dialog;
 use sip::flow::Flow;
 use sip::message::{Message, Method};
 use types::cdr::{HangupCause, HangupSide, LegRecord};
@@ -9,9 +10,18 @@ use types::{DecisionId, Direction, Fact, Hold, Millis, Record, Snapshot, Tick, T
 
 use engine::{Ended, Target};
 
-use crate::legs::{Live, is_exempt};
+use crate::legs::{Live, is_exempt, witness};
 use crate::node::Node;
 use crate::routing;
+use crate::store_path::Pending;
+
+/// Who hung up while the program was down repeats the BYE for 32 s, every 4 s at the longest (RFC 3261 §17.1.2.1,
+/// T2): it is heard before anybody is asked.
+const PROBE_AFTER_MS: Millis = 4_100;
+/// Within which time the calls that were taken up are asked, one after the other, in microseconds.
+const PROBE_WITHIN_US: u64 = 4_000_000;
+/// The shortest time between two of them, in microseconds.
+const PROBE_LEAST_US: u64 = 500;
 
 /// An unanswered call of an earlier run: its carrier may still answer.
 #[derive(Debug)]
@@ -57,11 +67,17 @@ impl Node {
             self.registrar.load(self.now, binding);
         }
         let recovered = self.engine.recovered();
+        let mut probe_at = self.now.tick.plus_ms(PROBE_AFTER_MS);
+        let probe_every_us = PROBE_WITHIN_US / (recovered.len() as u64).max(1);
+        let mut adopted_holds = Vec::new();
         for hold in snapshot.holds.iter().filter(|hold| recovered.contains(&hold.decision)) {
             let legs = postcard::from_bytes::<CallSnapshot>(&hold.legs).ok();
             let adopted = match legs {
-                Some(CallSnapshot::Answered { caller, callee, mark }) => {
-                    self.adopt(hold, *caller, *callee, mark)
+                Some(CallSnapshot::Answered { caller, callee, mark, timers }) => {
+                    probe_at = Tick(probe_at.0.saturating_add(probe_every_us.max(PROBE_LEAST_US)));
+                    let adopted = self.adopt(hold, (*caller, *callee), (mark, timers), probe_at);
+                    adopted_holds.extend(adopted.then_some(hold.decision));
+                    adopted
                 }
                 Some(CallSnapshot::Pending(legs)) => {
                     self.add_orphan(hold.decision, legs);
@@ -75,6 +91,7 @@ impl Node {
         }
         let recovered = u32::try_from(recovered.len()).unwrap_or(u32::MAX);
         let fact = Fact::Started { recovered };
+        self.remember_adopted(&adopted_holds);
         self.must_store(vec![Record::Fact(self.now.wall, fact)]);
         self.after_command();
         self.orphans_timeout();
@@ -83,9 +100,9 @@ impl Node {
     fn adopt(
         &mut self,
         hold: &Hold,
-        caller: sip::dialog::Dialog,
-        callee: sip::dialog::Dialog,
-        mark: u32,
+        (caller, callee): (Dialog, Dialog),
+        (mark, timers): (u32, [bool; 2]),
+        probe_at: Tick,
     ) -> bool {
         let key = self.calls.next_key();
         let peer = match hold.direction {
@@ -103,9 +120,11 @@ impl Node {
             user_agent: String::new(),
         };
         let mut wire = self.wire();
-        let Some(call) = Call::adopt(key, caller, callee, peer, mark, &mut wire) else {
+        let adopted = Call::adopt(key, caller, callee, peer, (mark, timers), &mut wire);
+        let Some(mut call) = adopted else {
             return false;
         };
+        call.probe(probe_at);
         let tags = call.adopted_tags().map(str::to_owned);
         let outgoing = hold.direction == Direction::Outgoing || hold.direction == Direction::OnNet;
         let live = Live {
@@ -120,6 +139,7 @@ impl Node {
             vain_leg: None,
             from_line: hold.line.filter(|_| outgoing),
             from_trunk: hold.trunk.filter(|_| !outgoing),
+            witness: witness(!outgoing),
             a_leg,
             private: false,
             best_status: 0,
@@ -134,6 +154,15 @@ impl Node {
         }
         self.schedule(key);
         true
+    }
+
+    /// Writes the adopted dialogs again: were the program to die once more, the next must use higher CSeq than this one.
+    fn remember_adopted(&mut self, adopted: &[DecisionId]) {
+        for decision in adopted {
+            if let Some(hold) = self.hold_with_legs(*decision) {
+                self.store(vec![Record::Hold(Box::new(hold))], Pending::Loose);
+            }
+        }
     }
 
     fn add_orphan(&mut self, decision: DecisionId, legs: Vec<LegSnapshot>) {
@@ -204,7 +233,10 @@ impl Node {
         let Some(live) = self.calls.find(key) else { return false };
         let peer = live.call.flow_of(sip::b2bua::Side::Callee, 0).map(|flow| flow.peer.ip());
         if peer == Some(flow.peer.ip()) {
-            self.with_call(key, |live, wire, _| live.call.acknowledge_again(wire, response));
+            self.with_call(key, |live, wire, _| {
+                live.call.side_spoke(sip::b2bua::Side::Callee);
+                live.call.acknowledge_again(wire, response);
+            });
         }
         true
     }
@@ -250,6 +282,7 @@ impl Node {
             a_leg: LegRecord::default(),
             b_leg: LegRecord::default(),
             trunk: None,
+            was_gone: false,
         };
         let records = self.engine.end(self.now, decision, ended);
         self.must_store(records);

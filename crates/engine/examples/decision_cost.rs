@@ -73,6 +73,7 @@ fn ended() -> Ended {
         a_leg: LegRecord::default(),
         b_leg: LegRecord::default(),
         trunk: None,
+        was_gone: false,
     }
 }
 

@@ -35,6 +35,8 @@ pub struct Engine {
     pub(crate) book: Book,
     pub(crate) calls: Calls,
     pub(crate) last_decision: DecisionId,
+    /// The last that is known of the program that ran before.
+    pub(crate) last_alive: UnixMicros,
     pub(crate) store_up: bool,
     /// Noticed, and not handed out yet.
     pub(crate) facts: Vec<Record>,
@@ -60,6 +62,7 @@ impl Engine {
             book: Book::new(hash, BOOK_MEMORY),
             calls: Calls::new(hash),
             last_decision: DecisionId(0),
+            last_alive: snapshot.newest,
             store_up: true,
             facts: Vec::new(),
             config,

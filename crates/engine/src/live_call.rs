@@ -80,6 +80,8 @@ pub(crate) struct Call {
     pub answered_in_vain: Option<Now>,
     /// It was live before this start of the program.
     pub recovered: bool,
+    /// It was hung up: nobody talks any more, only the records are missing.
+    pub hung_up: Option<Now>,
     /// When the timer table wakes it.
     armed: Option<Tick>,
 }
@@ -95,6 +97,7 @@ impl Call {
             is_cut: false,
             answered_in_vain: None,
             recovered: false,
+            hung_up: None,
             armed: None,
             hold,
         }
@@ -114,8 +117,9 @@ impl Call {
         self.hold.direction != Direction::Incoming && !exempt
     }
 
-    /// Talk time so far.
+    /// Talk time so far, or until the call was hung up.
     pub fn talk_us(&self, now: Tick) -> u64 {
+        let now = self.hung_up.map_or(now, |then| then.tick.min(now));
         match self.phase {
             Phase::Ringing => 0,
             Phase::Answered { at, before_us } => before_us.saturating_add(now.micros_since(at)),

@@ -219,4 +219,7 @@ pub struct Ended {
     pub b_leg: LegRecord,
     /// The trunk used last; `None`: the one of the last `use_trunk`.
     pub trunk: Option<TrunkId>,
+    /// Of a call taken up after a restart: the side whose word counts had lost it before we came back.
+    /// Then it ended no later than the program that carried it.
+    pub was_gone: bool,
 }

@@ -246,7 +246,7 @@ impl World {
         }
         let (trunk, side) = (Some(note.trunk), HangupSide::Caller);
         let (a_leg, b_leg) = (LegRecord::default(), LegRecord::default());
-        let ended = Ended { cause, status: 200, side, a_leg, b_leg, trunk };
+        let ended = Ended { cause, status: 200, side, a_leg, b_leg, trunk, was_gone: false };
         let records = self.engine.end(self.now, decision, ended);
         self.write(records);
     }

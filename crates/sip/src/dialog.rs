@@ -6,7 +6,7 @@ use std::fmt::Display;
 use serde::{Deserialize, Serialize};
 
 use crate::flow::Flow;
-use crate::message::{Contacts, Message, Method, Name, NameAddr, Uri, print};
+use crate::message::{Contacts, Message, Method, Name, NameAddr, print};
 
 /// Most Record-Route values that a dialog takes in.
 pub const MAX_ROUTES: usize = 32;
@@ -90,7 +90,7 @@ impl Dialog {
         }
         let mut route_set = record_routes(response)?;
         route_set.reverse();
-        let target = contact(response)?.unwrap_or(response.to().uri);
+        let target = contact(response)?.unwrap_or_else(|| target_of_to(response));
         Dialog::of_response(response, flow, target, route_set)
     }
 
@@ -99,7 +99,7 @@ impl Dialog {
     pub fn uac_refused(response: &Message<'_>, flow: &Flow) -> Result<Dialog, DialogError> {
         match Dialog::uac(response, flow) {
             Err(DialogError::Contact | DialogError::RecordRoute) => {
-                Dialog::of_response(response, flow, response.to().uri, Vec::new())
+                Dialog::of_response(response, flow, target_of_to(response), Vec::new())
             }
             made => made,
         }
@@ -212,21 +212,27 @@ fn address(out: &mut Vec<u8>, name: Name, uri: &str, tag: &str) {
 fn strict_router(route: &str) -> Option<&str> {
     let route = NameAddr::parse(route).ok()?;
     let uri = route.parse_uri().ok()?;
-    // RFC 3261 §12.2.1.1: parameters not allowed in a Request-URI are left out; headers are.
-    (!uri.is_loose()).then(|| route.uri.split('?').next().unwrap_or(route.uri))
+    (!uri.is_loose()).then(|| uri.without_headers())
 }
 
-/// The one Contact of a message, if there is any.
+/// The one Contact of a message, if there is any, as it may stand in a request line (RFC 3261
+/// §12.2.1.1).
 fn contact<'a>(message: &Message<'a>) -> Result<Option<&'a str>, DialogError> {
     let Ok(Contacts::List(contacts)) = message.contacts() else {
         return Err(DialogError::Contact);
     };
     let Some(contact) = contacts.first() else { return Ok(None) };
-    let is_sip = Uri::parse(contact.uri).is_ok_and(|uri| !uri.host.is_empty());
-    match is_sip && contact.uri.len() <= MAX_TARGET {
-        true => Ok(Some(contact.uri)),
-        false => Err(DialogError::Contact),
+    match contact.parse_uri() {
+        Ok(uri) if !uri.host.is_empty() && uri.raw.len() <= MAX_TARGET => {
+            Ok(Some(uri.without_headers()))
+        }
+        _ => Err(DialogError::Contact),
     }
+}
+
+fn target_of_to<'a>(response: &Message<'a>) -> &'a str {
+    let to = response.to();
+    to.parse_uri().map_or(to.uri, |uri| uri.without_headers())
 }
 
 /// The Record-Route values as they came, in order.
@@ -372,9 +378,9 @@ mod tests {
             target,
             &["<sip:p3;lr>;x=y", "<sip:p2;lr>", "<sip:p1;lr>"],
         );
-        let strict = format!("Record-Route: <sip:p1;x=1?a=b>, <sip:p2;lr>\r\n{CONTACT}");
+        let strict = format!("Record-Route: <sip:r?s@p1;x=1?a=b>, <sip:p2;lr>\r\n{CONTACT}");
         let strict = uas(&strict).unwrap();
-        check(&strict, "sip:p1;x=1", &["<sip:p2;lr>", "<sip:peer@198.51.100.7:5061;ob>"]);
+        check(&strict, "sip:r?s@p1;x=1", &["<sip:p2;lr>", "<sip:peer@198.51.100.7:5061;ob>"]);
         // Strict only counts for the first.
         let later = format!("Record-Route: <sip:p1;lr>, <sip:p2>\r\n{CONTACT}");
         check(&uas(&later).unwrap(), target, &["<sip:p1;lr>", "<sip:p2>"]);
@@ -410,6 +416,9 @@ mod tests {
         check("Contact: <tel:+1>\r\n", false, first);
         check(CONTACT, false, first);
         check("Contact: sip:new@198.51.100.9\r\n", true, "sip:new@198.51.100.9");
+        // What may not stand in a request line is left out; a question mark of the user is its own.
+        let odd = "Contact: <sip:a?b@h;x?Subject=s&Replaces=r>\r\n";
+        check(odd, true, "sip:a?b@h;x");
     }
 
     #[test]

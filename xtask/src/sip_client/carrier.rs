@@ -157,6 +157,11 @@ impl Work {
                     entry.acked |= entry.answered.is_some();
                 }
             }
+            // RFC 3261 §12.2.2: a call that has ended is no dialog any more.
+            method if method != "CANCEL" && self.has_ended(message.call_id()) => {
+                self.say(peer, &message.reply(481, "No Such Call", "carrier", "", ""));
+                self.ended(message, peer);
+            }
             "BYE" | "CANCEL" => {
                 self.say(peer, &message.reply(200, "OK", "carrier", "", ""));
                 self.ended(message, peer);
@@ -247,12 +252,16 @@ impl Work {
         }
     }
 
+    fn has_ended(&self, call_id: &str) -> bool {
+        lock(&self.bill).get(call_id).is_some_and(|entry| entry.ended.is_some())
+    }
+
     fn ended(&mut self, message: &Message, peer: SocketAddr) {
         let mut bill = lock(&self.bill);
         let Some(entry) = bill.get_mut(message.call_id()) else { return };
-        if message.method() == "BYE" {
+        if message.method() != "CANCEL" {
             entry.ended.get_or_insert_with(Instant::now);
-            entry.byes += 1;
+            entry.byes += u32::from(message.method() == "BYE");
             return;
         }
         // RFC 3261 §9.2: after a final response CANCEL has no effect.

@@ -209,7 +209,12 @@ impl Crowd {
         if request.method() == "ACK" {
             return Ok(());
         }
-        let known = self.calls.get(call_id).is_some_and(|call| call.dialog.is_some());
+        // RFC 3261 §12.2.2: a call that has ended is no dialog any more; BYEs that cross are answered.
+        let is_bye = request.method() == "BYE";
+        let known = self
+            .calls
+            .get(call_id)
+            .is_some_and(|call| call.dialog.is_some() && (is_bye || call.fate.ended.is_none()));
         let text = match known {
             true => request.reply(200, "OK", "", "", ""),
             false => request.reply(481, "No Such Call", "none", "", ""),
@@ -217,7 +222,7 @@ impl Crowd {
         self.phone.wire.send(text.as_bytes())?;
         if let Some(call) = self.calls.get_mut(call_id)
             && known
-            && request.method() == "BYE"
+            && is_bye
         {
             call.fate.byes += 1;
             if !call.hanging_up {

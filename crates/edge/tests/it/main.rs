@@ -26,6 +26,7 @@ mod leg;
 mod money;
 mod one_reading;
 mod orphans;
+mod probing;
 mod recovering;
 mod refusals;
 mod registering;

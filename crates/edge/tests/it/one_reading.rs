@@ -211,7 +211,8 @@ fn foldable(line: &Line) -> Vec<usize> {
             '"' => quoted = !quoted,
             '<' if !quoted => inside = true,
             '>' if !quoted => inside = false,
-            ' ' if !quoted && !inside => places.push(at),
+            // Another fold right behind a fold would be the empty line that ends the header.
+            ' ' if !quoted && !inside && !line.value[..at].ends_with('\n') => places.push(at),
             ';' | ',' | '=' if !quoted && !inside && has_parameters.contains(&&*line.known) => {
                 places.extend([at, at + 1]);
             }
@@ -241,7 +242,7 @@ fn spelling() -> impl Strategy<Value = Spelling> {
         (at(), blank()).prop_map(|(at, blank)| Spelling::BlankAfterColon(at, blank)),
         (at(), "[ \t]{1,3}").prop_map(|(at, blank)| Spelling::BlankAtEnd(at, blank)),
         (at(), at(), fold).prop_map(|(at, place, f)| Spelling::Fold(at, place, f.to_owned())),
-        (at(), "[A-Za-z][A-Za-z0-9-]{0,9}", "[ -~é]{0,20}(\r\n [!-~]{1,9}: [!-~]{1,9})?")
+        (at(), "[A-Za-z][A-Za-z0-9-]{0,9}", "[ -\\[\\]-~é]{0,20}(\r\n [!-~]{1,9}: [!-~]{1,9})?")
             .prop_map(|(at, name, value)| Spelling::Unknown(at, name, value)),
     ]
 }
@@ -351,8 +352,8 @@ fn is_refused(tcp: bool, pieces: usize, spellings: &[Spelling], fault: &Fault) -
     });
     prop_assert_eq!(texts(&outcome.carried), Vec::<String>::new());
     let statuses: Vec<u16> = outcome.told.iter().map(|got| got.status).collect();
-    // What hurts the very lines that an answer is made of, or folds them, is dropped; on a stream the shell answers, or
-    // more bytes have to come.
+    // What hurts the very lines that an answer is made of, or folds them, is dropped; on a stream the
+    // shell answers, or more bytes have to come.
     let can_answer = matches!(
         fault,
         Fault::Twice(..) | Fault::TwoLengths(_) | Fault::LengthBeyond(_) | Fault::LengthOdd(_)

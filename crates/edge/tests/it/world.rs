@@ -308,6 +308,19 @@ impl World {
     }
 }
 
+/// The time that a record tells of.
+fn time_of(record: &Record) -> UnixMicros {
+    match record {
+        Record::Alive(at) | Record::Fact(at, _) => *at,
+        Record::Cdr(cdr) => cdr.ended,
+        Record::Hold(hold) => match hold.state {
+            HoldState::Answered(at) => at,
+            HoldState::Pending => hold.started,
+        },
+        _ => UnixMicros(0),
+    }
+}
+
 /// A CDR in a line.
 pub fn in_a_line(cdr: &Cdr) -> String {
     let (price, cost) = (cdr.price.micros(), cdr.cost.micros());
@@ -415,6 +428,7 @@ impl Inner {
         let mut snapshot = self.town.snapshot.clone();
         snapshot.holds = self.holds.values().cloned().collect();
         snapshot.bindings = self.bindings.values().cloned().collect();
+        snapshot.newest = self.written.iter().map(time_of).max().unwrap_or_default();
         for record in &self.written {
             if let Record::Cdr(cdr) = record {
                 let costly = cdr.destination.class.is_costly();

@@ -226,6 +226,7 @@ pub fn ended(cause: HangupCause) -> Ended {
         a_leg: LegRecord::default(),
         b_leg: LegRecord::default(),
         trunk: None,
+        was_gone: false,
     }
 }
 
