@@ -10,6 +10,7 @@ mod ua;
 mod wire;
 mod world;
 
+mod aliases;
 mod amplification;
 mod calls;
 mod cancelling;
