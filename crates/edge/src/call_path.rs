@@ -11,9 +11,10 @@ use types::cdr::{HangupCause, HangupSide, LegRecord};
 use types::{DecisionId, DestinationClass, Finding, Hold, LineId, Record, Tick, TrunkId};
 
 use crate::legs::{Live, is_exempt};
-use crate::node::{Node, Pending};
+use crate::node::Node;
 use crate::register_path::LogIn;
 use crate::sip_reply::{self, Told};
+use crate::store_path::Pending;
 
 impl Node {
     /// A new INVITE. Known dialogs (step 5) have gone to `dialog_path` before.
@@ -332,6 +333,9 @@ impl Node {
         self.stats.answered += 1;
         self.engine.answered(self.now, decision);
         self.record_answer(key);
+        if self.is_answered_outside(key) {
+            self.cut(decision, HangupCause::Cut, "answered outside the IP lock");
+        }
     }
 
     /// Puts an answer on record. A carrier whose call costs money gets its ACK only then: were the

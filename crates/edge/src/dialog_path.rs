@@ -104,7 +104,8 @@ impl Node {
             .or_else(|| named.and_then(|place| check_place(&mut self.calls, place)))
     }
 
-    /// F6 and I1: the dialog's own flow, or fresh credentials of its own line; and the IP lock, always.
+    /// F6 and I1: the dialog's own flow, or fresh credentials of its own line; and the IP lock, always
+    /// but for a BYE of the dialog's own flow.
     fn may_speak(
         &mut self,
         place: Place,
@@ -116,6 +117,10 @@ impl Node {
             Some(live) => (party(live, place.side), live.exempt && place.side == Side::Caller),
             None => return false,
         };
+        // Hanging up does no harm, wherever the dialog's own end has come to sit.
+        if check == DialogCheck::SameFlow && request.method() == Some(Method::Bye) {
+            return true;
+        }
         match party {
             Party::Trunk => {
                 if check == DialogCheck::SameFlow || self.is_same_host(place, flow) {
@@ -154,6 +159,10 @@ impl Node {
             && let Some(fork) = live.call.fork_of(place.side, place.index, request)
         {
             live.call.move_flow(place.side, fork, flow);
+            if place.side == Side::Caller {
+                let decision = live.decision;
+                self.engine.sits_at(decision, flow.peer.ip());
+            }
         }
         true
     }

@@ -4,6 +4,7 @@
 //! Sans-IO: [`Node::handle`] takes one [`Input`], [`Node::drain`] gives what is to be done about it.
 
 mod call_path;
+mod command_path;
 mod config;
 mod dialog_path;
 mod io;
@@ -14,6 +15,7 @@ mod register_path;
 mod routing;
 mod screen;
 mod sip_reply;
+mod store_path;
 mod trunk_link;
 
 pub use config::{Limits, NodeConfig, NodeError, Secrets, Timers};

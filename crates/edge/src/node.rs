@@ -16,28 +16,12 @@ use types::cdr::HangupCause;
 use types::{DecisionId, Map, Now, Record, Snapshot, Tick};
 
 use crate::config::{NodeConfig, NodeError, Timers};
-use crate::io::{Input, Outputs, Reply, Stats, StoreRequest};
+use crate::io::{Input, Outputs, Stats};
 use crate::legs::Calls;
 use crate::recovery::Orphan;
+use crate::store_path::{Backlog, Pending};
 use crate::trunk_link::TrunkLinks;
 use crate::{screen, sip_reply};
-
-/// What a store request was for.
-#[derive(Debug)]
-pub enum Pending {
-    /// A hold that must be durable before a leg's INVITE leaves.
-    Leg(CallKey, u8),
-    /// An answered call: the callee gets its ACK when it is on record.
-    Answer(CallKey),
-    /// A longer hold: the hard stop moves when it is durable.
-    Extension(DecisionId),
-    /// Records that must be written in the end, whatever happens.
-    Must(Vec<Record>),
-    /// A command's records and the reply that waits for them.
-    Command(u64, Reply, Vec<Record>),
-    /// Nothing hangs on it.
-    Loose,
-}
 
 /// The node.
 pub struct Node {
@@ -59,13 +43,10 @@ pub struct Node {
     pub(crate) orphans: Map<String, Orphan>,
     pub(crate) links: TrunkLinks,
     wakes: BinaryHeap<Reverse<(Tick, CallKey)>>,
-    pending: BTreeMap<u64, Pending>,
-    last_ticket: u64,
-    retries: Vec<Vec<Record>>,
-    /// Answered calls that could not be put on record yet.
-    unconfirmed: Vec<CallKey>,
-    retry_at: Tick,
-    pub(crate) store_up: bool,
+    pub(crate) pending: BTreeMap<u64, Pending>,
+    pub(crate) last_ticket: u64,
+    pub(crate) backlog: Backlog,
+    pub(crate) max_backlog: usize,
     pub(crate) closing: bool,
     pub(crate) out: Outputs,
     pub(crate) stats: Stats,
@@ -122,10 +103,8 @@ impl Node {
             wakes: BinaryHeap::new(),
             pending: BTreeMap::new(),
             last_ticket: 0,
-            retries: Vec::new(),
-            unconfirmed: Vec::new(),
-            retry_at: Tick::NEVER,
-            store_up: true,
+            backlog: Backlog::new(config.timers.store_retry_ms),
+            max_backlog: config.limits.backlog,
             closing: false,
             out: Outputs::default(),
             stats: Stats::default(),
@@ -146,7 +125,7 @@ impl Node {
             Input::Timeout => {}
             Input::Stored { ticket, ok } => self.stored(ticket, ok),
             Input::StoreHealth(up) => self.store_health(up),
-            Input::Command { id, command } => self.command(id, command),
+            Input::Command { id, commands } => self.command(id, commands),
         }
         self.run_timers();
         let facts = self.engine.take_facts();
@@ -169,7 +148,7 @@ impl Node {
             self.registrar.next_timeout(),
             self.links.next_timeout(),
             self.orphans.values().map(|orphan| orphan.next_timeout()).min(),
-            (self.retry_at != Tick::NEVER).then_some(self.retry_at),
+            self.backlog.next_timeout(),
         ]
         .into_iter()
         .flatten()
@@ -188,6 +167,7 @@ impl Node {
             transactions: self.transactions.len(),
             bindings: self.registrar.len(),
             stores_open: self.pending.len(),
+            records_waiting: self.backlog.len(),
             ..self.stats
         }
     }
@@ -332,15 +312,7 @@ impl Node {
         }
         self.links_timeout();
         self.orphans_timeout();
-        if now >= self.retry_at {
-            self.retry_at = Tick::NEVER;
-            for key in std::mem::take(&mut self.unconfirmed) {
-                self.record_answer(key);
-            }
-            for records in std::mem::take(&mut self.retries) {
-                self.store(records.clone(), Pending::Must(records));
-            }
-        }
+        self.backlog_timeout();
     }
 
     fn transaction_events(&mut self) {
@@ -403,95 +375,6 @@ impl Node {
         self.with_call(key, |live, wire, events| {
             live.call.hang_up(wire, cause, 403, Some(&reason), events);
         });
-    }
-
-    // ---- the store
-
-    /// Asks for records to be written; `pending` says what hangs on it.
-    pub(crate) fn store(&mut self, records: Vec<Record>, pending: Pending) {
-        self.last_ticket += 1;
-        self.pending.insert(self.last_ticket, pending);
-        self.out.stores.push(StoreRequest { ticket: self.last_ticket, records });
-    }
-
-    /// Asks for records to be written, again and again until they are.
-    pub(crate) fn must_store(&mut self, records: Vec<Record>) {
-        if !records.is_empty() {
-            self.store(records.clone(), Pending::Must(records));
-        }
-    }
-
-    fn stored(&mut self, ticket: u64, ok: bool) {
-        // A second answer to the same request finds nothing here.
-        let Some(pending) = self.pending.remove(&ticket) else { return };
-        match pending {
-            Pending::Leg(key, leg) => self.leg_stored(key, leg, ok),
-            Pending::Answer(key) if ok => {
-                self.with_call(key, |live, wire, _| live.call.confirm(wire));
-            }
-            Pending::Answer(key) => {
-                self.unconfirmed.push(key);
-                self.retry_soon();
-            }
-            Pending::Extension(decision) if ok => {
-                self.engine.extension_stored(self.now, decision);
-            }
-            Pending::Extension(decision) => {
-                self.engine.extension_failed(self.now, decision);
-            }
-            Pending::Must(records) if !ok => self.retry_later(records),
-            Pending::Command(id, reply, _) if ok => self.out.replies.push((id, Ok(reply))),
-            Pending::Command(id, reply, records) => {
-                self.retry_later(records);
-                let text = format!(
-                    "{}; in force, but not yet written: the store is down, it will be written when it is back",
-                    reply.message
-                );
-                self.out.replies.push((id, Err(text)));
-            }
-            Pending::Must(_) | Pending::Loose => {}
-        }
-    }
-
-    fn retry_later(&mut self, records: Vec<Record>) {
-        self.retries.push(records);
-        self.retry_soon();
-    }
-
-    fn retry_soon(&mut self) {
-        self.retry_at = self.retry_at.min(self.now.tick.plus_ms(self.timers.store_retry_ms));
-    }
-
-    fn store_health(&mut self, up: bool) {
-        self.store_up = up;
-        self.engine.store_health(up);
-        if up && !(self.retries.is_empty() && self.unconfirmed.is_empty()) {
-            self.retry_at = self.now.tick;
-        }
-    }
-
-    // ---- commands
-
-    fn command(&mut self, id: u64, command: engine::Command) {
-        let cut = match &command {
-            engine::Command::Cut(decision) => Some(*decision),
-            _ => None,
-        };
-        match self.engine.command(self.now, command) {
-            Err(error) => self.out.replies.push((id, Err(error.to_string()))),
-            Ok(done) => {
-                let mut count = 0;
-                for decision in done.cut.iter().copied().chain(cut) {
-                    if self.by_decision.contains_key(&decision) {
-                        count += 1;
-                        self.cut(decision, HangupCause::Cut, "cut by the provider");
-                    }
-                }
-                self.after_command();
-                let reply = Reply { message: done.message, cut: count };
-                self.store(done.records.clone(), Pending::Command(id, reply, done.records));
-            }
-        }
     }
 
     // ---- calls

@@ -53,8 +53,11 @@ impl OrphanLeg {
 impl Node {
     /// Takes up what the snapshot says was going on.
     pub(crate) fn recover(&mut self, snapshot: &Snapshot) {
+        // Locks and lines may have changed while no node was running.
         for binding in &snapshot.bindings {
-            self.registrar.load(self.now, binding);
+            if self.engine.ip_allowed(binding.line, binding.peer.ip()) {
+                self.registrar.load(self.now, binding);
+            }
         }
         let recovered = self.engine.recovered();
         for hold in snapshot.holds.iter().filter(|hold| recovered.contains(&hold.decision)) {
@@ -102,6 +105,7 @@ impl Node {
             call_id: caller.call_id.clone(),
             user_agent: String::new(),
         };
+        let place = caller.flow.peer.ip();
         let mut wire = self.wire();
         let Some(call) = Call::adopt(key, caller, callee, peer, mark, &mut wire) else {
             return false;
@@ -127,6 +131,7 @@ impl Node {
             wake: Tick::NEVER,
         };
         self.calls.insert(live);
+        self.engine.sits_at(hold.decision, place);
         self.by_decision.insert(hold.decision, key);
         for tag in tags {
             self.adopted.insert(tag, key);

@@ -8,8 +8,9 @@ use sip::registrar::{Change, Registrar};
 use types::account::Ha1;
 use types::{Fact, LineId, LineStatus, Record};
 
-use crate::node::{Node, Pending};
+use crate::node::Node;
 use crate::sip_reply;
+use crate::store_path::Pending;
 
 /// Who sent a request.
 pub enum LogIn {

@@ -58,7 +58,10 @@ impl Node {
             let Some(user) = self.engine.line(*line).map(|line| line.user.clone()) else {
                 continue;
             };
-            for binding in self.registrar.contacts(*line) {
+            let engine = &self.engine;
+            let inside = |peer: SocketAddr| engine.ip_allowed(*line, peer.ip());
+            let phones = self.registrar.contacts(*line);
+            for binding in phones.filter(|phone| inside(phone.flow().peer)) {
                 plans.push(LegPlan {
                     flow: binding.flow(),
                     request_uri: binding.uri().to_owned(),

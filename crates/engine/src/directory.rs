@@ -73,6 +73,8 @@ pub(crate) struct UnknownZone;
 pub(crate) struct Directory {
     accounts: Vec<AccountEntry>,
     by_account: HashTable<u32>,
+    /// Whoever makes accounts takes care that no two have the same name.
+    by_name: HashTable<u32>,
     lines: Vec<Line>,
     by_line: HashTable<u32>,
     by_user: HashTable<u32>,
@@ -90,6 +92,7 @@ impl Directory {
         Directory {
             accounts: Vec::with_capacity(accounts),
             by_account: HashTable::with_capacity(accounts),
+            by_name: HashTable::with_capacity(accounts),
             lines: Vec::with_capacity(lines),
             by_line: HashTable::with_capacity(lines),
             by_user: HashTable::with_capacity(lines),
@@ -112,9 +115,30 @@ impl Directory {
     }
 
     pub fn account(&self, id: AccountId) -> Option<&AccountEntry> {
-        let hash = self.hash.hash_one(id);
-        let position = self.by_account.find(hash, |&at| self.accounts[at as usize].id == id)?;
+        let position = self.account_position(id)?;
+        Some(&self.accounts[position as usize])
+    }
+
+    /// The account of this name, whatever its status.
+    pub fn account_of_name(&self, name: &str) -> Option<&AccountEntry> {
+        let hash = self.hash.hash_one(name);
+        let position = self.by_name.find(hash, |&at| *self.accounts[at as usize].name == *name)?;
         Some(&self.accounts[*position as usize])
+    }
+
+    /// All accounts, in no order that means anything.
+    pub fn accounts(&self) -> impl Iterator<Item = &AccountEntry> {
+        self.accounts.iter()
+    }
+
+    /// All lines, in no order that means anything.
+    pub fn lines(&self) -> impl Iterator<Item = &Line> {
+        self.lines.iter()
+    }
+
+    /// Is there such a time zone?
+    pub fn knows_zone(&mut self, name: &str) -> bool {
+        self.zones.find(name).is_some()
     }
 
     pub fn line(&self, id: LineId) -> Option<&Line> {
@@ -204,12 +228,15 @@ impl Directory {
             lines: Vec::new(),
             numbers: Vec::new(),
         };
-        match self.account_mut(account.id) {
-            Some(known) => {
+        let position = match self.account_position(account.id) {
+            Some(position) => {
+                self.forget_name(position);
+                let known = &mut self.accounts[position as usize];
                 let old = std::mem::replace(known, entry);
                 (known.lines, known.numbers) = (old.lines, old.numbers);
                 self.controls.forget(old.controls);
                 self.plans.forget(old.dial_plan);
+                position
             }
             None => {
                 let (position, hash) = (next_position(self.accounts.len()), self.hash);
@@ -218,8 +245,10 @@ impl Directory {
                 let accounts = &self.accounts;
                 let rehash = |&at: &u32| hash.hash_one(accounts[at as usize].id);
                 self.by_account.insert_unique(hash.hash_one(account.id), position, rehash);
+                position
             }
-        }
+        };
+        self.remember_name(position);
         Ok(())
     }
 
@@ -282,10 +311,27 @@ impl Directory {
         self.trunks.insert(trunk.id, trunk.clone());
     }
 
-    fn account_mut(&mut self, id: AccountId) -> Option<&mut AccountEntry> {
+    fn account_position(&self, id: AccountId) -> Option<u32> {
         let hash = self.hash.hash_one(id);
-        let position = self.by_account.find(hash, |&at| self.accounts[at as usize].id == id)?;
-        Some(&mut self.accounts[*position as usize])
+        self.by_account.find(hash, |&at| self.accounts[at as usize].id == id).copied()
+    }
+
+    fn account_mut(&mut self, id: AccountId) -> Option<&mut AccountEntry> {
+        let position = self.account_position(id)?;
+        Some(&mut self.accounts[position as usize])
+    }
+
+    fn remember_name(&mut self, position: u32) {
+        let (accounts, hash) = (&self.accounts, self.hash);
+        let name_hash = |at: u32| hash.hash_one(&*accounts[at as usize].name);
+        self.by_name.insert_unique(name_hash(position), position, |&at| name_hash(at));
+    }
+
+    fn forget_name(&mut self, position: u32) {
+        let hash = self.hash.hash_one(&*self.accounts[position as usize].name);
+        if let Ok(entry) = self.by_name.find_entry(hash, |&at| at == position) {
+            entry.remove();
+        }
     }
 
     fn remember_user(&mut self, position: u32) {

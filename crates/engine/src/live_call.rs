@@ -11,6 +11,7 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use rating::Slice;
 use types::cdr::HangupCause;
@@ -78,6 +79,8 @@ pub(crate) struct Call {
     pub is_cut: bool,
     /// It was live before this start of the program.
     pub recovered: bool,
+    /// Where the caller speaks from; `None` when no line of ours calls.
+    pub peer: Option<IpAddr>,
     /// When the timer table wakes it.
     armed: Option<Tick>,
 }
@@ -92,6 +95,7 @@ impl Call {
             deadlines: Deadlines::NEVER,
             is_cut: false,
             recovered: false,
+            peer: None,
             armed: None,
             hold,
         }

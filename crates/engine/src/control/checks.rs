@@ -61,6 +61,14 @@ pub(super) fn deck(deck: &Deck) -> Result<(), CommandError> {
     name(&deck.name)
 }
 
+pub(super) fn note(words: &str) -> Result<(), CommandError> {
+    let is_readable = !words.trim().is_empty() && words.chars().count() <= 500;
+    if !is_readable || words.chars().any(char::is_control) {
+        return wrong("note", "expected 1 to 500 characters on one line");
+    }
+    Ok(())
+}
+
 fn id(id: u32) -> Result<(), CommandError> {
     if id == 0 { wrong("id", "ids start at 1") } else { Ok(()) }
 }

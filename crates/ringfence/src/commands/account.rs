@@ -7,9 +7,10 @@ use store::{FactFilter, Reader};
 use types::{Account, AccountStatus, Controls, DialPlan, Fact, Region};
 
 use super::Context;
+use super::lookup::find_account;
 use super::office::{ask, change};
 use super::output::Table;
-use crate::change::{Change, NewAccount, find_account};
+use crate::change::{Change, NewAccount};
 use crate::config::{Config, controls};
 use crate::shell::control::Request;
 use crate::shell::open::open_to_read;

@@ -91,7 +91,7 @@ pub fn assemble(config: &Config, lock: &Lock) -> anyhow::Result<(Driver, Vec<Lis
     };
     let store = StoreLink::start(store, config.journal(), wake)?;
     let (handle, jobs) = control::channel(waker);
-    control::serve(&config.control_socket(), config.database(), handle)?;
+    control::serve(&config.control_socket(), handle)?;
     let driver = Driver {
         clock,
         node,

@@ -369,6 +369,11 @@ impl Call {
         }
     }
 
+    /// The flow of a side of the answered call, as it is now: phones move.
+    pub fn answered_flow(&self, side: Side) -> Option<Flow> {
+        self.winner.map(|fork| self.dialog(side, fork).flow)
+    }
+
     /// When [`Call::handle_timeout`] wants to be called next.
     pub fn next_timeout(&self) -> Tick {
         let silence = self
