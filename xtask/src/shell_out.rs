@@ -67,7 +67,25 @@ pub fn works(program: &str, arguments: &[&str]) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// Is this a run of CI, where nothing may be skipped?
+/// Is this a run of CI, which takes its time?
 pub fn is_ci() -> bool {
-    std::env::var("CI").is_ok_and(|value| value == "true" || value == "1")
+    std::env::var("CI").is_ok_and(|value| says_yes(&value))
+}
+
+/// Runners say `true`, `1`, or their own name; only an explicit no is a no.
+fn says_yes(value: &str) -> bool {
+    !matches!(value.trim().to_ascii_lowercase().as_str(), "" | "0" | "false" | "no" | "off")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn ci_by_any_name() {
+        for value in ["true", "1", "True", "yes", "woodpecker"] {
+            assert!(super::says_yes(value), "{value}");
+        }
+        for value in ["", "0", "false", "FALSE", "no"] {
+            assert!(!super::says_yes(value), "{value}");
+        }
+    }
 }

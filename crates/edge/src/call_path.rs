@@ -2,7 +2,7 @@
 //! ARCHITECTURE.md, from INVITE to CDR. Never here: rules, prices, how messages look.
 
 use engine::{Admission, Attempt, Caller, Ended, Route, Target, Verdict};
-use sip::b2bua::{Call, CallEvent, CallKey, PeerKind, Purpose, Refused, Side, User};
+use sip::b2bua::{Call, CallEvent, CallKey, Leg, PeerKind, Purpose, Refused, Side, User};
 use sip::flow::Flow;
 use sip::message::{Message, Name, Scheme, Uri};
 use sip::session_timer::TimerError;
@@ -67,7 +67,7 @@ impl Node {
         if self.unsupported_option(request).is_some() {
             return Some(420);
         }
-        if request.header(Name::ContentEncoding).is_some() {
+        if request.header(Name::ContentEncoding).is_some() || !is_passed_on(request) {
             return Some(415);
         }
         match sip::session_timer::grant(&self.settings.session, request) {
@@ -214,6 +214,7 @@ impl Node {
             gated,
             exempt: is_exempt(route.destination.class),
             trunks_tried: 0,
+            vain_leg: None,
             from_line,
             from_trunk,
             a_leg: a_leg(request, flow),
@@ -318,6 +319,7 @@ impl Node {
         for event in events.drain(..) {
             match event {
                 CallEvent::Answered { .. } => self.answered(key),
+                CallEvent::AnsweredInVain { leg } => self.answered_in_vain(key, leg),
                 CallEvent::InvitedAgain => self.record_ringing(key),
                 CallEvent::LegFailed { leg, status } => self.leg_failed(key, leg, status),
                 CallEvent::Over { side, cause, status } => self.over(key, side, cause, status),
@@ -335,6 +337,17 @@ impl Node {
         self.record_answer(key);
         if self.is_answered_outside(key) {
             self.cut(decision, HangupCause::Cut, "answered outside the IP lock");
+        }
+    }
+
+    /// A leg was answered that nobody waited for any more. A carrier bills it.
+    fn answered_in_vain(&mut self, key: CallKey, leg: u8) {
+        let Some(live) = self.calls.find(key) else { return };
+        let decision = live.decision;
+        let is_carrier = |leg: &Leg| matches!(leg.plan.peer, PeerKind::Trunk(_));
+        if live.call.legs().get(usize::from(leg)).is_some_and(is_carrier) {
+            live.vain_leg.get_or_insert(leg);
+            self.engine.answered_in_vain(self.now, decision);
         }
     }
 
@@ -431,7 +444,8 @@ impl Node {
         live.settled = true;
         let (side, cause, status) =
             live.ending.unwrap_or((HangupSide::Ringfence, HangupCause::Fault, 500));
-        let leg = live.call.winning_leg().or_else(|| live.call.legs().last());
+        let vain = live.vain_leg.and_then(|leg| live.call.legs().get(usize::from(leg)));
+        let leg = live.call.winning_leg().or(vain).or_else(|| live.call.legs().last());
         let b_leg = leg.map_or_else(LegRecord::default, |leg| LegRecord {
             peer: Some(leg.plan.flow.peer),
             call_id: leg.call_id.clone(),
@@ -507,6 +521,19 @@ const fn final_status(status: u16) -> u16 {
         0 => 503,
         other => other,
     }
+}
+
+/// Is there no body, or one that we pass on: a session description, alone or among other parts?
+fn is_passed_on(request: &Message<'_>) -> bool {
+    let Some(content_type) = request.header(Name::ContentType).filter(|_| !request.body.is_empty())
+    else {
+        return true;
+    };
+    sip::message::media_type(content_type).is_ok_and(|media| {
+        let is_sdp = media.kind.eq_ignore_ascii_case("application")
+            && media.subtype.eq_ignore_ascii_case("sdp");
+        is_sdp || media.kind.eq_ignore_ascii_case("multipart")
+    })
 }
 
 const fn cause_of(status: u16) -> HangupCause {

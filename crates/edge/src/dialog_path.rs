@@ -4,9 +4,8 @@
 use sip::b2bua::{CallKey, DialogCheck, PeerKind, Purpose, Reply, Side, User, read_tag};
 use sip::flow::Flow;
 use sip::message::{Message, Method, Name};
-use types::{DecisionId, Finding, LineId};
+use types::{DecisionId, Finding, LineId, TrunkId};
 
-use crate::legs::Live;
 use crate::node::Node;
 use crate::register_path::LogIn;
 use crate::sip_reply;
@@ -21,8 +20,9 @@ struct Place {
 
 /// Who sits at the end of a leg.
 enum Party {
+    /// A phone. `None`: of a call taken up after a restart, whose line is not known.
     Line(Option<LineId>),
-    Trunk,
+    Trunk(TrunkId),
 }
 
 impl Node {
@@ -73,8 +73,7 @@ impl Node {
     /// ACK of a 2xx.
     pub(crate) fn dialog_ack(&mut self, request: &Message<'_>, flow: &Flow) {
         let Some((place, check)) = self.place_of(request, flow) else { return };
-        // An ACK cannot be challenged: another port of the same host will do, another host will not.
-        if check == DialogCheck::OtherFlow && !self.is_same_host(place, flow) {
+        if check == DialogCheck::OtherFlow && !self.may_acknowledge(place, flow) {
             return;
         }
         let Some(live) = self.calls.find(place.key) else { return };
@@ -104,8 +103,9 @@ impl Node {
             .or_else(|| named.and_then(|place| check_place(&mut self.calls, place)))
     }
 
-    /// F6 and I1: the dialog's own flow, or fresh credentials of its own line; and the IP lock, always
-    /// but for a BYE of the dialog's own flow.
+    /// F6 and I1. The dialog's own flow, always; else a phone shows fresh credentials of its own line,
+    /// and a carrier, which has none, comes from the networks that its calls to us come from, on
+    /// whatever port. And the phone's IP lock, on its own flow as well, but for a BYE there.
     fn may_speak(
         &mut self,
         place: Place,
@@ -113,17 +113,14 @@ impl Node {
         request: &Message<'_>,
         flow: &Flow,
     ) -> bool {
-        let (party, exempt) = match self.calls.find(place.key) {
-            Some(live) => (party(live, place.side), live.exempt && place.side == Side::Caller),
-            None => return false,
-        };
+        let Some((party, exempt)) = self.party(place) else { return false };
         // Hanging up does no harm, wherever the dialog's own end has come to sit.
         if check == DialogCheck::SameFlow && request.method() == Some(Method::Bye) {
             return true;
         }
         match party {
-            Party::Trunk => {
-                if check == DialogCheck::SameFlow || self.is_same_host(place, flow) {
+            Party::Trunk(trunk) => {
+                if check == DialogCheck::SameFlow || self.is_source_of(trunk, flow) {
                     return true;
                 }
                 self.refuse_stateless(request, flow, 403);
@@ -138,6 +135,41 @@ impl Node {
                 check == DialogCheck::SameFlow || self.proves_itself(place, line, request, flow)
             }
         }
+    }
+
+    /// May the ACK of a 2xx come this way, which is not the dialog's own? It cannot be challenged:
+    /// another port of the phone's host will do, another host will not.
+    fn may_acknowledge(&mut self, place: Place, flow: &Flow) -> bool {
+        match self.party(place) {
+            Some((Party::Trunk(trunk), _)) => self.is_source_of(trunk, flow),
+            Some((Party::Line(_), _)) => self.is_same_host(place, flow),
+            None => false,
+        }
+    }
+
+    /// Who sits there, and does his IP lock not count?
+    fn party(&mut self, place: Place) -> Option<(Party, bool)> {
+        let live = self.calls.find(place.key)?;
+        let party = match place.side {
+            Side::Caller => match live.from_trunk {
+                Some(trunk) => Party::Trunk(trunk),
+                None => Party::Line(live.from_line),
+            },
+            Side::Callee => {
+                let plan = &live.call.legs().get(usize::from(place.index))?.plan;
+                match plan.peer {
+                    PeerKind::Phone => Party::Line(Some(LineId(plan.mark))),
+                    PeerKind::Trunk(_) => Party::Trunk(TrunkId(plan.mark)),
+                }
+            }
+        };
+        Some((party, live.exempt && place.side == Side::Caller))
+    }
+
+    fn is_source_of(&self, trunk: TrunkId, flow: &Flow) -> bool {
+        let peer = flow.peer.ip().to_canonical();
+        let trunk = self.engine.trunk(trunk);
+        trunk.is_some_and(|trunk| trunk.sources.iter().any(|network| network.contains(&peer)))
     }
 
     /// Fresh credentials of the dialog's own line move the dialog to the new flow.
@@ -169,8 +201,10 @@ impl Node {
 
     fn is_same_host(&mut self, place: Place, flow: &Flow) -> bool {
         self.calls.find(place.key).is_some_and(|live| {
-            let peer = live.call.flow_of(place.side, place.index).map(|flow| flow.peer.ip());
-            peer == Some(flow.peer.ip())
+            let known = live.call.flow_of(place.side, place.index);
+            known.is_some_and(|known| {
+                known.peer.ip().to_canonical() == flow.peer.ip().to_canonical()
+            })
         })
     }
 
@@ -185,18 +219,5 @@ impl Node {
             ..Reply::new(told.status, tag.as_str())
         };
         sip_reply::stateless(&mut self.out.sends, &self.settings, request, flow, &reply);
-    }
-}
-
-fn party(live: &Live, side: Side) -> Party {
-    match side {
-        Side::Caller if live.from_trunk.is_some() => Party::Trunk,
-        Side::Caller => Party::Line(live.from_line),
-        Side::Callee => match live.call.winning_leg().or_else(|| live.call.legs().last()) {
-            Some(leg) if leg.plan.peer == PeerKind::Phone => {
-                Party::Line(Some(LineId(leg.plan.mark)))
-            }
-            _ => Party::Trunk,
-        },
     }
 }

@@ -26,6 +26,8 @@ pub struct Live {
     pub exempt: bool,
     /// How many trunks of the route were tried.
     pub trunks_tried: usize,
+    /// The leg of a carrier that answered when nobody waited for it any more.
+    pub vain_leg: Option<u8>,
     /// The line that called, when one of ours did.
     pub from_line: Option<LineId>,
     /// The trunk that called, when a carrier did.

@@ -8,6 +8,7 @@ mod command_path;
 mod config;
 mod dialog_path;
 mod io;
+mod late_answers;
 mod legs;
 mod node;
 mod recovery;

@@ -17,6 +17,7 @@ use types::{DecisionId, Map, Now, Record, Snapshot, Tick};
 
 use crate::config::{NodeConfig, NodeError, Timers};
 use crate::io::{Input, Outputs, Stats};
+use crate::late_answers::LateAnswers;
 use crate::legs::Calls;
 use crate::recovery::Orphan;
 use crate::store_path::{Backlog, Pending};
@@ -41,6 +42,7 @@ pub struct Node {
     pub(crate) adopted: Map<String, CallKey>,
     /// Unanswered calls of an earlier run, by the Call-ID of their legs.
     pub(crate) orphans: Map<String, Orphan>,
+    pub(crate) late_answers: LateAnswers,
     pub(crate) links: TrunkLinks,
     wakes: BinaryHeap<Reverse<(Tick, CallKey)>>,
     pub(crate) pending: BTreeMap<u64, Pending>,
@@ -99,6 +101,7 @@ impl Node {
             by_decision: Map::with_hasher(hash),
             adopted: Map::with_hasher(hash),
             orphans: Map::with_hasher(hash),
+            late_answers: LateAnswers::default(),
             links: TrunkLinks::default(),
             wakes: BinaryHeap::new(),
             pending: BTreeMap::new(),
@@ -239,6 +242,9 @@ impl Node {
         };
         if matches!(user.purpose, Purpose::LegInvite(_)) {
             self.leg_heard(user.call, flow);
+            if self.calls.find(user.call).is_none() {
+                return self.late_answer(response, flow);
+            }
         }
         self.with_call(user.call, |live, wire, events| match user.purpose {
             Purpose::LegInvite(leg) => live.call.leg_response(wire, leg, response, flow, events),
@@ -258,7 +264,7 @@ impl Node {
             retry_after_s: (status == 503).then_some(10),
             ..sip::b2bua::Reply::new(status, tag.as_str())
         };
-        sip_reply::stateless(&mut self.out.sends, &self.settings, request, flow, &reply);
+        sip_reply::to_stranger(&mut self.out.sends, &self.settings, request, flow, &reply);
     }
 
     fn options(&mut self, request: &Message<'_>, flow: &Flow) {
@@ -271,7 +277,7 @@ impl Node {
         let tag = self.tokens.tag();
         let reply =
             sip::b2bua::Reply { allow: true, ..sip::b2bua::Reply::new(status, tag.as_str()) };
-        sip_reply::stateless(&mut self.out.sends, &self.settings, request, flow, &reply);
+        sip_reply::to_stranger(&mut self.out.sends, &self.settings, request, flow, &reply);
     }
 
     fn flow_closed(&mut self, flow: &Flow) {

@@ -121,6 +121,7 @@ impl Node {
             gated: false,
             exempt: is_exempt(hold.destination.class),
             trunks_tried: 0,
+            vain_leg: None,
             from_line: hold.line.filter(|_| outgoing),
             from_trunk: hold.trunk.filter(|_| !outgoing),
             a_leg,
@@ -216,10 +217,12 @@ impl Node {
     /// A late answer is acknowledged and hung up at once; a refusal is acknowledged, and releases
     /// the hold when no leg is left that may answer.
     fn orphan_answered(&mut self, response: &Message<'_>, flow: &Flow) {
-        let Some((name, leg)) = self.orphan_leg(response, flow) else { return };
+        let Some((name, leg)) = self.orphan_leg(response, flow) else {
+            return self.late_answer(response, flow);
+        };
         leg.heard = true;
         if response.status().is_some_and(|status| status < 300) {
-            return sip::b2bua::refuse_answer(&mut self.wire(), response, flow);
+            return self.hang_up_late(response, flow);
         }
         leg.over = true;
         let invite = leg.invite.clone();

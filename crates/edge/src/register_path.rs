@@ -83,10 +83,11 @@ impl Node {
         let tag = self.tokens.tag();
         let reply =
             sip::b2bua::Reply { warning: Some(why), ..sip::b2bua::Reply::new(400, tag.as_str()) };
-        sip_reply::stateless(&mut self.out.sends, &self.settings, request, flow, &reply);
+        sip_reply::to_stranger(&mut self.out.sends, &self.settings, request, flow, &reply);
     }
 
-    /// 401 or 407: nothing of the request stays behind.
+    /// 401 or 407: nothing of the request stays behind. One that leaves no room for both challenges gets
+    /// the first, one that leaves no room for any gets nothing (D1): a phone's own is long enough.
     pub(crate) fn challenge(
         &mut self,
         request: &Message<'_>,
@@ -94,7 +95,6 @@ impl Node {
         name: Name,
         stale: bool,
     ) {
-        self.stats.challenged += 1;
         let (status, challenge) = match name {
             Name::Authorization => (401, Name::WwwAuthenticate),
             _ => (407, Name::ProxyAuthenticate),
@@ -105,9 +105,17 @@ impl Node {
         let start = out.begin();
         let phrase = sip::message::print::reason_phrase(status);
         head.begin(&mut out.arena, status, phrase, tag.as_str());
-        self.authenticator.challenge(&mut out.arena, challenge, self.now, flow, stale);
-        sip::message::print::finish(&mut out.arena, None, b"");
-        out.finish(start, *flow);
+        let used = out.arena.len() - start + sip::message::print::EMPTY_END.len();
+        let room = sip_reply::most_answer(flow, request.length).saturating_sub(used);
+        let (arena, now) = (&mut out.arena, self.now);
+        match self.authenticator.challenge(arena, challenge, now, flow, stale, room) {
+            0 => out.abandon(start),
+            _ => {
+                sip::message::print::finish(&mut out.arena, None, b"");
+                out.finish(start, *flow);
+                self.stats.challenged += 1;
+            }
+        }
     }
 
     /// The To of a REGISTER must be the line's own address (RFC 3261 §10.3 step 5).
@@ -184,6 +192,6 @@ impl Node {
             unsupported: Some(option),
             ..sip::b2bua::Reply::new(420, tag.as_str())
         };
-        sip_reply::stateless(&mut self.out.sends, &self.settings, request, flow, &reply);
+        sip_reply::to_stranger(&mut self.out.sends, &self.settings, request, flow, &reply);
     }
 }

@@ -60,7 +60,8 @@ fn capitalised(text: &str) -> String {
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
-/// Answers a request outside of any transaction: nothing of it stays behind.
+/// Answers a request outside of any transaction: nothing of it stays behind. For those who have shown
+/// who they are.
 pub fn stateless(
     out: &mut Outbox,
     settings: &Settings,
@@ -74,18 +75,53 @@ pub fn stateless(
     out.finish(start, *flow);
 }
 
+/// As [`stateless`], for anybody: an answer that is too long goes without what it could do without, and
+/// one that is still too long not at all.
+pub fn to_stranger(
+    out: &mut Outbox,
+    settings: &Settings,
+    request: &Message<'_>,
+    flow: &Flow,
+    reply: &Reply<'_>,
+) {
+    let head = ReplyHead::new(request, flow);
+    let start = out.begin();
+    reply.write(&head, settings, &mut out.arena);
+    if out.arena.len() - start > most_answer(flow, request.length) {
+        out.abandon(start);
+        head.begin(&mut out.arena, reply.status, print::reason_phrase(reply.status), reply.to_tag);
+        print::finish(&mut out.arena, None, b"");
+    }
+    send_if_short(out, start, flow, request.length);
+}
+
 /// Answers a request that cannot be parsed, when enough of it can be read.
 pub fn malformed(out: &mut Outbox, bytes: &[u8], error: &ParseError, flow: &Flow, tag: &str) {
-    if let Some(salvaged) = sip::message::salvage(bytes) {
-        let phrase: String =
-            error.to_string().chars().filter(|c| !c.is_control()).take(100).collect();
-        salvaged.reply(out, flow, error.status(), tag, |out| {
-            print::header(
-                out,
-                Name::Warning,
-                format_args!("399 ringfence \"{}\"", quotable(&phrase)),
-            );
-        });
+    let Some(salvaged) = sip::message::salvage(bytes) else { return };
+    let phrase: String = error.to_string().chars().filter(|c| !c.is_control()).take(100).collect();
+    let warning = format!("399 ringfence \"{}\"", quotable(&phrase));
+    let start = out.begin();
+    salvaged.write(&mut out.arena, flow, error.status(), tag, |out| {
+        print::header(out, Name::Warning, &warning);
+    });
+    if out.arena.len() - start > most_answer(flow, bytes.len()) {
+        out.abandon(start);
+        salvaged.write(&mut out.arena, flow, error.status(), tag, |_| ());
+    }
+    send_if_short(out, start, flow, bytes.len());
+}
+
+/// D1: whoever sends datagrams may have put another's address on them, so that the answer hits him. It
+/// is no more than half again as long as what was asked, in bytes.
+pub const fn most_answer(flow: &Flow, asked: usize) -> usize {
+    if flow.transport.is_reliable() { usize::MAX } else { asked + asked / 2 }
+}
+
+fn send_if_short(out: &mut Outbox, start: usize, flow: &Flow, asked: usize) {
+    if out.arena.len() - start > most_answer(flow, asked) {
+        out.abandon(start);
+    } else {
+        out.finish(start, *flow);
     }
 }
 

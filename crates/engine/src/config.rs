@@ -5,6 +5,9 @@ use jiff::civil::Date;
 use rating::{DeckError, NumberingConfig, NumberingError};
 use types::{AccountId, DeckId, DialPlan, HashKey, Millis};
 
+/// The usual margin between the hard stop and the end of the held talk.
+const CUT_MARGIN_MS: Millis = 250;
+
 /// Settings of an engine.
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
@@ -20,8 +23,11 @@ pub struct EngineConfig {
     pub first_slice_ms: Millis,
     /// Talk time held by each renewal.
     pub slice_ms: Millis,
-    /// How long before the end of the held slice the next one is asked for.
+    /// How long before the hard stop the next slice is asked for.
     pub extend_lead_ms: Millis,
+    /// How long before the end of the held talk a call is cut, so that a node that wakes up late, and
+    /// the way of the BYE, cost no further increment. Never more than half of the held talk.
+    pub cut_margin_ms: Millis,
     /// When it is off hours, in each account's own time zone.
     pub off_hours: OffHours,
     /// Longest hang-up latency assumed: bounds what a call can cost beyond its hold.
@@ -39,6 +45,7 @@ impl EngineConfig {
             first_slice_ms: 30_000,
             slice_ms: 30_000,
             extend_lead_ms: 5_000,
+            cut_margin_ms: CUT_MARGIN_MS,
             off_hours: OffHours::default(),
             overrun_ms: 2_000,
         }
@@ -80,9 +87,11 @@ pub enum EngineError {
     #[error("off hours from {0} to {1}: hours are 0 to 24")]
     OffHours(u8, u8),
     /// A slice of no length never pays for a call.
-    #[error("slices must be at least 1000 ms long and longer than the lead of {lead_ms} ms")]
+    #[error(
+        "slices must be at least 1000 ms long, and longer than lead and cut margin, {lead_ms} ms"
+    )]
     Slices {
-        /// The lead.
+        /// Lead and margin together.
         lead_ms: Millis,
     },
     /// The ledger refused what the store holds.

@@ -4,7 +4,7 @@
 use ledger::call_transfers;
 use types::cdr::{HangupCause, LegRecord};
 use types::decision::{Explanation, Outcome};
-use types::{Cdr, DecisionId, Direction, Fact, HangupSide, Hold, Money, Now, Record, TrunkId};
+use types::{Cdr, DecisionId, Direction, Fact, HangupSide, Hold, HoldState, Money, Now, Record, TrunkId};
 
 use crate::engine::Engine;
 use crate::live_call::{Call, Phase};
@@ -20,10 +20,11 @@ impl Engine {
         {
             self.use_trunk(decision, trunk);
         }
+        let in_vain = self.take_vain_answer(decision);
         let Some(call) = self.calls.remove(decision) else {
             return Vec::new();
         };
-        let duration_ms = call.talk_us(now.tick) / 1_000;
+        let duration_ms = if in_vain { 0 } else { call.talk_us(now.tick) / 1_000 };
         let price = self.close_hold(now, &call, duration_ms, ended.cause);
         let cost = carrier_cost(&call, duration_ms);
         let (account, trunk) = (call.hold.account, call.hold.trunk);
@@ -37,6 +38,17 @@ impl Engine {
         }
         records.extend(self.warning(now, account));
         records
+    }
+
+    /// A call that was answered in vain, and not otherwise, ends as an answered one of no length.
+    fn take_vain_answer(&mut self, decision: DecisionId) -> bool {
+        let Some(call) = self.calls.find_mut(decision) else { return false };
+        let Some(at) = call.answered_in_vain.filter(|_| call.phase == Phase::Ringing) else {
+            return false;
+        };
+        call.phase = Phase::Answered { at: at.tick, before_us: 0 };
+        call.hold.state = HoldState::Answered(at.wall);
+        true
     }
 
     /// The CDR of a refused attempt: one for each decision.

@@ -193,7 +193,7 @@ fn check_config(config: &EngineConfig) -> Result<(), EngineError> {
     if from > 24 || to > 24 {
         return Err(EngineError::OffHours(from, to));
     }
-    let lead_ms = config.extend_lead_ms;
+    let lead_ms = config.extend_lead_ms.saturating_add(config.cut_margin_ms);
     let shortest = config.first_slice_ms.min(config.slice_ms);
     if shortest < 1_000 || shortest <= lead_ms {
         return Err(EngineError::Slices { lead_ms });

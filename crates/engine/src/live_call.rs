@@ -17,7 +17,7 @@ use rating::Slice;
 use types::cdr::HangupCause;
 use types::{
     AccountId, DecisionId, DestinationClass, Direction, Finding, HashKey, Hold, HoldState, Map,
-    Millis, Money, Rate, Tick, UnixMicros,
+    Millis, Money, Now, Rate, Tick, UnixMicros,
 };
 
 /// When a live call wants attention. Both are `Tick::NEVER` for calls that nobody pays.
@@ -77,6 +77,8 @@ pub(crate) struct Call {
     pub deadlines: Deadlines,
     /// Hanging up was ordered; nothing moves the hard stop any more.
     pub is_cut: bool,
+    /// A carrier answered when nobody waited for it any more; it bills that.
+    pub answered_in_vain: Option<Now>,
     /// It was live before this start of the program.
     pub recovered: bool,
     /// Where the caller speaks from; `None` when no line of ours calls.
@@ -94,6 +96,7 @@ impl Call {
             asked: None,
             deadlines: Deadlines::NEVER,
             is_cut: false,
+            answered_in_vain: None,
             recovered: false,
             peer: None,
             armed: None,

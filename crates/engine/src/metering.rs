@@ -1,14 +1,16 @@
 //! Money while people talk. Lives here: the answer, slice by slice, the hard stop.
 //! Never here: whether a new call is admitted, the final price (ending).
 //!
-//! The hard stop moves only when the next slice is known to be on disk: a lost tick, a lost answer
-//! of the store, a full level all end the call; nothing frees it.
+//! The hard stop lies a margin before the end of the talk that is paid for on disk: a call that is
+//! cut a moment late still costs no more than was held. It moves only when the next slice is known to
+//! be on disk: a lost tick, a lost answer of the store, a full level all end the call; nothing frees it.
 
 use types::cdr::HangupCause;
 use types::{
     AccountStatus, DecisionId, Direction, Finding, Hold, HoldState, Millis, Now, Tick, TrunkId,
 };
 
+use crate::config::EngineConfig;
 use crate::engine::Engine;
 use crate::live_call::{Call, CallOrder, Deadlines, Extension, Phase};
 use crate::rules::{account_status, stop_level, store_down};
@@ -62,6 +64,17 @@ impl Engine {
         self.deadlines(decision).unwrap_or(Deadlines::NEVER)
     }
 
+    /// A carrier answered a call that nobody waited for any more: it was hung up on at once. If the
+    /// call ends without another answer, it is charged as the shortest call there is: the carrier
+    /// bills it, and giving up in the very moment of the answer must not be a way to talk for free.
+    pub fn answered_in_vain(&mut self, now: Now, decision: DecisionId) {
+        if let Some(call) = self.calls.find_mut(decision)
+            && call.phase == Phase::Ringing
+        {
+            call.answered_in_vain.get_or_insert(now);
+        }
+    }
+
     /// When a live call wants attention.
     pub fn deadlines(&self, decision: DecisionId) -> Option<Deadlines> {
         self.calls.find(decision).map(|call| call.deadlines)
@@ -111,14 +124,15 @@ impl Engine {
     /// What is due, oldest deadline first.
     pub fn handle_timeout(&mut self, now: Now) -> Vec<CallOrder> {
         let mut orders = Vec::new();
+        let margin = self.config.cut_margin_ms;
         while let Some(decision) = self.calls.due(now.tick) {
             let Some(call) = self.calls.find_mut(decision) else {
                 break;
             };
             if now.tick >= call.deadlines.hard_stop {
                 call.is_cut = true;
-                let paid_us = call.stored_ms.saturating_mul(1_000);
-                let money_ended = call.chargeable() && call.talk_us(now.tick) >= paid_us;
+                let money_ended = call.chargeable()
+                    && call.talk_us(now.tick) >= cut_after_us(call.stored_ms, margin);
                 let cause = if money_ended { HangupCause::MoneyEnded } else { HangupCause::Cut };
                 orders.push(CallOrder::Cut(decision, cause));
             } else {
@@ -136,7 +150,7 @@ impl Engine {
             return;
         };
         let status = self.directory.account(call.hold.account).map(|account| account.status);
-        set_deadlines(call, status, self.config.extend_lead_ms);
+        set_deadlines(call, status, &self.config);
         self.calls.arm(decision);
     }
 
@@ -205,7 +219,7 @@ impl Engine {
 }
 
 /// Sets when a call's next slice is asked for and when it is cut.
-pub(crate) fn set_deadlines(call: &mut Call, status: Option<AccountStatus>, lead_ms: Millis) {
+pub(crate) fn set_deadlines(call: &mut Call, status: Option<AccountStatus>, config: &EngineConfig) {
     let Phase::Answered { at, before_us } = call.phase else {
         return;
     };
@@ -216,9 +230,18 @@ pub(crate) fn set_deadlines(call: &mut Call, status: Option<AccountStatus>, lead
     let talk_ms = limit.map_or(call.stored_ms, |limit| call.stored_ms.min(limit));
     let is_last = limit.is_some_and(|limit| call.stored_ms >= limit);
     // A call that was answered before this start of the program has used up part of its time.
-    let hard_stop = Tick(at.plus_ms(talk_ms).0.saturating_sub(before_us));
-    let extend_at = if is_last { Tick::NEVER } else { hard_stop.minus_ms(lead_ms).max(at) };
+    let talk_us = cut_after_us(talk_ms, config.cut_margin_ms);
+    let hard_stop = Tick(at.0.saturating_add(talk_us).saturating_sub(before_us));
+    let early = hard_stop.minus_ms(config.extend_lead_ms).max(at);
+    let extend_at = if is_last { Tick::NEVER } else { early };
     call.deadlines = Deadlines { extend_at, hard_stop };
+}
+
+/// After how much of this talk a call is cut: a margin before its end, but never in its first half.
+const fn cut_after_us(talk_ms: Millis, margin_ms: Millis) -> u64 {
+    let half_ms = talk_ms / 2;
+    let margin_ms = if margin_ms < half_ms { margin_ms } else { half_ms };
+    talk_ms.saturating_sub(margin_ms).saturating_mul(1_000)
 }
 
 /// The longest talk time that the account's status allows the call.

@@ -81,7 +81,7 @@ impl Engine {
             })?;
         }
         let status = self.directory.account(hold.account).map(|account| account.status);
-        set_deadlines(&mut call, status, self.config.extend_lead_ms);
+        set_deadlines(&mut call, status, &self.config);
         self.calls.insert(call);
         Ok(())
     }

@@ -19,8 +19,6 @@ use books::Books;
 use legs::Legs;
 use prices::Prices;
 
-/// How exact the node's clockwork must be.
-const SLACK_US: u64 = 50_000;
 /// How well the wall clock tells the length of a call with a restart in it.
 const INTERRUPTED_MS: u64 = 100;
 /// Within which time a settled call is off the wire.
@@ -325,7 +323,7 @@ impl Auditor {
             } else {
                 (0, 0)
             };
-            let end = (answered + covered * 1_000 + unknown_us).max(grace) + SLACK_US;
+            let end = (answered + covered * 1_000 + unknown_us).max(grace);
             if paid && now > end {
                 found.push(format!(
                     "{decision} ({call_id}) talks beyond the {covered} ms that are held for it"

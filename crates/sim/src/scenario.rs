@@ -152,6 +152,7 @@ impl Plan {
             config: town::config(self.session_expires_s),
             records,
             network: NetworkFaults::CLEAN,
+            wakes_late_ms: 0,
             disk: DiskFaults::none(),
             planted: None,
             told: true,

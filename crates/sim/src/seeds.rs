@@ -121,6 +121,8 @@ fn build(seed: u64, dice: &mut Dice, options: Options, span: u64) -> World {
         records: records(dice, transports),
         network,
         disk,
+        // Some machines are quick, some sleep long; a clean world is exact.
+        wakes_late_ms: if options.faults { seed % 3 * 120 } else { 0 },
         planted: options.planted,
         told: options.told,
     };

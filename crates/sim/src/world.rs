@@ -29,6 +29,7 @@ pub const NODE: SocketAddr =
 const NETWORK_DICE: u64 = 1;
 const DISK_DICE: u64 = 2;
 const SECRET_DICE: u64 = 3;
+const LATENESS_DICE: u64 = 4;
 
 /// How a world begins.
 #[derive(Clone, Debug)]
@@ -45,6 +46,8 @@ pub struct Setup {
     pub network: NetworkFaults,
     /// The store.
     pub disk: DiskFaults,
+    /// The node wakes up late, by up to so long; less than the engine's cut margin.
+    pub wakes_late_ms: Millis,
     /// A bug to be found.
     pub planted: Option<Planted>,
     /// Is the story kept?
@@ -109,6 +112,7 @@ pub struct World {
     pub shows_wire: bool,
     /// Does the story name decisions? Good for finding mistakes, bad for reading.
     pub names_decisions: bool,
+    wakes_late_ms: Millis,
     planted: Option<Planted>,
     addresses: BTreeMap<SocketAddr, usize>,
     wakes: Vec<u64>,
@@ -147,6 +151,7 @@ impl World {
             network: Network::new(setup.network, dice(NETWORK_DICE)),
             shows_wire: false,
             names_decisions: true,
+            wakes_late_ms: setup.wakes_late_ms,
             planted: setup.planted,
             addresses: BTreeMap::new(),
             wakes: Vec::new(),
@@ -238,7 +243,18 @@ impl World {
             return u64::MAX;
         }
         let next = self.node.as_ref().and_then(Node::next_timeout);
-        next.map_or(u64::MAX, |tick| self.epoch.saturating_add(tick.0))
+        next.map_or(u64::MAX, |tick| {
+            let due = self.epoch.saturating_add(tick.0);
+            due.saturating_add(self.lateness(due)).max(self.now)
+        })
+    }
+
+    /// How late the node wakes up for this instant: always the same, so that asking changes nothing.
+    fn lateness(&self, due: u64) -> u64 {
+        if self.wakes_late_ms == 0 {
+            return 0;
+        }
+        Dice::simulated(self.seed ^ due, LATENESS_DICE).below(self.wakes_late_ms * 1_000)
     }
 
     /// Everything that is due at this instant, one thing at a time, always in the same order.

@@ -32,7 +32,9 @@ fn every_planted_bug_is_found() {
                     &["without a durable hold"]
                 }
                 Planted::ExtensionLost => &["talks beyond"],
-                Planted::TickLost => &["talks beyond", "left behind", "nobody looks after"],
+                Planted::TickLost => {
+                    &["talks beyond", "was held for it", "left behind", "nobody looks after"]
+                }
                 Planted::CdrTwice => &["never asked for"],
                 Planted::CdrLost => &["left behind", "has no CDR"],
                 Planted::HalfBatch => &["left behind", "has no CDR", "is settled"],

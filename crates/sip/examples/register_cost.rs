@@ -40,7 +40,14 @@ fn measure(md5: bool) {
         let tag = world.tokens.tag();
         head.begin(&mut world.out.arena, 401, "Unauthorized", &tag);
         let arena = &mut world.out.arena;
-        world.authenticator.challenge(arena, Name::WwwAuthenticate, world.now, flow, false);
+        world.authenticator.challenge(
+            arena,
+            Name::WwwAuthenticate,
+            world.now,
+            flow,
+            false,
+            usize::MAX,
+        );
         print::finish(arena, None, b"");
         world.out.finish(start, *flow);
     });
@@ -115,7 +122,14 @@ impl World {
     /// Answers a new challenge as a phone would.
     fn credentials(&mut self, user: &str, md5: bool) -> String {
         let mut lines = Vec::new();
-        self.authenticator.challenge(&mut lines, Name::WwwAuthenticate, self.now, &flow(), false);
+        self.authenticator.challenge(
+            &mut lines,
+            Name::WwwAuthenticate,
+            self.now,
+            &flow(),
+            false,
+            usize::MAX,
+        );
         let lines = String::from_utf8(lines).expect("text");
         let mut picked = lines.lines();
         let line = if md5 { picked.next_back() } else { picked.next() }.expect("two challenges");

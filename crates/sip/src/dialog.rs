@@ -6,13 +6,16 @@ use std::fmt::Display;
 use serde::{Deserialize, Serialize};
 
 use crate::flow::Flow;
-use crate::message::{Contacts, Message, Method, Name, NameAddr, Uri, print};
+use crate::message::{Contacts, Message, Method, Name, NameAddr, print};
 
 /// Most Record-Route values that a dialog takes in.
-pub const MAX_ROUTES: usize = 16;
+pub const MAX_ROUTES: usize = 32;
 
-/// Most bytes of a remote target, and of all routes together.
+/// Most bytes of a remote target.
 pub const MAX_TARGET: usize = 1_024;
+
+/// Most bytes of all routes together.
+pub const MAX_ROUTE_BYTES: usize = 4_096;
 
 /// Why a message makes no dialog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -82,20 +85,44 @@ impl Dialog {
     /// A response must have a Contact. Some provisional ones have none, and a 2xx without one still
     /// has to be acknowledged and hung up: then the peer's To stands in.
     pub fn uac(response: &Message<'_>, flow: &Flow) -> Result<Dialog, DialogError> {
+        if response.is_request() {
+            return Err(DialogError::Kind);
+        }
+        let mut route_set = record_routes(response)?;
+        route_set.reverse();
+        let target = contact(response)?.unwrap_or_else(|| target_of_to(response));
+        Dialog::of_response(response, flow, target, route_set)
+    }
+
+    /// As [`Dialog::uac`], for a 2xx that is refused: it is acknowledged and hung up even if its
+    /// Contact or Record-Route cannot be used. Then the peer's To stands in, and no route.
+    pub fn uac_refused(response: &Message<'_>, flow: &Flow) -> Result<Dialog, DialogError> {
+        match Dialog::uac(response, flow) {
+            Err(DialogError::Contact | DialogError::RecordRoute) => {
+                Dialog::of_response(response, flow, target_of_to(response), Vec::new())
+            }
+            made => made,
+        }
+    }
+
+    fn of_response(
+        response: &Message<'_>,
+        flow: &Flow,
+        target: &str,
+        route_set: Vec<String>,
+    ) -> Result<Dialog, DialogError> {
         let status = response.status().ok_or(DialogError::Kind)?;
         let remote_tag = response.to().tag();
         if status < 200 && remote_tag.is_none() {
             return Err(DialogError::Tag);
         }
-        let mut route_set = record_routes(response)?;
-        route_set.reverse();
         Ok(Dialog {
             call_id: response.call_id().to_owned(),
             local_tag: response.from().tag().unwrap_or("").to_owned(),
             remote_tag: remote_tag.unwrap_or("").to_owned(),
             local_uri: response.from().uri.to_owned(),
             remote_uri: response.to().uri.to_owned(),
-            remote_target: contact(response)?.unwrap_or(response.to().uri).to_owned(),
+            remote_target: target.to_owned(),
             route_set,
             local_cseq: response.cseq().number,
             remote_cseq: None,
@@ -185,21 +212,27 @@ fn address(out: &mut Vec<u8>, name: Name, uri: &str, tag: &str) {
 fn strict_router(route: &str) -> Option<&str> {
     let route = NameAddr::parse(route).ok()?;
     let uri = route.parse_uri().ok()?;
-    // RFC 3261 §12.2.1.1: parameters not allowed in a Request-URI are left out; headers are.
-    (!uri.is_loose()).then(|| route.uri.split('?').next().unwrap_or(route.uri))
+    (!uri.is_loose()).then(|| uri.without_headers())
 }
 
-/// The one Contact of a message, if there is any.
+/// The one Contact of a message, if there is any, as it may stand in a request line (RFC 3261
+/// §12.2.1.1).
 fn contact<'a>(message: &Message<'a>) -> Result<Option<&'a str>, DialogError> {
     let Ok(Contacts::List(contacts)) = message.contacts() else {
         return Err(DialogError::Contact);
     };
     let Some(contact) = contacts.first() else { return Ok(None) };
-    let is_sip = Uri::parse(contact.uri).is_ok_and(|uri| !uri.host.is_empty());
-    match is_sip && contact.uri.len() <= MAX_TARGET {
-        true => Ok(Some(contact.uri)),
-        false => Err(DialogError::Contact),
+    match contact.parse_uri() {
+        Ok(uri) if !uri.host.is_empty() && uri.raw.len() <= MAX_TARGET => {
+            Ok(Some(uri.without_headers()))
+        }
+        _ => Err(DialogError::Contact),
     }
+}
+
+fn target_of_to<'a>(response: &Message<'a>) -> &'a str {
+    let to = response.to();
+    to.parse_uri().map_or(to.uri, |uri| uri.without_headers())
 }
 
 /// The Record-Route values as they came, in order.
@@ -210,7 +243,7 @@ fn record_routes(message: &Message<'_>) -> Result<Vec<String>, DialogError> {
         let route = NameAddr::parse(value).map_err(|_| DialogError::RecordRoute)?;
         let uri = route.parse_uri().map_err(|_| DialogError::RecordRoute)?;
         bytes += value.len();
-        if routes.len() == MAX_ROUTES || bytes > MAX_TARGET || uri.host.is_empty() {
+        if routes.len() == MAX_ROUTES || bytes > MAX_ROUTE_BYTES || uri.host.is_empty() {
             return Err(DialogError::RecordRoute);
         }
         routes.push(value.to_owned());
@@ -345,9 +378,9 @@ mod tests {
             target,
             &["<sip:p3;lr>;x=y", "<sip:p2;lr>", "<sip:p1;lr>"],
         );
-        let strict = format!("Record-Route: <sip:p1;x=1?a=b>, <sip:p2;lr>\r\n{CONTACT}");
+        let strict = format!("Record-Route: <sip:r?s@p1;x=1?a=b>, <sip:p2;lr>\r\n{CONTACT}");
         let strict = uas(&strict).unwrap();
-        check(&strict, "sip:p1;x=1", &["<sip:p2;lr>", "<sip:peer@198.51.100.7:5061;ob>"]);
+        check(&strict, "sip:r?s@p1;x=1", &["<sip:p2;lr>", "<sip:peer@198.51.100.7:5061;ob>"]);
         // Strict only counts for the first.
         let later = format!("Record-Route: <sip:p1;lr>, <sip:p2>\r\n{CONTACT}");
         check(&uas(&later).unwrap(), target, &["<sip:p1;lr>", "<sip:p2>"]);
@@ -383,6 +416,9 @@ mod tests {
         check("Contact: <tel:+1>\r\n", false, first);
         check(CONTACT, false, first);
         check("Contact: sip:new@198.51.100.9\r\n", true, "sip:new@198.51.100.9");
+        // What may not stand in a request line is left out; a question mark of the user is its own.
+        let odd = "Contact: <sip:a?b@h;x?Subject=s&Replaces=r>\r\n";
+        check(odd, true, "sip:a?b@h;x");
     }
 
     #[test]

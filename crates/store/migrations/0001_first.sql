@@ -193,7 +193,8 @@ CREATE TABLE fact (
     account     BIGINT,
     body        TEXT   NOT NULL   -- JSON
 );
-CREATE INDEX fact_at ON fact (at);
+-- The same fact told twice is there once.
+CREATE UNIQUE INDEX fact_once ON fact (at, body);
 
 -- One row for each time a program opened the store to write: the number of its last group that was
 -- committed tells the outcome of a commit that nobody could report. The newest decision and time

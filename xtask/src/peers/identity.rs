@@ -158,7 +158,8 @@ pub fn emergency() -> Result<()> {
     Ok(())
 }
 
-/// F6: a stranger who knows Call-ID, tags and CSeq of both legs can do nothing.
+/// F6: a stranger who knows Call-ID, tags and CSeq of both legs can do nothing, elsewhere or on
+/// another port of the phone's and the carrier's own host.
 pub fn stranger() -> Result<()> {
     let house = House::open(Setup::default(), |_| Behaviour::Answer(1))?;
     let mut alice = house.phone("alice")?;
@@ -174,12 +175,15 @@ pub fn stranger() -> Result<()> {
         cseq: 1,
     };
     ensure!(!tag_of(&b_leg.theirs).is_empty(), "the B leg has no tag");
-    for leg in [&dialog, &b_leg] {
+    let neighbour = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    for (leg, from) in
+        [&dialog, &b_leg].into_iter().flat_map(|leg| [(leg, ELSEWHERE), (leg, neighbour)])
+    {
         for tcp in [false, true] {
             let server = house.ringfence.address();
             let mut stranger = match tcp {
-                true => Phone::on(Wire::tcp_from(ELSEWHERE, server)?, "mallory", "guess"),
-                false => Phone::udp_from(ELSEWHERE, server, "mallory", "guess")?,
+                true => Phone::on(Wire::tcp_from(from, server)?, "mallory", "guess"),
+                false => Phone::udp_from(from, server, "mallory", "guess")?,
             };
             for method in ["INVITE", "UPDATE", "INFO", "BYE"] {
                 let mut stolen = leg.clone();
@@ -187,10 +191,12 @@ pub fn stranger() -> Result<()> {
                 stranger.within(&mut stolen, method, "", "")?;
                 let response = stranger
                     .final_response(&stolen.call_id, stolen.cseq)
-                    .with_context(|| format!("{method} of a stranger, tcp {tcp}"))?;
+                    .with_context(|| format!("{method} of a stranger at {from}, tcp {tcp}"))?;
                 match response.status() {
                     Some(400..=499) => {}
-                    _ => bail!("{method} of a stranger, tcp {tcp}, got {}", response.start),
+                    _ => {
+                        bail!("{method} of a stranger at {from}, tcp {tcp}, got {}", response.start)
+                    }
                 }
             }
         }

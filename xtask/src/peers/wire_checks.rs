@@ -171,11 +171,12 @@ const LENGTHS: [&str; 6] =
 pub fn impossible_lengths() -> Result<()> {
     let mut house = house()?;
     let server = house.ringfence.address();
-    // The first ones let the allocator and the tables take what they keep.
-    drop(hold_connections(server, 0, 200)?);
+    // As many with honest lengths let the allocator, which takes 2 MiB at a time, and the tables take
+    // what they keep.
+    drop(hold_connections(server, 0, 1_000, &["9"])?);
     pause(500);
     let before = memory_bytes(house.ringfence.id());
-    let held = hold_connections(server, 1, 1_000)?;
+    let held = hold_connections(server, 1, 1_000, &LENGTHS)?;
     let mut highest = 0;
     let end = Instant::now() + Duration::from_secs(2);
     while Instant::now() < end {
@@ -190,14 +191,19 @@ pub fn impossible_lengths() -> Result<()> {
 }
 
 /// Opens connections from many addresses of the loopback net and begins a message on each.
-fn hold_connections(server: SocketAddr, round: u8, count: usize) -> Result<Vec<Wire>> {
+fn hold_connections(
+    server: SocketAddr,
+    round: u8,
+    count: usize,
+    lengths: &[&str],
+) -> Result<Vec<Wire>> {
     let mut held = Vec::with_capacity(count);
     for at in 0..count {
         let from = [127, 1 + round, (at / 8 / 250) as u8, (at / 8 % 250) as u8 + 1];
         let mut wire = Wire::tcp_from(from.into(), server)
             .with_context(|| format!("connection {at} of {count}"))?;
         let text = options(server, wire.local(), "TCP", &format!("len{at}"));
-        let length = LENGTHS[at % LENGTHS.len()];
+        let length = lengths[at % lengths.len()];
         let text = text.replace("Content-Length: 0", &format!("Content-Length: {length}"));
         // The server may refuse and close at once.
         let _ = wire.send(text.as_bytes());
@@ -214,7 +220,8 @@ pub fn source_only() -> Result<()> {
     let victim = UdpSocket::bind("127.0.0.55:0")?;
     victim.set_read_timeout(Some(Duration::from_millis(300)))?;
     let attacker = UdpSocket::bind("127.0.0.66:0")?;
-    attacker.set_read_timeout(Some(Duration::from_millis(300)))?;
+    // The shortest get no answer, and are waited for.
+    attacker.set_read_timeout(Some(Duration::from_millis(150)))?;
     let (there, here) = (victim.local_addr()?, attacker.local_addr()?);
     let vias = [
         format!("SIP/2.0/UDP {there};branch=z9hG4bKd"),
@@ -229,13 +236,16 @@ pub fn source_only() -> Result<()> {
     ];
     let mut answers = 0;
     for (at, via) in vias.iter().enumerate() {
-        for method in ["OPTIONS", "REGISTER", "INVITE", "MESSAGE"] {
-            let text = options(server, here, "UDP", &format!("src{at}{method}"));
-            let plain = format!("SIP/2.0/UDP {here};branch=z9hG4bKsrc{at}{method};rport");
+        let methods = ["OPTIONS", "REGISTER", "INVITE", "MESSAGE"];
+        let sizes = [0, 60, 200];
+        for (method, size) in methods.iter().flat_map(|method| sizes.map(|size| (method, size))) {
+            let id = format!("src{at}{method}{size}");
+            let text = options(server, here, "UDP", &id);
+            let plain = format!("SIP/2.0/UDP {here};branch=z9hG4bK{id};rport");
             let contact =
-                format!("Contact: <sip:a@{there}>\r\nUser-Agent: {}\r\n", "x".repeat(200));
+                format!("Contact: <sip:a@{there}>\r\nUser-Agent: {}\r\n", "x".repeat(size));
             let text = text
-                .replace(&plain, &via.replace("z9hG4bKd", &format!("z9hG4bKsrc{at}{method}")))
+                .replace(&plain, &via.replace("z9hG4bKd", &format!("z9hG4bK{id}")))
                 .replace("OPTIONS", method)
                 .replace("Content-Length", &format!("{contact}Content-Length"));
             attacker.send_to(text.as_bytes(), server)?;
@@ -254,6 +264,6 @@ pub fn source_only() -> Result<()> {
     if let Ok((length, from)) = victim.recv_from(&mut buffer) {
         bail!("{from} sent {length} bytes to somebody who asked nothing");
     }
-    ensure!(answers > 0, "the source got no answer either: the check sees nothing");
+    ensure!(answers > 20, "the source got {answers} answers: the check sees nothing");
     Ok(())
 }

@@ -177,3 +177,26 @@ fn all_carriers_are_silent() {
     world.forget_post();
     world.finish();
 }
+
+/// A 2xx that makes no dialog is acknowledged and hung up on once, and costs what the carrier bills.
+#[test]
+fn an_answer_that_cannot_be_used_is_charged_and_the_next_carrier_tried() {
+    let world = World::new();
+    let routes = "Record-Route: <sip:proxy.example;lr>\r\n".repeat(40);
+    let mut caller = alice(&world).invite(FIXED);
+    let mut first = carrier(&world).expect_invite();
+    first.reply_with(200, &routes, "");
+    first.expect("ACK");
+    let bye = first.expect("BYE");
+    first.reply_with(200, &routes, "");
+    first.expect("ACK");
+    first.expect_nothing();
+    first.respond(&bye, 200, "", "");
+    let mut callee = second(&world).expect_invite();
+    callee.reply(486);
+    callee.expect("ACK");
+    caller.refused(486);
+    let cdr = world.ended_as("outgoing 0ms 200/100 rejected 486 Callee");
+    assert_eq!((cdr.trunk.map(|trunk| trunk.0), cdr.b_leg.call_id), (Some(1), first.call_id));
+    world.finish();
+}

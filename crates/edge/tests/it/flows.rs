@@ -18,14 +18,22 @@ fn challenge_of(leg: &mut Leg, method: &str) -> Got {
 }
 
 #[test]
-fn a_stranger_with_the_right_tags() {
+fn f6_a_stranger_with_the_right_tags() {
     let world = World::new();
     let (mut caller, mut callee) = talk(&world, FIXED);
-    // As the caller: challenged. As the carrier: refused.
-    let mut stranger = at(&caller, &caller.ua.moved("203.0.113.66:5060"));
-    for method in ["BYE", "INFO", "UPDATE", "OPTIONS"] {
-        challenge_of(&mut stranger, method);
+    // As the caller: challenged, on another host, from another port of his, by another transport.
+    let neighbours = [
+        caller.ua.moved("203.0.113.66:5060"),
+        caller.ua.moved("203.0.113.7:5061"),
+        world.tcp_ua("203.0.113.7:5060", ALICE),
+    ];
+    for neighbour in neighbours {
+        let mut stranger = at(&caller, &neighbour);
+        for method in ["BYE", "INFO", "UPDATE", "OPTIONS"] {
+            challenge_of(&mut stranger, method);
+        }
     }
+    // As the carrier: refused.
     let mut stranger = at(&callee, &callee.ua.moved("203.0.113.66:5060"));
     for method in ["BYE", "INFO", "UPDATE", "OPTIONS"] {
         stranger.send(method, "", "");
@@ -135,24 +143,105 @@ fn a_called_phone_that_moved() {
     world.finish();
 }
 
+/// An outgoing call over the first carrier, or one of its calls to Alice; the carrier's end second.
+fn with_carrier(world: &World, outgoing: bool) -> (Leg, Leg) {
+    if outgoing {
+        return talk(world, FIXED);
+    }
+    let phone = alice(world);
+    phone.register();
+    let mut caller = carrier(world).invite_as_carrier(ALICE_NUMBER);
+    caller.expect(100);
+    let mut callee = phone.expect_invite();
+    callee.reply(200);
+    callee.expect("ACK");
+    caller.expect(200);
+    caller.ack();
+    (callee, caller)
+}
+
 #[test]
-fn a_trunk_from_another_port() {
-    let world = World::new();
-    let (mut caller, callee) = talk(&world, FIXED);
-    let mut elsewhere = at(&callee, &callee.ua.moved("198.51.100.1:40000"));
-    world.advance(1_000);
-    elsewhere.bye();
-    caller.take_bye();
-    world.ended_as("outgoing 1000ms 200/100 normal 200 Callee");
-    // Another carrier of ours is not this one.
-    let (mut caller, mut callee) = talk(&world, FIXED);
-    let mut other = at(&callee, &callee.ua.moved("198.51.100.2:5060"));
-    other.send("BYE", "", "");
-    other.expect(403);
-    caller.expect_nothing();
-    caller.bye();
-    callee.take_bye();
-    world.finish();
+fn f6_a_carrier_speaks_from_its_networks() {
+    fn check(sources: &[&str], from: &str, tcp: bool, may: bool) {
+        for outgoing in [true, false] {
+            let world = World::with(|town| {
+                let networks = sources.iter().map(|network| network.parse().unwrap());
+                town.trunk(1).sources = networks.collect();
+            });
+            if !outgoing && sources.iter().all(|network| !network.starts_with("198.51.100.")) {
+                continue; // It is no carrier that calls us.
+            }
+            let (mut phone, mut box_of) = with_carrier(&world, outgoing);
+            world.advance(1_000);
+            let ua = match tcp {
+                true => world.tcp_ua(from, ("carrier", "")),
+                false => box_of.ua.moved(from),
+            };
+            let mut elsewhere = at(&box_of, &ua);
+            if may {
+                elsewhere.bye();
+            } else {
+                for method in ["BYE", "INVITE", "INFO", "UPDATE", "OPTIONS"] {
+                    elsewhere.send(method, "", "");
+                    let got = elsewhere.expect(403);
+                    if method == "INVITE" {
+                        let cseq = elsewhere.cseq;
+                        elsewhere.ua.send(&elsewhere.in_dialog("ACK", cseq, got.branch(), "", ""));
+                    }
+                }
+                phone.expect_nothing();
+                box_of.bye();
+            }
+            phone.take_bye();
+            assert_eq!(world.cdr().cause.code(), "normal", "{from}");
+            world.finish();
+        }
+    }
+    let one = &["198.51.100.1/32"];
+    check(one, "198.51.100.1:40000", false, true);
+    check(one, "198.51.100.1:40000", true, true);
+    check(one, "198.51.100.2:5060", false, false);
+    check(one, "203.0.113.66:5060", true, false);
+    check(&["198.51.100.0/28"], "198.51.100.14:5060", false, true);
+    check(&["198.51.100.0/28"], "198.51.100.16:5060", false, false);
+    // Its switch is not among its networks: there, only the socket that the call went to.
+    for none in [&[][..], &["192.0.2.128/25"]] {
+        check(none, "198.51.100.1:5060", false, true);
+        check(none, "198.51.100.1:40000", false, false);
+        check(none, "198.51.100.1:5060", true, false);
+    }
+    check(&["192.0.2.128/25"], "192.0.2.200:5060", false, true);
+}
+
+#[test]
+fn f6_each_phone_that_rings_speaks_for_its_own_line() {
+    // Two lines ring; the other one's credentials are not this one's.
+    let world = World::with(|town| {
+        town.snapshot.numbers.push(number("+442079460022", 1, None));
+    });
+    let first = alice(&world);
+    let second = world.ua("203.0.113.8:5060", ALICE2);
+    first.register();
+    second.register();
+    let mut caller = carrier(&world).invite_as_carrier("+442079460022");
+    caller.expect(100);
+    let (one, mut two) = (first.expect_invite(), second.expect_invite());
+    one.reply_with(183, "", crate::wire::ANSWER);
+    caller.expect(183);
+    let elsewhere = "203.0.113.66:5060";
+    for (user, status) in [(ALICE2, 403), (ALICE, 200)] {
+        let ua = world.ua(elsewhere, user);
+        let mut stranger = Leg { cseq: 200 + status as u32, ..at(&one, &ua) };
+        let challenge = challenge_of(&mut stranger, "UPDATE");
+        let line = ua.credentials(&challenge, "UPDATE", &stranger.target, 1);
+        stranger.send("UPDATE", &line, "");
+        stranger.expect(status);
+    }
+    two.reply(603);
+    two.expect("ACK");
+    caller.refused(603);
+    world.forget_post();
+    world.finish_with_post();
 }
 
 #[test]

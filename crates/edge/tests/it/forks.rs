@@ -249,3 +249,27 @@ fn a_phone_that_forwards_is_not_followed() {
         world.finish();
     }
 }
+
+/// However many branches ring, the one that answers gets the call.
+#[test]
+fn the_answer_finds_a_dialog_behind_a_hundred_that_ring() {
+    let world = World::new();
+    let mut caller = alice(&world).invite(FIXED);
+    let mut callee = carrier(&world).expect_invite();
+    let to = callee.local.clone();
+    for branch in 0..100 {
+        callee.local = format!("{to}{branch}");
+        callee.reply(180);
+        caller.expect(180);
+    }
+    callee.local = format!("{to}answers");
+    callee.reply(200);
+    callee.expect("ACK");
+    caller.expect(200);
+    caller.ack();
+    world.advance(1_000);
+    callee.bye();
+    caller.take_bye();
+    world.ended_as("outgoing 1000ms 200/100 normal 200 Callee");
+    world.finish();
+}

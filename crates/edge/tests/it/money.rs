@@ -24,13 +24,13 @@ fn slices_are_held_before_they_are_talked() {
     let (mut caller, mut callee) = talk(&world, FIXED);
     let held = |world: &World| world.open_holds()[0].amount.micros();
     assert_eq!(held(&world), 6_000);
-    world.advance(24_999);
+    world.advance(24_749);
     assert_eq!(held(&world), 6_000);
     world.advance(1);
     assert_eq!(held(&world), 12_000);
     world.advance(30_000);
     assert_eq!(held(&world), 18_000);
-    world.advance(245_000);
+    world.advance(245_250);
     callee.bye();
     caller.take_bye();
     world.ended_as("outgoing 300000ms 60000/30000 normal 200 Callee");
@@ -44,12 +44,12 @@ fn the_level_is_reached() {
         town.account(1).controls.stop_level_all_24h = Money::from_micros(12_000);
     });
     let (mut caller, mut callee) = talk(&world, FIXED);
-    world.advance(59_999);
+    world.advance(59_749);
     caller.expect_nothing();
     callee.expect_nothing();
     world.advance(1);
     both_are_hung_up(&mut caller, &mut callee, "the money held has run out");
-    world.ended_as("outgoing 60000ms 12000/6000 money-ended 200 Ringfence");
+    world.ended_as("outgoing 59750ms 12000/6000 money-ended 200 Ringfence");
     assert_eq!(money_ended_facts(&world), 1);
     assert_eq!(world.stats().cut, 1);
     world.finish();
@@ -61,14 +61,14 @@ fn the_extension_is_not_written() {
         let world = World::new();
         let (mut caller, mut callee) = talk(&world, FIXED);
         world.store(store);
-        world.advance(29_999);
+        world.advance(29_749);
         caller.expect_nothing();
         world.advance(1);
         both_are_hung_up(&mut caller, &mut callee, "the money held has run out");
         assert_eq!(world.cdrs().len(), 0);
         world.store(Store::Up);
         world.advance(1_000);
-        world.ended_as("outgoing 30000ms 6000/3000 money-ended 200 Ringfence");
+        world.ended_as("outgoing 29750ms 6000/3000 money-ended 200 Ringfence");
         assert_eq!(money_ended_facts(&world), 1);
         world.finish();
     }
@@ -137,12 +137,12 @@ fn two_calls_share_one_level() {
 fn a_watched_account_talks_ten_minutes() {
     let world = World::with(|town| town.account(1).status = AccountStatus::Watched);
     let (mut caller, mut callee) = talk(&world, FRANCE);
-    world.advance(599_999);
+    world.advance(599_749);
     caller.expect_nothing();
     world.advance(1);
     both_are_hung_up(&mut caller, &mut callee, "money");
     let cdr = world.cdr();
-    assert_eq!(cdr.duration_ms, 600_000);
+    assert_eq!(cdr.duration_ms, 599_750);
     assert_eq!(cdr.price, Money::from_micros(300_000));
     world.finish();
 }

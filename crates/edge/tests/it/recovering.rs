@@ -53,13 +53,13 @@ fn a_recovered_call_is_metered_again() {
     let (mut caller, mut callee) = talk(&world, FIXED);
     world.advance(10_000);
     world.restart(2_000);
-    world.advance(47_999);
+    world.advance(47_749);
     caller.expect_nothing();
     callee.expect_nothing();
     world.advance(1);
     caller.take_bye();
     callee.take_bye();
-    world.ended_as("outgoing 60000ms 12000/6000 money-ended 200 Ringfence");
+    world.ended_as("outgoing 59750ms 12000/6000 money-ended 200 Ringfence");
     world.finish();
 }
 

@@ -5,6 +5,7 @@ use types::{AccountStatus, Controls, DestinationClass, Finding, Money};
 
 use crate::calls::{alice, carrier, talk};
 use crate::town::*;
+use crate::wire::OFFER;
 use crate::world::{Store, World};
 
 /// Alice calls `number` in a town that was changed, and hears this.
@@ -224,4 +225,33 @@ fn the_write_fails() {
     world.store(Store::Up);
     world.ended_as("outgoing 0ms 0/0 fault 503 Ringfence");
     world.finish();
+}
+
+#[test]
+fn a_body_that_nobody_knows() {
+    let check = |content_type: &str, is_passed: bool| {
+        let world = World::new();
+        let phone = alice(&world);
+        let mut request = phone.invite_request(FIXED);
+        request.body = String::new();
+        let length = OFFER.len();
+        let text = phone.text(&request).replace(
+            "Content-Length: 0\r\n\r\n",
+            &format!("Content-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n{OFFER}"),
+        );
+        phone.send(&text);
+        if is_passed {
+            phone.expect(407);
+        } else {
+            let told = phone.expect(415);
+            assert_eq!(told.header("Accept"), "application/sdp, multipart/mixed");
+        }
+        world.finish();
+    };
+    check("application/sdp", true);
+    check("Application / SDP;charset=\"x\"", true);
+    check("multipart/mixed;boundary=b", true);
+    check("application/isup", false);
+    check("text/plain", false);
+    check("application/sdpx", false);
 }

@@ -290,7 +290,7 @@ fn asking_changes_nothing() {
     phone.register();
     world.advance(100_000);
     let mut fetch = phone.register_request(0);
-    fetch.extra = String::new();
+    fetch.extra = format!("User-Agent: {}\r\n", "Phone of Alice ".repeat(8));
     phone.send_with_login(&mut fetch);
     let ok = phone.expect(200);
     assert_eq!(ok.header("Contact"), format!("<{}>;expires=3500", phone.contact()));

@@ -79,13 +79,13 @@ fn live_calls_end_with_what_is_held() {
     let (mut caller, mut callee) = talk(&world, FIXED);
     world.advance(10_000);
     down(&world);
-    world.advance(19_999);
+    world.advance(19_749);
     caller.expect_nothing();
     world.advance(1);
     callee.take_bye();
     caller.take_bye();
     back(&world);
-    world.ended_as("outgoing 30000ms 6000/3000 money-ended 200 Ringfence");
+    world.ended_as("outgoing 29750ms 6000/3000 money-ended 200 Ringfence");
     world.finish();
 }
 

@@ -223,6 +223,95 @@ fn requests_within_the_dialog_are_challenged() {
     world.finish();
 }
 
+#[test]
+fn a_challenged_prack_still_says_what_it_acknowledges() {
+    let world = town(false);
+    let phone = alice(&world);
+    let mut request = phone.invite_request(FIXED);
+    request.extra.push_str("Supported: 100rel\r\n");
+    let mut caller = phone.invite_with(request);
+    caller.expect(100);
+    let mut callee = carrier(&world).expect_invite();
+    callee.reply_with(183, "Require: 100rel\r\nRSeq: 4711\r\n", ANSWER);
+    caller.expect(183);
+    let rack = format!("RAck: 4711 {} INVITE\r\n", caller.request.as_ref().unwrap().cseq);
+    caller.send("PRACK", &rack, OFFER);
+    let prack = callee.expect("PRACK");
+    callee.respond(&prack, 407, &challenge(407, OURS, "n3"), "");
+    let again = callee.expect("PRACK");
+    is_answered(&again, 407, "n3");
+    assert_eq!((again.header("RAck"), again.body.as_str()), (prack.header("RAck"), OFFER));
+    assert!(again.header("RAck").starts_with("4711 "));
+    callee.respond(&again, 200, "", ANSWER);
+    caller.expect((200, "PRACK"));
+    callee.reply(486);
+    callee.expect("ACK");
+    caller.refused(486);
+    world.finish();
+}
+
+#[test]
+fn a_cut_says_why_however_often_its_bye_is_sent() {
+    // Challenged: the one with credentials says it, too.
+    let world = town(false);
+    let (mut caller, mut callee) = talk(&world);
+    let decision = world.open_holds()[0].decision;
+    world.command(engine::Command::Cut(decision)).unwrap();
+    let want = format!("SIP;cause=402;text=\"cut by the provider [{decision}]\"");
+    assert_eq!(caller.take_bye().header("Reason"), want);
+    let bye = callee.expect("BYE");
+    callee.respond(&bye, 407, &challenge(407, OURS, "n9"), "");
+    let again = callee.take_bye();
+    is_answered(&again, 407, "n9");
+    assert_eq!((bye.header("Reason"), again.header("Reason")), (want.as_str(), want.as_str()));
+    world.finish();
+    // Put off until the caller's ACK.
+    let world = town(false);
+    let mut caller = alice(&world).invite(FIXED);
+    let mut callee = carrier(&world).expect_invite();
+    callee.reply(200);
+    callee.expect("ACK");
+    caller.expect(200);
+    let decision = world.open_holds()[0].decision;
+    world.command(engine::Command::Cut(decision)).unwrap();
+    callee.take_bye();
+    caller.expect_nothing();
+    caller.ack();
+    let want = format!("SIP;cause=402;text=\"cut by the provider [{decision}]\"");
+    assert_eq!(caller.take_bye().header("Reason"), want);
+    world.finish();
+}
+
+#[test]
+fn a_bye_to_another_branch_that_is_challenged_does_not_end_the_call() {
+    // The carrier forked: a second phone answers late, is hung up on, and its BYE is challenged.
+    let world = town(false);
+    let (mut caller, mut callee) = talk(&world);
+    let mut other = Leg { local: format!("{}x", callee.local), ..callee.clone() };
+    other.reply(200);
+    other.expect("ACK");
+    let bye = other.expect("BYE");
+    assert_eq!(bye.to_tag(), other.local_tag());
+    other.respond(&bye, 407, &challenge(407, OURS, "n9"), "");
+    let again = other.take_bye();
+    assert_eq!((again.to_tag(), again.cseq()), (other.local_tag(), bye.cseq() + 1));
+    is_answered(&again, 407, "n9");
+    // Its 200 again, because the ACK was lost: no further BYE.
+    other.reply(200);
+    other.expect("ACK");
+    // It may not speak to the caller.
+    other.send("INFO", "", "x");
+    other.expect((481, "INFO"));
+    other.bye();
+    world.advance(10_000);
+    caller.expect_nothing();
+    callee.expect_nothing();
+    caller.bye();
+    callee.take_bye();
+    world.ended_as("outgoing 10000ms 2000/1000 normal 200 Caller");
+    world.finish();
+}
+
 fn take_register(box_of: &Ua) -> Got {
     let register = box_of.expect("REGISTER");
     assert_eq!(register.uri, format!("sip:{CARRIER}"));

@@ -210,7 +210,9 @@ impl Run {
         while self.prompt
             && let Some(next) = self.engine.next_timeout().filter(|next| *next <= until)
         {
-            self.move_to(next);
+            // Nobody wakes up to the microsecond.
+            let late_ms = self.dice.below(251);
+            self.move_to(next.plus_ms(late_ms));
             self.handle_timers();
         }
         self.move_to(until);

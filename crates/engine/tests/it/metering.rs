@@ -12,7 +12,7 @@ fn at(world: &World, ms: u64) -> Tick {
 }
 
 #[test]
-fn the_hard_stop_is_the_answer_and_what_is_held() {
+fn the_hard_stop_is_a_margin_before_the_end_of_what_is_held() {
     let mut world = World::new();
     let decision = world.call(PARIS);
     let hold = world.engine.hold(decision).expect("it is live");
@@ -23,7 +23,7 @@ fn the_hard_stop_is_the_answer_and_what_is_held() {
     let never = Deadlines { extend_at: Tick::NEVER, hard_stop: Tick::NEVER };
     assert_eq!(world.engine.deadlines(decision), Some(never), "nothing is paid for ringing");
     world.pass_ms(10_000);
-    let want = Deadlines { extend_at: at(&world, 25_000), hard_stop: at(&world, 30_000) };
+    let want = Deadlines { extend_at: at(&world, 24_750), hard_stop: at(&world, 29_750) };
     assert_eq!(world.engine.answered(world.now, decision), want);
     assert_eq!(world.engine.next_timeout(), Some(want.extend_at));
     assert_eq!(
@@ -39,7 +39,7 @@ fn slices_are_held_stored_and_only_then_talked() {
     let mut world = World::new();
     let decision = world.call(PARIS);
     let first = world.engine.answered(world.now, decision);
-    world.pass_ms(24_999);
+    world.pass_ms(24_749);
     assert_eq!(world.engine.handle_timeout(world.now), []);
     world.pass_ms(1);
     assert_eq!(world.engine.handle_timeout(world.now), [CallOrder::Extend(decision)]);
@@ -75,12 +75,12 @@ fn a_slice_that_is_not_stored_ends_the_call() {
         assert_eq!(deadlines.hard_stop, hard_stop);
         assert_eq!(world.usage().held, micros(24_000));
     }
-    world.pass_ms(1_000);
+    world.pass_ms(750);
     let cut = CallOrder::Cut(decision, HangupCause::MoneyEnded);
     assert_eq!(world.engine.handle_timeout(world.now), [cut]);
     assert_eq!(world.engine.extension_stored(world.now, decision).hard_stop, hard_stop);
     let records = world.end(decision, HangupCause::MoneyEnded);
-    assert_eq!((cdr(&records).price, cdr(&records).duration_ms), (micros(12_000), 30_000));
+    assert_eq!((cdr(&records).price, cdr(&records).duration_ms), (micros(12_000), 29_750));
     let fact = Fact::MoneyEnded { account: ALICE, decision };
     assert!(records.contains(&Record::Fact(world.now.wall, fact)));
     assert_eq!(world.usage().held, Money::ZERO);
@@ -99,8 +99,8 @@ fn a_late_word_of_the_store_counts_until_the_hard_stop() {
         let moved = world.engine.extension_stored(world.now, decision).hard_stop > hard_stop;
         assert_eq!(moved, moves, "{late_ms} ms later");
     }
-    check(4_999, true);
-    check(5_000, false);
+    check(4_749, true);
+    check(4_750, false);
     check(9_000, false);
 }
 
@@ -173,7 +173,7 @@ fn whole_increments_are_held() {
     let hold = world.engine.hold(decision).expect("it is live");
     assert_eq!((hold.amount, hold.covered_ms), (micros(24_000), 60_000));
     let deadlines = world.engine.answered(world.now, decision);
-    assert_eq!(deadlines.hard_stop, at(&world, 60_000));
+    assert_eq!(deadlines.hard_stop, at(&world, 59_750));
     world.pass_ms(55_000);
     world.engine.handle_timeout(world.now);
     assert_eq!(world.engine.extend(world.now, decision), Extension::Granted);
@@ -181,6 +181,43 @@ fn whole_increments_are_held() {
     world.pass_ms(5_001);
     let records = world.end(decision, HangupCause::Normal);
     assert_eq!(cdr(&records).price, micros(48_000));
+}
+
+#[test]
+fn a_cut_that_comes_late_costs_no_more_than_was_held() {
+    fn check(dialled: &str, first_slice_ms: u64, late_ms: u64, is_held: bool) {
+        let mut world = World::with_config(|config| {
+            config.first_slice_ms = first_slice_ms;
+            config.extend_lead_ms = 300;
+        });
+        let decision = world.call(dialled);
+        let deadlines = world.engine.answered(world.now, decision);
+        assert!(deadlines.extend_at < deadlines.hard_stop);
+        world.pass_ms(deadlines.hard_stop.ms_since(world.now.tick) + late_ms);
+        let orders = world.engine.handle_timeout(world.now);
+        assert_eq!(orders, [CallOrder::Cut(decision, HangupCause::MoneyEnded)]);
+        let held = world.engine.hold(decision).expect("it is live").amount;
+        let price = cdr(&world.end(decision, HangupCause::MoneyEnded)).price;
+        assert_eq!(price <= held, is_held, "{dialled}, {late_ms} ms late: {price} of {held}");
+    }
+    // By the second, and by the minute.
+    for dialled in [PARIS, "+35312345678"] {
+        check(dialled, 30_000, 0, true);
+        check(dialled, 30_000, 250, true);
+        check(dialled, 30_000, 251, false);
+    }
+    check(PARIS, 1_000, 250, true);
+}
+
+#[test]
+fn a_margin_longer_than_a_slice_leaves_half_of_it() {
+    let mut world = World::with_config(|config| {
+        (config.first_slice_ms, config.slice_ms) = (4_000, 4_000);
+        (config.extend_lead_ms, config.cut_margin_ms) = (500, 3_000);
+    });
+    let decision = world.call(PARIS);
+    let want = Deadlines { extend_at: at(&world, 1_500), hard_stop: at(&world, 2_000) };
+    assert_eq!(world.engine.answered(world.now, decision), want);
 }
 
 #[test]
@@ -217,7 +254,7 @@ fn a_watched_accounts_costly_call_ends_after_ten_minutes() {
             }
         }
     }
-    assert_eq!(world.now.tick, start.plus_ms(600_000));
+    assert_eq!(world.now.tick, start.plus_ms(599_750));
     assert_eq!(cut, Some((decision, HangupCause::MoneyEnded)));
     assert_eq!(world.engine.hold(decision).map(|hold| hold.covered_ms), Some(600_000));
     assert_eq!(

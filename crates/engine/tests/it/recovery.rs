@@ -28,8 +28,8 @@ fn live_calls_are_held_counted_and_metered_again() {
     assert_eq!((usage.held_costly, usage.calls, usage.costly_calls), (micros(24_000), 3, 2));
     // 20 of 30 s were talked before.
     let deadlines = world.engine.deadlines(ids[1]).expect("it is live");
-    assert_eq!(deadlines.hard_stop, world.now.tick.plus_ms(10_000));
-    assert_eq!(deadlines.extend_at, world.now.tick.plus_ms(5_000));
+    assert_eq!(deadlines.hard_stop, world.now.tick.plus_ms(9_750));
+    assert_eq!(deadlines.extend_at, world.now.tick.plus_ms(4_750));
     world.pass_ms(5_000);
     assert_eq!(world.engine.handle_timeout(world.now), [CallOrder::Extend(ids[1])]);
     assert_eq!(world.engine.extend(world.now, ids[1]), Extension::Granted);
@@ -64,7 +64,7 @@ fn a_ringing_call_can_still_be_answered() {
     let (holds, wall) = holds();
     let mut world = World::from(&Snapshot { holds: holds.clone(), ..snapshot() }, wall);
     let deadlines = world.engine.answered(world.now, holds[0].decision);
-    assert_eq!(deadlines.hard_stop, world.now.tick.plus_ms(30_000));
+    assert_eq!(deadlines.hard_stop, world.now.tick.plus_ms(29_750));
     let state = world.engine.hold(holds[0].decision).map(|hold| hold.state);
     assert_eq!(state, Some(HoldState::Answered(wall)));
 }

@@ -153,6 +153,13 @@ impl World {
         World { engine: Engine::new(config(), snapshot, now).expect("a good snapshot"), now }
     }
 
+    /// A world whose engine has other settings.
+    pub fn with_config(change: impl FnOnce(&mut EngineConfig)) -> World {
+        let (mut config, now) = (config(), Now { tick: Tick(1_000_000), wall: NOON });
+        change(&mut config);
+        World { engine: Engine::new(config, &snapshot(), now).expect("a good snapshot"), now }
+    }
+
     /// A world in which Alice's controls are changed.
     pub fn with(change: impl FnOnce(&mut Controls)) -> World {
         let mut snapshot = snapshot();

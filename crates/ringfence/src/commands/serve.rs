@@ -17,6 +17,7 @@ use crate::shell::control::{self, Request};
 use crate::shell::driver::{Driver, FIRST_CONNECTION, listener_token, poll};
 use crate::shell::lock::{Lock, lock};
 use crate::shell::log;
+use crate::shell::memory;
 use crate::shell::open::{make_data_dir, open_to_write};
 use crate::shell::secrets::node_secrets;
 use crate::shell::signals::Signals;
@@ -85,6 +86,7 @@ pub fn assemble(config: &Config, lock: &Lock) -> anyhow::Result<(Driver, Vec<Lis
     );
     let node_config = node_config(config, listeners.clone())?;
     let node = Node::new(node_config, snapshot, clock.now()).context("the node cannot start")?;
+    memory::trim();
     let wake = {
         let waker = waker.clone();
         move || drop(waker.wake())

@@ -1,5 +1,5 @@
-//! Many datagrams in one system call. Lives here: `recvmmsg` and `sendmmsg`, the only unsafe code of
-//! the shell. Never here: what the datagrams say.
+//! Many datagrams in one system call. Lives here: `recvmmsg` and `sendmmsg`, unsafe because
+//! the system reads and writes what pointers name. Never here: what the datagrams say.
 
 use std::io;
 use std::mem;

@@ -6,6 +6,7 @@ pub mod control;
 pub mod driver;
 pub mod lock;
 pub mod log;
+pub mod memory;
 pub mod mmsg;
 pub mod notify;
 pub mod open;

@@ -104,6 +104,10 @@ impl Auditor {
                 if cdr.explanation.outcome != Outcome::Admitted {
                     found.push(format!("{decision} was refused and is on the carrier's bill"));
                 }
+                let is_free = cdr.answered.is_none() && charge > 0;
+                if is_free && !self.is_excused(decision, leg.invited, billed.answered) {
+                    found.push(format!("the carrier bills {decision}, whose CDR has no answer"));
+                }
                 let billed_us = billed.ended.unwrap_or(now).saturating_sub(billed.answered);
                 let ours_us = leg
                     .answered
@@ -131,7 +135,7 @@ impl Auditor {
                         "{decision}: the carrier charges {late_us} µs beyond our own end"
                     ));
                 }
-                // An answer that crossed its CANCEL, or a second one of a fork, is no call of ours.
+                // The answer of a second fork, or of a carrier given up, beside the call that went on.
                 let ours =
                     cdr.answered.filter(|_| leg.tag == billed.tag).map_or(0, |_| cdr.cost.micros());
                 let overrun = (charge - ours).max(0);

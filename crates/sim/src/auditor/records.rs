@@ -108,6 +108,8 @@ impl Auditor {
         self.check_transfers(cdr, records)
     }
 
+    /// The price is that of the duration, and never more than was held: a cut comes before the end of what is paid
+    /// for. Only a crash can keep the node from cutting.
     fn check_price(&self, cdr: &Cdr) -> Result<(), String> {
         let decision = cdr.decision;
         let pays = somebody_pays(cdr.direction, cdr.destination.class) && cdr.answered.is_some();
@@ -116,6 +118,11 @@ impl Auditor {
             None => self.sell_rate(cdr.account, cdr.destination.e164, cdr.started),
         };
         let want = rate.filter(|_| pays).map_or(0, |rate| cost(&rate, cdr.duration_ms));
+        let covered = self.covered.get(&decision).copied().unwrap_or(0);
+        let held = rate.map_or(0, |rate| cost(&rate, covered));
+        if cdr.price.micros() > held && !self.interrupted.contains_key(&decision) {
+            return Err(format!("{decision} is charged {}, {held} was held for it", cdr.price));
+        }
         if cdr.price.micros() != want {
             return Err(format!(
                 "{decision} is charged {}, its {} ms are worth {want}",

@@ -37,6 +37,11 @@ impl OwnedMethod {
             OwnedMethod::Bye => Method::Bye,
         }
     }
+
+    /// Does it refresh target and session timer (RFC 3311 §5.1, RFC 4028 §7.4)?
+    pub const fn refreshes_session(self) -> bool {
+        matches!(self, OwnedMethod::Invite | OwnedMethod::Update)
+    }
 }
 
 /// Methods that we understand.
@@ -111,6 +116,11 @@ impl<'a> Reply<'a> {
         }
         if self.allow || self.status == 405 {
             print::header(out, Name::Allow, ALLOW);
+        }
+        if self.status == 415 {
+            // RFC 3261 §8.2.3: say what would have been taken.
+            print::header(out, Name::Accept, "application/sdp, multipart/mixed");
+            print::header(out, Name::AcceptEncoding, "identity");
         }
         if let Some(seconds) = self.min_expires {
             print::header(out, Name::MinExpires, seconds);

@@ -2,7 +2,6 @@
 
 use types::cdr::{HangupCause, HangupSide};
 
-use crate::dialog::Dialog;
 use crate::flow::Flow;
 use crate::message::{Message, Method, Name, Refresher, print};
 use crate::session_timer::{self, Wanted};
@@ -10,7 +9,8 @@ use crate::transaction::ServerTx;
 
 use super::compose::{self, Reply};
 use super::{
-    Call, CallEvent, LegState, PeerKind, Phase, Purpose, Refused, Side, Unacked, User, Wire, invite,
+    Call, CallEvent, Fork, LegState, PeerKind, Phase, Purpose, Refused, Side, Unacked, User, Wire,
+    invite,
 };
 
 impl Call {
@@ -34,13 +34,15 @@ impl Call {
                     Side::Caller => HangupSide::Caller,
                     Side::Callee => HangupSide::Callee,
                 };
-                self.hang_up_side(wire, from.other(), None);
+                self.hang_up_side(wire, from.other());
                 self.over(wire, side, HangupCause::Normal, 200, events);
             }
             // RFC 3261 §15: the caller may end an early dialog with BYE; we end the call.
             (Phase::Routing, Side::Caller) => self.caller_cancelled(wire, events),
             // Crossed BYEs: the other side's is on its way already.
-            _ => self.unacked.retain(|unacked| unacked.to != from),
+            _ if self.winner == Some(fork) => self.unacked.retain(|unacked| unacked.to != from),
+            // Another branch, hung up before.
+            _ => {}
         }
         self.finish_if_tidy(events);
     }
@@ -61,8 +63,9 @@ impl Call {
                 self.reject(wire, &refused, (HangupSide::Ringfence, cause), events);
             }
             Phase::Answered => {
-                self.hang_up_side(wire, Side::Callee, reason);
-                self.hang_up_side(wire, Side::Caller, reason);
+                self.bye_reason = reason.map(str::to_owned);
+                self.hang_up_side(wire, Side::Callee);
+                self.hang_up_side(wire, Side::Caller);
                 self.over(wire, HangupSide::Ringfence, cause, 200, events);
             }
             Phase::Ending => {}
@@ -71,7 +74,7 @@ impl Call {
     }
 
     /// BYE towards one side of the answered call.
-    fn hang_up_side(&mut self, wire: &mut Wire<'_>, side: Side, reason: Option<&str>) {
+    fn hang_up_side(&mut self, wire: &mut Wire<'_>, side: Side) {
         let Some(winner) = self.winner else { return };
         if side == Side::Caller && self.unacked.iter().any(|unacked| unacked.to == Side::Caller) {
             // RFC 3261 §15: not before the ACK for our 2xx, or its time is over.
@@ -81,9 +84,7 @@ impl Call {
         if let Some(owed) = self.owed_ack(side) {
             self.send_ack(wire, side, winner, owed, None);
         }
-        let mut dialog = self.dialog(side, winner).clone();
-        self.send_bye_on(wire, &mut dialog, side, reason);
-        self.dialog_mut(side, winner).local_cseq = dialog.local_cseq;
+        self.send_bye(wire, side, winner, None);
     }
 
     /// The CSeq of a side's 2xx that has had no ACK, because the other side owes the answer in its own,
@@ -106,28 +107,19 @@ impl Call {
         self.unacked.retain(|unacked| unacked.to != side);
     }
 
-    /// BYE on a dialog.
-    pub(super) fn send_bye_on(
+    /// BYE on a dialog. Why we hung up is said each time, but not to branches that lost the call.
+    pub(super) fn send_bye(
         &mut self,
         wire: &mut Wire<'_>,
-        dialog: &mut Dialog,
         side: Side,
-        reason: Option<&str>,
-    ) {
-        self.send_bye_with(wire, dialog, side, reason, None);
-    }
-
-    fn send_bye_with(
-        &mut self,
-        wire: &mut Wire<'_>,
-        dialog: &mut Dialog,
-        side: Side,
-        reason: Option<&str>,
+        fork: u8,
         credentials: Option<&[u8]>,
     ) {
         let Ok(tx) = wire.transactions.new_client(self.user(Purpose::Bye(side))) else { return };
         let branch = wire.transactions.branch(tx).to_string();
-        let (cseq, settings) = (dialog.next_cseq(), wire.settings);
+        let cseq = self.dialog_mut(side, fork).next_cseq();
+        let (dialog, settings) = (self.dialog(side, fork), wire.settings);
+        let reason = self.bye_reason.as_ref().filter(|_| self.winner == Some(fork));
         wire.transactions.send(wire.now.tick, tx, dialog.flow, Method::Bye, wire.out, |out| {
             compose::in_dialog(out, dialog, Method::Bye, cseq, &branch, settings);
             if let Some(reason) = reason {
@@ -168,22 +160,18 @@ impl Call {
         response: &Message<'_>,
         flow: &Flow,
     ) {
-        let Some(winner) = self.winner.filter(|_| side == Side::Callee) else { return };
-        let leg = &mut self.legs[usize::from(self.forks[usize::from(winner)].leg)];
+        let is_it = |fork: &Fork| side == Side::Callee && fork.callee.matches(response);
+        let Some(fork) = self.forks.iter().position(is_it) else { return };
+        let leg = &mut self.legs[usize::from(self.forks[fork].leg)];
         let PeerKind::Trunk(Some(credentials)) = leg.plan.peer.clone() else { return };
         if leg.challenges_answered >= 4 || flow.peer != leg.plan.flow.peer {
             return;
         }
         leg.challenges_answered += 1;
-        let mut dialog = self.dialog(side, winner).clone();
-        if dialog.call_id != response.call_id() {
-            return;
-        }
-        let uri = dialog.remote_target.clone();
+        let uri = self.forks[fork].callee.remote_target.clone();
         let line = invite::credentials_for(wire, response, Method::Bye, &uri, &credentials);
         let Some(line) = line else { return };
-        self.send_bye_with(wire, &mut dialog, side, None, Some(&line));
-        self.dialog_mut(side, winner).local_cseq = dialog.local_cseq;
+        self.send_bye(wire, side, fork as u8, Some(&line));
     }
 
     /// ACK from one side: our 2xx arrived; the other side's ACK may follow now.
@@ -209,6 +197,7 @@ impl Call {
                 self.ack_withheld = Some((owed, body));
             }
         }
+        self.let_waiting_through(wire);
         self.send_deferred_bye(wire);
         self.finish_if_tidy(events);
     }
@@ -216,7 +205,7 @@ impl Call {
     fn send_deferred_bye(&mut self, wire: &mut Wire<'_>) {
         if self.bye_caller_after_ack && !self.unacked.iter().any(|u| u.to == Side::Caller) {
             self.bye_caller_after_ack = false;
-            self.hang_up_side(wire, Side::Caller, None);
+            self.hang_up_side(wire, Side::Caller);
         }
     }
 

@@ -51,12 +51,14 @@ impl Call {
             forks: Vec::with_capacity(1),
             winner: None,
             relays: Vec::new(),
+            waiting: None,
             unacked: Vec::new(),
             last_acks: [LastAck::default(), LastAck::default()],
             sessions: [None, None],
             ring_deadline: wire.tick().plus_ms(wire.settings.ring_ms),
             byes_open: 0,
             bye_caller_after_ack: false,
+            bye_reason: None,
             tidy_deadline: Tick::NEVER,
             on_record: false,
             ack_withheld: None,
@@ -183,7 +185,8 @@ impl Call {
         });
     }
 
-    /// The fork of a leg's dialog, made when its To tag is new; `None` when there are too many.
+    /// The fork of a leg's dialog, made when its To tag is new; `None` when there are too many, or
+    /// when the response makes no dialog. An answer takes the place of a fork that rings no more.
     fn fork_for(
         &mut self,
         wire: &mut Wire<'_>,
@@ -197,17 +200,30 @@ impl Call {
         if let Some(index) = known {
             return u8::try_from(index).ok();
         }
-        if self.forks.len() >= MAX_FORKS {
-            return None;
-        }
         let callee = Dialog::uac(response, flow).ok()?;
+        if self.forks.len() >= MAX_FORKS {
+            let is_answer = response.status().is_some_and(|status| status >= 200);
+            let index = self.spare_fork(leg).filter(|_| is_answer)?;
+            let fork = &mut self.forks[usize::from(index)];
+            (fork.leg, fork.callee, fork.refused) = (leg, callee, false);
+            return Some(index);
+        }
         let index = self.forks.len() as u8;
         let mut caller = self.caller.dialog.clone();
         if index > 0 {
             caller.local_tag = local_tag(wire.tokens, self.key, Side::Caller, index);
         }
-        self.forks.push(Fork { leg, caller, callee });
+        self.forks.push(Fork { leg, caller, callee, refused: false });
         Some(index)
+    }
+
+    /// An early dialog that is not needed any more: of a leg that is over, or another of this leg.
+    fn spare_fork(&self, leg: u8) -> Option<u8> {
+        let is_over =
+            |fork: &Fork| self.legs[usize::from(fork.leg)].state == LegState::Over && !fork.refused;
+        let spare = self.forks.iter().position(is_over);
+        let spare = spare.or_else(|| self.forks.iter().position(|fork| fork.leg == leg));
+        spare.and_then(|index| u8::try_from(index).ok()).filter(|index| self.winner != Some(*index))
     }
 
     fn success(
@@ -230,12 +246,7 @@ impl Call {
             self.refuse_late_answer(wire, index, response, flow, events);
             return;
         };
-        // The 2xx decides about route set and target, whatever the early dialog said (RFC 3261 §13.2.2.4).
-        if let Ok(dialog) = Dialog::uac(response, flow) {
-            let early = &self.forks[usize::from(fork)].callee;
-            let local_cseq = early.local_cseq.max(dialog.local_cseq);
-            self.forks[usize::from(fork)].callee = Dialog { local_cseq, ..dialog };
-        }
+        self.take_answer(fork, response, flow);
         self.winner = Some(fork);
         self.phase = Phase::Answered;
         self.ring_deadline = Tick::NEVER;
@@ -250,6 +261,15 @@ impl Call {
         events.push(CallEvent::Answered { leg: index });
     }
 
+    /// The 2xx decides about route set and target, whatever the early dialog said (RFC 3261 §13.2.2.4).
+    fn take_answer(&mut self, fork: u8, response: &Message<'_>, flow: &Flow) {
+        if let Ok(dialog) = Dialog::uac(response, flow) {
+            let early = &mut self.forks[usize::from(fork)].callee;
+            let local_cseq = early.local_cseq.max(dialog.local_cseq);
+            *early = Dialog { local_cseq, ..dialog };
+        }
+    }
+
     /// The answer is on record: the callee gets its ACK. Until then it repeats its 2xx, and would
     /// repeat it to a node that came back from a crash and can then hang up on it.
     pub fn confirm(&mut self, wire: &mut Wire<'_>) {
@@ -257,6 +277,7 @@ impl Call {
         if let (Some((cseq, body)), Some(winner)) = (self.ack_withheld.take(), self.winner) {
             self.send_ack(wire, Side::Callee, winner, cseq, body.as_ref());
         }
+        self.let_waiting_through(wire);
     }
 
     /// 200 to the caller, kept for repetition until the ACK comes.
@@ -296,7 +317,7 @@ impl Call {
         });
     }
 
-    /// An answer that nobody waits for: acknowledge it and hang up at once.
+    /// An answer that nobody waits for, or that makes no dialog: acknowledge it and hang up at once.
     fn refuse_late_answer(
         &mut self,
         wire: &mut Wire<'_>,
@@ -305,15 +326,36 @@ impl Call {
         flow: &Flow,
         events: &mut Vec<CallEvent>,
     ) {
-        if let Ok(mut dialog) = Dialog::uac(response, flow) {
-            send_ack_outside(wire, &dialog, response.cseq().number);
-            self.send_bye_on(wire, &mut dialog, Side::Callee, None);
+        match self.fork_for(wire, index, response, flow) {
+            Some(fork) => self.refuse_branch(wire, fork, response, flow),
+            // It makes no dialog, and comes again.
+            None if self.legs[usize::from(index)].state == LegState::Over => {
+                acknowledge_refused(wire, response, flow);
+            }
+            None => refuse_answer(wire, response, flow),
         }
-        let leg = &mut self.legs[usize::from(index)];
-        if leg.state != LegState::Answered {
-            leg.state = LegState::Over;
+        events.push(CallEvent::AnsweredInVain { leg: index });
+        if self.legs[usize::from(index)].state != LegState::Answered {
+            // Who waits for this leg hears that it failed: its answer is of no use.
+            self.leg_over(wire, index, 502, events);
         }
         self.finish_if_tidy(events);
+    }
+
+    /// Hangs up on one branch, once; a repeated 2xx only gets its ACK again.
+    fn refuse_branch(
+        &mut self,
+        wire: &mut Wire<'_>,
+        fork: u8,
+        response: &Message<'_>,
+        flow: &Flow,
+    ) {
+        self.take_answer(fork, response, flow);
+        let refused = std::mem::replace(&mut self.forks[usize::from(fork)].refused, true);
+        send_ack_outside(wire, self.dialog(Side::Callee, fork), response.cseq().number);
+        if !refused {
+            self.send_bye(wire, Side::Callee, fork, None);
+        }
     }
 
     fn failure(
@@ -568,6 +610,37 @@ impl Call {
         }
     }
 
+    /// A 2xx whose INVITE transaction is over: the answer of the call again, or one too late. True when
+    /// it was one of this call's.
+    pub fn stray_answer(
+        &mut self,
+        wire: &mut Wire<'_>,
+        (side, index): (Side, u8),
+        response: &Message<'_>,
+        flow: &Flow,
+        events: &mut Vec<CallEvent>,
+    ) -> bool {
+        if self.repeat_ack(wire, side, response) {
+            return true;
+        }
+        if let Some(winner) = self.winner
+            && self.dialog(side, winner).matches(response)
+        {
+            // Of a re-INVITE that was given up: whatever comes next, it is not repeated any more.
+            send_ack_outside(wire, self.dialog(side, winner), response.cseq().number);
+            return true;
+        }
+        let leg = self.legs.get(usize::from(index)).filter(|_| side == Side::Callee);
+        let is_ours = leg.is_some_and(|leg| {
+            leg.call_id == response.call_id()
+                && response.from().tag() == Some(leg.local_tag.as_str())
+        });
+        if is_ours {
+            self.refuse_late_answer(wire, index, response, flow, events);
+        }
+        is_ours
+    }
+
     /// The callee repeats the 2xx of an earlier run, because that run's ACK was lost.
     pub fn acknowledge_again(&mut self, wire: &mut Wire<'_>, response: &Message<'_>) {
         let Some(winner) = self.winner else { return };
@@ -674,11 +747,14 @@ pub fn credentials_for(
     Some(line)
 }
 
-/// Acknowledges and hangs up an answer that belongs to no call any more.
+/// Acknowledges an answer that belongs to no call any more, and hangs up: the BYE is repeated until
+/// it is answered (RFC 3261 §13.2.2.4).
 pub fn refuse_answer(wire: &mut Wire<'_>, response: &Message<'_>, flow: &Flow) {
-    let Ok(mut dialog) = Dialog::uac(response, flow) else { return };
+    let Ok(mut dialog) = Dialog::uac_refused(response, flow) else { return };
+    let Ok(tx) = wire.transactions.new_client(super::User::NOBODY) else {
+        return hang_up_untracked(wire, response, flow);
+    };
     send_ack_outside(wire, &dialog, response.cseq().number);
-    let Ok(tx) = wire.transactions.new_client(super::User::FOREIGN) else { return };
     let branch = wire.transactions.branch(tx);
     let (cseq, settings) = (dialog.next_cseq(), wire.settings);
     wire.transactions.send(wire.now.tick, tx, dialog.flow, Method::Bye, wire.out, |out| {
@@ -687,11 +763,31 @@ pub fn refuse_answer(wire: &mut Wire<'_>, response: &Message<'_>, flow: &Flow) {
     });
 }
 
+/// Only the ACK, because [`refuse_answer`] has been called for the same answer before.
+pub fn acknowledge_refused(wire: &mut Wire<'_>, response: &Message<'_>, flow: &Flow) {
+    if let Ok(dialog) = Dialog::uac_refused(response, flow) {
+        send_ack_outside(wire, &dialog, response.cseq().number);
+    }
+}
+
+/// As [`refuse_answer`], when there are too many: one ACK and one BYE, and nothing stays behind.
+pub fn hang_up_untracked(wire: &mut Wire<'_>, response: &Message<'_>, flow: &Flow) {
+    let Ok(mut dialog) = Dialog::uac_refused(response, flow) else { return };
+    send_ack_outside(wire, &dialog, response.cseq().number);
+    let cseq = dialog.next_cseq();
+    send_outside(wire, &dialog, Method::Bye, cseq);
+}
+
 fn send_ack_outside(wire: &mut Wire<'_>, dialog: &Dialog, cseq: u32) {
+    send_outside(wire, dialog, Method::Ack, cseq);
+}
+
+/// A request of a dialog without a transaction.
+fn send_outside(wire: &mut Wire<'_>, dialog: &Dialog, method: Method<'_>, cseq: u32) {
     let branch = wire.tokens.branch();
     let start = wire.out.begin();
     let out = &mut wire.out.arena;
-    compose::in_dialog(out, dialog, Method::Ack, cseq, branch.as_str(), wire.settings);
+    compose::in_dialog(out, dialog, method, cseq, branch.as_str(), wire.settings);
     compose::finish(out, None);
     wire.out.finish(start, dialog.flow);
 }

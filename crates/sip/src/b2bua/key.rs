@@ -61,6 +61,11 @@ impl User {
     /// Top bit of a user value that belongs to no call: the node uses the rest as it likes.
     pub const FOREIGN: u64 = 1 << 63;
 
+    /// The value of a transaction that nobody waits for: it names a place where no call ever lives.
+    pub const NOBODY: u64 =
+        User { call: CallKey { slot: u32::MAX, generation: u16::MAX }, purpose: Purpose::Nothing }
+            .pack();
+
     /// As 64 bits: slot, generation, kind, index. The top bit stays clear.
     pub const fn pack(self) -> u64 {
         let (kind, index) = match self.purpose {

@@ -32,7 +32,7 @@ use crate::session_timer::{Granted, Offered, SessionTimer};
 use crate::transaction::{ClientTx, ServerTx};
 
 pub use compose::{OwnedMethod, Reply};
-pub use invite::{credentials_for, refuse_answer};
+pub use invite::{acknowledge_refused, credentials_for, hang_up_untracked, refuse_answer};
 pub use key::{CallKey, Purpose, Side, User, local_tag, read_tag};
 pub use settings::{HostPort, Listener, Settings, Wire};
 pub use snapshot::{CallSnapshot, LegSnapshot};
@@ -40,9 +40,9 @@ pub use snapshot::{CallSnapshot, LegSnapshot};
 /// Most legs a call may ever have, failed ones included.
 pub const MAX_LEGS: usize = 24;
 /// Most early dialogs of a call.
-const MAX_FORKS: usize = 12;
+const MAX_FORKS: usize = 2 * MAX_LEGS;
 /// Most requests under way within a call's dialogs, each way.
-const MAX_RELAYS: usize = 8;
+const MAX_RELAYS: u8 = 8;
 
 /// A message body as it came, passed on untouched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,6 +161,8 @@ pub struct Fork {
     leg: u8,
     caller: Dialog,
     callee: Dialog,
+    /// Was it answered too late, and hung up?
+    refused: bool,
 }
 
 /// The a-leg's INVITE and what it said.
@@ -187,22 +189,38 @@ struct Unacked {
     ack_owed: Option<u32>,
 }
 
+/// What a request within the dialog asks of the other side: all of it that is passed on, typed, so
+/// that it can wait, and be sent again with credentials.
+#[derive(Debug)]
+struct Asked {
+    method: OwnedMethod,
+    server: ServerTx,
+    cseq: u32,
+    /// Which reliable provisional response a PRACK acknowledges.
+    rseq: Option<u32>,
+    /// The session timer that the asking side is granted, if this refreshes the session.
+    granted: Option<Granted>,
+    body: Option<Body>,
+}
+
 /// A request within the dialog on its way to the other side.
 #[derive(Debug)]
 struct Relay {
     id: u8,
     to: Side,
     fork: u8,
-    method: OwnedMethod,
-    server: ServerTx,
+    asked: Asked,
     client: ClientTx,
     cseq: u32,
-    asked_cseq: u32,
-    offered: bool,
     challenged: bool,
-    /// The session timer that the asking side is granted, if this refreshes the session.
-    granted: Option<Granted>,
-    body: Option<Body>,
+}
+
+/// A re-INVITE that came before the ACKs of the INVITE before it had gone all the way.
+#[derive(Debug)]
+struct Waiting {
+    from: Side,
+    fork: u8,
+    asked: Asked,
 }
 
 /// What keeps one side's session alive.
@@ -258,6 +276,12 @@ pub enum CallEvent {
         /// Which leg.
         leg: u8,
     },
+    /// A leg was answered when nobody waited for it any more, or in a way that cannot be used. It was
+    /// hung up on at once; a carrier bills it all the same.
+    AnsweredInVain {
+        /// Which leg.
+        leg: u8,
+    },
     /// The INVITE of a leg went out again, with credentials or a longer session: a CANCEL after a
     /// restart has to name this one.
     InvitedAgain,
@@ -302,12 +326,16 @@ pub struct Call {
     forks: Vec<Fork>,
     winner: Option<u8>,
     relays: Vec<Relay>,
+    /// At most one: a second one is refused.
+    waiting: Option<Waiting>,
     unacked: Vec<Unacked>,
     last_acks: [LastAck; 2],
     sessions: [Option<Session>; 2],
     ring_deadline: Tick,
     byes_open: u8,
     bye_caller_after_ack: bool,
+    /// Value of the Reason header in every BYE of ours, once we have hung up.
+    bye_reason: Option<String>,
     tidy_deadline: Tick,
     /// Has the owner put the answer on record?
     on_record: bool,

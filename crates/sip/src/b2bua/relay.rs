@@ -11,9 +11,18 @@ use crate::transaction::ServerTx;
 
 use super::compose::{self, OwnedMethod, Reply};
 use super::{
-    Body, Call, CallEvent, MAX_RELAYS, PeerKind, Phase, Purpose, Relay, Settings, Side, Wire,
-    index_of, invite,
+    Asked, Body, Call, CallEvent, MAX_RELAYS, PeerKind, Phase, Purpose, Relay, Settings, Side,
+    Waiting, Wire, index_of, invite,
 };
+
+/// When a request within the dialog may be passed on.
+enum Turn {
+    Now,
+    /// When the ACKs of the INVITE before it have gone all the way.
+    Later,
+    /// It crosses another INVITE.
+    Never,
+}
 
 impl Call {
     /// Takes in a request within a dialog that was checked: order, target, session; then passes it on.
@@ -29,11 +38,9 @@ impl Call {
             self.refuse(wire, tx, 405);
             return;
         };
-        let now = wire.now.tick;
-        self.show_life(from, now);
-        let dialog = self.dialog_mut(from, fork);
-        if matches!(method, OwnedMethod::Invite | OwnedMethod::Update) {
-            dialog.refresh_target(request);
+        self.show_life(from, wire.now.tick);
+        if method.refreshes_session() {
+            self.dialog_mut(from, fork).refresh_target(request);
         }
         let Some(granted) = self.granted_to(wire, request, method, tx) else { return };
         let is_refresh = method == OwnedMethod::Update && request.body.is_empty();
@@ -41,20 +48,63 @@ impl Call {
             self.answer_locally(wire, from, fork, granted, tx);
             return;
         }
-        if self.phase == Phase::Ending {
+        // Nobody on the other side knows of a branch that lost the call.
+        if self.phase == Phase::Ending || self.winner.is_some_and(|winner| winner != fork) {
             self.refuse(wire, tx, 481);
             return;
         }
-        if method == OwnedMethod::Invite && self.invite_under_way(fork) {
-            self.refuse(wire, tx, 491);
-            return;
+        let asked = Asked {
+            method,
+            server: tx,
+            cseq: request.cseq().number,
+            rseq: request.rack().and_then(Result::ok).map(|rack| rack.rseq),
+            granted,
+            body: Body::of(request),
+        };
+        match self.turn_of(method, from, fork) {
+            Turn::Now => self.pass_on(wire, from, fork, asked),
+            Turn::Later => self.waiting = Some(Waiting { from, fork, asked }),
+            Turn::Never => self.refuse(wire, tx, 491),
         }
-        let to_this_side = self.relays.iter().filter(|relay| relay.to == from.other()).count();
-        if to_this_side >= MAX_RELAYS {
-            self.refuse(wire, tx, 503);
-            return;
+    }
+
+    /// RFC 3261 §14.1: one INVITE at a time in a dialog, either way. Two that cross are refused. But an
+    /// INVITE whose sender has seen the one before it through may be ahead of an ACK that the other side
+    /// still has to get, because that waits for the store or was overtaken: it waits as well.
+    fn turn_of(&self, method: OwnedMethod, from: Side, fork: u8) -> Turn {
+        if method != OwnedMethod::Invite {
+            return Turn::Now;
         }
-        self.pass_on(wire, from, fork, request, (method, granted), tx);
+        let is_invite = |relay: &Relay| relay.asked.method == OwnedMethod::Invite;
+        let crosses = self.winner != Some(fork)
+            || self.waiting.is_some()
+            || self.relays.iter().any(is_invite)
+            || self.owes_ack_to(from);
+        match crosses {
+            true => Turn::Never,
+            false if self.is_settled() => Turn::Now,
+            false => Turn::Later,
+        }
+    }
+
+    /// Has this side's own 2xx had no ACK yet? Then its INVITE is still under way.
+    fn owes_ack_to(&self, side: Side) -> bool {
+        (side == Side::Callee && self.ack_withheld.is_some())
+            || self.unacked.iter().any(|u| u.to != side && u.ack_owed.is_some())
+    }
+
+    /// Have all ACKs come and gone?
+    fn is_settled(&self) -> bool {
+        self.ack_withheld.is_none() && self.unacked.is_empty()
+    }
+
+    /// The ACKs before it have gone all the way: now it is the waiting re-INVITE's turn.
+    pub(super) fn let_waiting_through(&mut self, wire: &mut Wire<'_>) {
+        if self.phase == Phase::Answered && self.is_settled() {
+            if let Some(Waiting { from, fork, asked }) = self.waiting.take() {
+                self.pass_on(wire, from, fork, asked);
+            }
+        }
     }
 
     /// What a request that refreshes the session is granted; `None`: it asks for what cannot be, and
@@ -66,7 +116,7 @@ impl Call {
         method: OwnedMethod,
         tx: ServerTx,
     ) -> Option<Option<Granted>> {
-        if !matches!(method, OwnedMethod::Invite | OwnedMethod::Update) {
+        if !method.refreshes_session() {
             return Some(None);
         }
         match session_timer::grant(&wire.settings.session, request) {
@@ -77,70 +127,39 @@ impl Call {
         None
     }
 
-    /// RFC 3261 §14.1: one INVITE at a time in a dialog, either way.
-    fn invite_under_way(&self, fork: u8) -> bool {
-        self.winner != Some(fork)
-            || self.ack_withheld.is_some()
-            || !self.unacked.is_empty()
-            || self.relays.iter().any(|relay| relay.method == OwnedMethod::Invite)
-    }
-
-    fn pass_on(
-        &mut self,
-        wire: &mut Wire<'_>,
-        from: Side,
-        fork: u8,
-        request: &Message<'_>,
-        (method, granted): (OwnedMethod, Option<Granted>),
-        server: ServerTx,
-    ) {
+    fn pass_on(&mut self, wire: &mut Wire<'_>, from: Side, fork: u8, asked: Asked) {
         let to = from.other();
-        let free =
-            (0..u8::MAX - 1).find(|id| !self.relays.iter().any(|r| r.id == *id && r.to == to));
-        let id = free.expect("fewer than 8 relays are open");
+        let is_taken = |id: &u8| self.relays.iter().any(|r| r.id == *id && r.to == to);
+        let Some(id) = (0..MAX_RELAYS).find(|id| !is_taken(id)) else {
+            self.refuse(wire, asked.server, 503);
+            return;
+        };
         let Ok(client) = wire.transactions.new_client(self.user(Purpose::Relay(to, id))) else {
-            self.refuse(wire, server, 503);
+            self.refuse(wire, asked.server, 503);
             return;
         };
         let cseq = self.dialog_mut(to, fork).next_cseq();
-        let relay = Relay {
-            id,
-            to,
-            fork,
-            method,
-            server,
-            client,
-            cseq,
-            asked_cseq: request.cseq().number,
-            offered: !request.body.is_empty(),
-            challenged: false,
-            granted,
-            body: Body::of(request),
-        };
-        self.send_relay(wire, &relay, request.rack().and_then(Result::ok), None);
+        let relay = Relay { id, to, fork, asked, client, cseq, challenged: false };
+        self.send_relay(wire, &relay, None);
         self.relays.push(relay);
     }
 
-    fn send_relay(
-        &self,
-        wire: &mut Wire<'_>,
-        relay: &Relay,
-        rack: Option<crate::message::RAck<'_>>,
-        credentials: Option<&[u8]>,
-    ) {
+    fn send_relay(&self, wire: &mut Wire<'_>, relay: &Relay, credentials: Option<&[u8]>) {
         let branch = wire.transactions.branch(relay.client).to_string();
         let dialog = self.dialog(relay.to, relay.fork);
-        let (settings, method) = (wire.settings, relay.method.method());
+        let (settings, asked) = (wire.settings, &relay.asked);
+        let method = asked.method.method();
         let invite_cseq =
             self.legs.get(usize::from(self.forks[usize::from(relay.fork)].leg)).map(|leg| leg.cseq);
         wire.transactions.send(wire.now.tick, relay.client, dialog.flow, method, wire.out, |out| {
             compose::in_dialog(out, dialog, method, relay.cseq, &branch, settings);
-            if let (OwnedMethod::Prack, Some(rack)) = (relay.method, rack) {
+            if let (OwnedMethod::Prack, Some(rseq), Some(cseq)) =
+                (asked.method, asked.rseq, invite_cseq)
+            {
                 // The RSeq is the callee's own, passed on in the provisional response.
-                let cseq = invite_cseq.unwrap_or(rack.cseq.number);
-                print::header(out, Name::RAck, format_args!("{} {cseq} INVITE", rack.rseq));
+                print::header(out, Name::RAck, format_args!("{rseq} {cseq} INVITE"));
             }
-            if matches!(relay.method, OwnedMethod::Invite | OwnedMethod::Update) {
+            if asked.method.refreshes_session() {
                 print::header(out, Name::Allow, compose::ALLOW);
                 print::header(out, Name::Supported, "timer");
                 let offered = self.session_offered(settings, relay.to, Refresher::Uas);
@@ -149,7 +168,7 @@ impl Call {
             if let Some(line) = credentials {
                 out.extend_from_slice(line);
             }
-            compose::finish(out, relay.body.as_ref());
+            compose::finish(out, asked.body.as_ref());
         });
     }
 
@@ -179,7 +198,9 @@ impl Call {
             }
             return;
         }
-        let Some(position) = self.relays.iter().position(|r| r.id == id && r.to == to) else {
+        let cseq = response.cseq().number;
+        let is_it = |relay: &Relay| relay.id == id && relay.to == to && relay.cseq == cseq;
+        let Some(position) = self.relays.iter().position(is_it) else {
             self.acknowledge_late(wire, to, response);
             return;
         };
@@ -215,11 +236,11 @@ impl Call {
 
     fn relay_provisional(&mut self, wire: &mut Wire<'_>, position: usize, response: &Message<'_>) {
         let relay = &self.relays[position];
-        if relay.method != OwnedMethod::Invite {
+        if relay.asked.method != OwnedMethod::Invite {
             return;
         }
         let reply = Reply::new(response.status().unwrap_or(183), "");
-        let (tx, settings) = (relay.server, wire.settings);
+        let (tx, settings) = (relay.asked.server, wire.settings);
         wire.transactions.respond(wire.now.tick, tx, reply.status, wire.out, |head, out| {
             reply.write(head, settings, out);
         });
@@ -232,49 +253,48 @@ impl Call {
         response: &Message<'_>,
         events: &mut Vec<CallEvent>,
     ) {
-        let relay = self.relays.swap_remove(position);
+        let Relay { to, fork, cseq, asked, .. } = self.relays.swap_remove(position);
         let status = response.status().unwrap_or(500);
         let success = (200..300).contains(&status);
-        if success && matches!(relay.method, OwnedMethod::Invite | OwnedMethod::Update) {
-            self.dialog_mut(relay.to, relay.fork).refresh_target(response);
+        let refreshed = success && asked.method.refreshes_session();
+        if refreshed {
+            self.dialog_mut(to, fork).refresh_target(response);
         }
         let content_type = response.content_type().unwrap_or("application/sdp");
-        let asking = relay.to.other();
-        let granted = relay.granted.filter(|_| success);
-        self.session_granted(asking, wire.now.tick, granted);
-        let dialog = self.dialog(asking, relay.fork);
-        let sessions = success && matches!(relay.method, OwnedMethod::Invite | OwnedMethod::Update);
+        let granted = asked.granted.filter(|_| success);
+        self.session_granted(to.other(), wire.now.tick, granted);
+        let dialog = self.dialog(to.other(), fork);
         // A challenge of the far side is not for the near side's eyes.
         let status = if matches!(status, 401 | 407) { 403 } else { status };
         let reply = Reply {
-            contact: sessions.then_some(&dialog.flow),
-            for_session: sessions,
+            contact: refreshed.then_some(&dialog.flow),
+            for_session: refreshed,
             session: granted.filter(|granted| granted.require),
             body: (!response.body.is_empty()).then_some((content_type, response.body)),
             ..Reply::new(status, &dialog.local_tag)
         };
-        if relay.method == OwnedMethod::Invite && success {
-            let flow = dialog.flow;
-            let bytes = invite::respond_and_keep(wire, relay.server, &reply);
-            let ack_owed = (!relay.offered).then_some(relay.cseq);
-            self.unacked.push(invite::unacked(
-                wire,
-                asking,
-                relay.asked_cseq,
-                flow,
-                bytes,
-                ack_owed,
-            ));
-            if relay.offered {
-                self.send_ack(wire, relay.to, relay.fork, relay.cseq, None);
+        if asked.method == OwnedMethod::Invite && success {
+            let (flow, offered) = (dialog.flow, asked.body.is_some());
+            let bytes = invite::respond_and_keep(wire, asked.server, &reply);
+            let ack_owed = (!offered).then_some(cseq);
+            let unacked = invite::unacked(wire, to.other(), asked.cseq, flow, bytes, ack_owed);
+            self.unacked.push(unacked);
+            if offered {
+                self.send_ack(wire, to, fork, cseq, None);
             }
         } else {
-            let (tx, settings) = (relay.server, wire.settings);
-            wire.transactions.respond(wire.now.tick, tx, status, wire.out, |head, out| {
-                reply.write(head, settings, out);
-            });
+            let settings = wire.settings;
+            wire.transactions.respond(
+                wire.now.tick,
+                asked.server,
+                status,
+                wire.out,
+                |head, out| {
+                    reply.write(head, settings, out);
+                },
+            );
         }
-        self.end_if_gone(wire, relay.method, status, events);
+        self.end_if_gone(wire, asked.method, status, events);
     }
 
     /// RFC 5057 §5: 481 says that the other side's dialog is gone.
@@ -290,19 +310,28 @@ impl Call {
         }
     }
 
-    /// CANCEL of a re-INVITE: passed on; its final response comes back the usual way.
+    /// CANCEL of a re-INVITE: passed on; its final response comes back the usual way. One that still
+    /// waits ends here.
     pub fn relay_cancelled(&mut self, wire: &mut Wire<'_>, invite: ServerTx) {
-        let asked = |relay: &&Relay| relay.server == invite && relay.method == OwnedMethod::Invite;
-        if let Some(relay) = self.relays.iter().find(asked) {
+        if let Some(waiting) = self.waiting.take_if(|waiting| waiting.asked.server == invite) {
+            self.refuse(wire, waiting.asked.server, 487);
+        }
+        let is_it = |relay: &&Relay| {
+            relay.asked.server == invite && relay.asked.method == OwnedMethod::Invite
+        };
+        if let Some(relay) = self.relays.iter().find(is_it) {
             wire.transactions.cancel(wire.now.tick, relay.client, wire.out);
         }
     }
 
     /// The call is over: what was asked meanwhile gets no answer from the other side.
     pub(super) fn abandon_relays(&mut self, wire: &mut Wire<'_>) {
+        // RFC 3261 §15.1.2: requests that are pending when the BYE comes are answered with 487.
+        if let Some(waiting) = self.waiting.take() {
+            self.refuse(wire, waiting.asked.server, 487);
+        }
         for relay in std::mem::take(&mut self.relays) {
-            // RFC 3261 §15.1.2: requests that are pending when the BYE comes are answered with 487.
-            self.refuse(wire, relay.server, 487);
+            self.refuse(wire, relay.asked.server, 487);
             wire.transactions.cancel(wire.now.tick, relay.client, wire.out);
         }
     }
@@ -323,8 +352,8 @@ impl Call {
             return;
         };
         let relay = self.relays.swap_remove(position);
-        self.refuse(wire, relay.server, 408);
-        if relay.method != OwnedMethod::Prack {
+        self.refuse(wire, relay.asked.server, 408);
+        if relay.asked.method != OwnedMethod::Prack {
             self.hang_up(wire, HangupCause::SessionExpired, 408, None, events);
         }
     }
@@ -344,7 +373,8 @@ impl Call {
         if to != Side::Callee || relay.challenged || flow.peer != leg.plan.flow.peer {
             return false;
         }
-        let (uri, method) = (self.dialog(to, fork).remote_target.clone(), relay.method.method());
+        let (uri, method) =
+            (self.dialog(to, fork).remote_target.clone(), relay.asked.method.method());
         let user = self.user(Purpose::Relay(to, relay.id));
         let answer = invite::credentials_for(wire, response, method, &uri, &credentials);
         let Some(line) = answer else { return false };
@@ -354,7 +384,7 @@ impl Call {
         relay.challenged = true;
         relay.client = client;
         relay.cseq = cseq;
-        self.send_relay(wire, &relay, None, Some(&line));
+        self.send_relay(wire, &relay, Some(&line));
         self.relays.push(relay);
         true
     }

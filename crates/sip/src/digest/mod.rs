@@ -119,8 +119,9 @@ impl Authenticator {
         &self.realm
     }
 
-    /// Writes the challenge lines, SHA-256 first (RFC 8760 §2.3) unless told otherwise. `name` is WWW-Authenticate or
-    /// Proxy-Authenticate. Nothing is remembered.
+    /// Writes the challenge lines, SHA-256 first (RFC 8760 §2.3) unless told otherwise, as many as have
+    /// `room`, in bytes; returns how many. `name` is WWW-Authenticate or Proxy-Authenticate. Nothing is
+    /// remembered.
     pub fn challenge(
         &mut self,
         out: &mut Vec<u8>,
@@ -128,13 +129,15 @@ impl Authenticator {
         now: Now,
         source: &Flow,
         stale: bool,
-    ) {
+        room: usize,
+    ) -> usize {
         debug_assert!(matches!(name, Name::WwwAuthenticate | Name::ProxyAuthenticate));
         let nonce = self.nonces.issue(now.wall, source);
         let mut offered = [Algorithm::Sha256, Algorithm::Md5];
         if self.limits.md5_first {
             offered.reverse();
         }
+        let (start, mut written) = (out.len(), 0);
         for algorithm in offered.into_iter().filter(|algorithm| self.accepts(*algorithm)) {
             let parts: [&[u8]; 9] = [
                 name.as_str().as_bytes(),
@@ -147,8 +150,14 @@ impl Authenticator {
                 b",qop=\"auth\"",
                 if stale { b",stale=true\r\n" } else { b"\r\n" },
             ];
+            let length: usize = parts.iter().map(|part| part.len()).sum();
+            if out.len() - start + length > room {
+                break;
+            }
             parts.iter().for_each(|part| out.extend_from_slice(part));
+            written += 1;
         }
+        written
     }
 
     /// Judges the credentials of a request. `name` is Authorization or Proxy-Authorization.

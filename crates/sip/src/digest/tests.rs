@@ -30,7 +30,14 @@ fn with<T>(text: &str, check: impl FnOnce(&Message<'_>) -> T) -> T {
 fn authenticator(limits: Limits) -> Authenticator {
     let mut authenticator = Authenticator::new(REALM, [9; 32], limits);
     // The instant of the start.
-    authenticator.challenge(&mut Vec::new(), Name::WwwAuthenticate, now(0), &home(), false);
+    authenticator.challenge(
+        &mut Vec::new(),
+        Name::WwwAuthenticate,
+        now(0),
+        &home(),
+        false,
+        usize::MAX,
+    );
     authenticator
 }
 
@@ -122,7 +129,7 @@ impl Phone {
 /// The nonce of a new challenge.
 fn challenged(authenticator: &mut Authenticator, ms: i64, source: &Flow) -> String {
     let mut lines = Vec::new();
-    authenticator.challenge(&mut lines, Name::WwwAuthenticate, now(ms), source, false);
+    authenticator.challenge(&mut lines, Name::WwwAuthenticate, now(ms), source, false, usize::MAX);
     let text = String::from_utf8(lines).unwrap();
     let from = text.find("nonce=\"").unwrap() + 7;
     text[from..from + nonce::NONCE_LENGTH].to_owned()
@@ -300,7 +307,7 @@ fn without_md5_it_is_neither_offered_nor_taken() {
     assert_eq!(name(tries(&mut strict, &md5)), "algorithm was not offered");
     assert_eq!(name(tries(&mut strict, &Phone::default())), "ok");
     let mut out = Vec::new();
-    strict.challenge(&mut out, Name::WwwAuthenticate, now(0), &home(), false);
+    strict.challenge(&mut out, Name::WwwAuthenticate, now(0), &home(), false, usize::MAX);
     let text = String::from_utf8(out).unwrap();
     assert_eq!(text.matches("WWW-Authenticate").count(), 1, "{text}");
     assert!(!text.contains("MD5"), "{text}");
@@ -311,7 +318,14 @@ fn a_challenge_offers_sha_256_first() {
     for stale in [false, true] {
         let mut out = Vec::new();
         let mut authenticator = authenticator(Limits::default());
-        authenticator.challenge(&mut out, Name::ProxyAuthenticate, now(0), &home(), stale);
+        authenticator.challenge(
+            &mut out,
+            Name::ProxyAuthenticate,
+            now(0),
+            &home(),
+            stale,
+            usize::MAX,
+        );
         let lines = String::from_utf8(out).unwrap();
         let text = format!(
             "SIP/2.0 407 X\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@h>;tag=1\r\n\
@@ -399,7 +413,7 @@ fn realms_are_made_harmless() {
     let mut authenticator = Authenticator::new("a\"b\\c\r\nd", [0; 32], Limits::default());
     assert_eq!(authenticator.realm(), "abcd");
     let mut out = Vec::new();
-    authenticator.challenge(&mut out, Name::WwwAuthenticate, now(0), &home(), false);
+    authenticator.challenge(&mut out, Name::WwwAuthenticate, now(0), &home(), false, usize::MAX);
     assert_eq!(String::from_utf8(out).unwrap().lines().count(), 2);
 }
 
@@ -473,7 +487,14 @@ fn our_answers_satisfy_our_challenges() {
     {
         let mut authenticator = authenticator(limits);
         let mut lines = Vec::new();
-        authenticator.challenge(&mut lines, Name::WwwAuthenticate, now(0), &home(), false);
+        authenticator.challenge(
+            &mut lines,
+            Name::WwwAuthenticate,
+            now(0),
+            &home(),
+            false,
+            usize::MAX,
+        );
         let lines = String::from_utf8(lines).unwrap();
         // With MD5 offered, answer that one, as an old carrier would.
         let picked = lines.lines().last().unwrap();

@@ -45,6 +45,8 @@ pub struct Message<'a> {
     pub start: StartLine<'a>,
     /// As long as Content-Length says.
     pub body: &'a [u8],
+    /// Bytes of the whole message as it came, with whatever stood before and behind it.
+    pub length: usize,
     pub(super) head: &'a str,
     pub(super) target: Option<Uri<'a>>,
     pub(super) via: Via<'a>,

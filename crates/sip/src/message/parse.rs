@@ -69,6 +69,7 @@ pub(super) fn parse(bytes: &mut [u8], origin: Origin) -> Result<Message<'_>, Par
     Ok(Message {
         start: parts.start,
         body: parts.body,
+        length: bytes.len(),
         head,
         target: parts.target,
         via: parts.via,

@@ -44,13 +44,16 @@ pub fn raw_header(out: &mut Vec<u8>, name: &str, of: &str) {
     }
 }
 
+/// How a message without a body ends.
+pub const EMPTY_END: &[u8] = b"Content-Length: 0\r\n\r\n";
+
 /// Content-Type if there is one, Content-Length, the empty line and the body.
 pub fn finish(out: &mut Vec<u8>, content_type: Option<&str>, body: &[u8]) {
     if let Some(content_type) = content_type {
         header(out, Name::ContentType, content_type);
     }
     if body.is_empty() {
-        out.extend_from_slice(b"Content-Length: 0\r\n\r\n");
+        out.extend_from_slice(EMPTY_END);
         return;
     }
     header(out, Name::ContentLength, body.len());

@@ -244,6 +244,20 @@ impl Salvaged<'_> {
         to_tag: &str,
         more: impl FnOnce(&mut Vec<u8>),
     ) {
+        let from = out.begin();
+        self.write(&mut out.arena, flow, status, to_tag, more);
+        out.finish(from, *flow);
+    }
+
+    /// As [`Salvaged::reply`], to any place.
+    pub fn write(
+        &self,
+        out: &mut Vec<u8>,
+        flow: &Flow,
+        status: u16,
+        to_tag: &str,
+        more: impl FnOnce(&mut Vec<u8>),
+    ) {
         let parts = Parts {
             top: self.via,
             vias: Vias::Salvaged(&self.vias),
@@ -254,11 +268,9 @@ impl Salvaged<'_> {
             call_id: self.call_id,
             cseq: self.cseq,
         };
-        let from = out.begin();
-        write_reply(&mut out.arena, &parts, flow, status, to_tag);
-        more(&mut out.arena);
-        print::finish(&mut out.arena, None, b"");
-        out.finish(from, *flow);
+        write_reply(out, &parts, flow, status, to_tag);
+        more(out);
+        print::finish(out, None, b"");
     }
 }
 

@@ -45,6 +45,12 @@ pub struct Uri<'a> {
 }
 
 impl<'a> Uri<'a> {
+    /// The URI as a Request-URI: without its headers, which may not stand there (RFC 3261 §19.1.1).
+    pub fn without_headers(&self) -> &'a str {
+        let cut = self.headers.map_or(0, |headers| headers.len() + 1);
+        &self.raw[..self.raw.len() - cut]
+    }
+
     /// Reads a URI, all of `text`.
     pub fn parse(text: &'a str) -> Result<Uri<'a>, UriError> {
         let (scheme, rest) = split_scheme(text)?;

@@ -176,6 +176,14 @@ impl Transactions {
         }
     }
 
+    /// Is this a response to a request that we sent since the start, whether or not its transaction
+    /// is still there? Only who saw the request can make one.
+    pub fn is_ours(&self, response: &Message<'_>) -> bool {
+        let branch = response.via().branch;
+        branch.is_some_and(|text| read_branch(self.key, self.tokens.shard(), text).is_some())
+            && response.vias().nth(1).is_none()
+    }
+
     /// Cancels an INVITE: at once when a provisional response has come, else when one comes
     /// (RFC 3261 §9.1). Its final response is still handed up, and may be a 2xx. When none comes
     /// within 64·T1 of the CANCEL, the INVITE times out. Does nothing after a final response.

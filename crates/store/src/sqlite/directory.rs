@@ -1,7 +1,7 @@
 //! Records that people make, into rows. Lives here: accounts, lines, numbers, trunks, decks, facts.
 //! Never here: calls and bindings, which come in thousands (`write`).
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 use types::record::Deck;
 use types::{Account, E164, Fact, Line, Number, Trunk, UnixMicros};
 
@@ -11,16 +11,10 @@ use crate::rules;
 /// Appends a fact, unless the same is there with the same time.
 pub fn append_fact(conn: &Connection, at: UnixMicros, fact: &Fact) -> rusqlite::Result<()> {
     let body = columns::json(fact)?;
-    let known = conn
-        .prepare_cached("SELECT 1 FROM fact WHERE at = $1 AND body = $2 LIMIT 1")?
-        .query_row((at.0, &body), |_| Ok(()))
-        .optional()?;
-    if known.is_some() {
-        return Ok(());
-    }
     conn.prepare_cached(
         "INSERT INTO fact (seq, at, kind, account, body) \
-         VALUES ((SELECT COALESCE(MAX(seq), 0) + 1 FROM fact), $1, $2, $3, $4)",
+         VALUES ((SELECT COALESCE(MAX(seq), 0) + 1 FROM fact), $1, $2, $3, $4) \
+         ON CONFLICT (at, body) DO NOTHING",
     )?
     .execute((at.0, rules::kind_of(&body), rules::account_of(fact).map(|id| id.0), &body))
     .map(drop)

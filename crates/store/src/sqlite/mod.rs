@@ -290,7 +290,11 @@ impl Backend for SqliteStore {
     }
 
     fn snapshot(&self, window: SnapshotWindow) -> Result<Snapshot, StoreError> {
-        snapshot::take(self.conn()?, window).doing(&self.file, "read everything at the start")
+        let doing = "read everything at the start";
+        let snapshot = snapshot::take(self.conn()?, window).doing(&self.file, doing)?;
+        // Nothing of it is read again: its pages need not stay.
+        self.conn()?.release_memory().doing(&self.file, doing)?;
+        Ok(snapshot)
     }
 }
 

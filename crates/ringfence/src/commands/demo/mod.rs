@@ -16,7 +16,6 @@ use anyhow::{Context as _, bail};
 use serde_json::json;
 use sip::flow::Transport;
 use store::{CallFilter, Reader};
-use types::cdr::HangupCause;
 use types::{Cdr, Money};
 
 use self::agent::Login;
@@ -193,26 +192,14 @@ fn summary(config: &Config, tally: &Tally, context: &Context) -> anyhow::Result<
     let hourly = rate.checked_mul(60).unwrap_or(Money::MAX);
     let (tried, answered) =
         (tally.tried.load(Ordering::Relaxed), tally.answered.load(Ordering::Relaxed));
-    // A hang-up takes effect a moment after the held second has ended: one more second is charged.
-    let late = calls
-        .iter()
-        .filter(|call| call.account.0 == victim && call.cause == HangupCause::MoneyEnded)
-        .filter_map(|call| Some(call.explanation.rate?.per_minute.micros() / 60 + 1))
-        .fold(Money::ZERO, |sum, second| sum.saturating_add(Money::from_micros(second)));
-    let most = cast::STOP_LEVEL.saturating_add(late);
-    let is_bounded = lost <= most && verified.problems.is_empty();
-    let over = lost.saturating_sub(cast::STOP_LEVEL);
-    let during = match over > Money::ZERO {
-        true => format!(", £{over} of it within the second that hanging up took"),
-        false => String::new(),
-    };
+    let is_bounded = lost <= cast::STOP_LEVEL && verified.problems.is_empty();
     let value = json!({
         "event": "summary", "calls": calls.len(), "honest": others.to_string(), "lost": lost.to_string(),
-        "stop_level": cast::STOP_LEVEL.to_string(), "late_hang_ups_allow": late.to_string(), "bounded": is_bounded, "thief_tried": tried,
+        "stop_level": cast::STOP_LEVEL.to_string(), "bounded": is_bounded, "thief_tried": tried,
         "thief_answered": answered, "unbounded_per_hour": hourly.to_string(), "books_balance": verified.problems.is_empty(),
     });
     let text = format!(
-        "\nLoss bounded at £{}: the stolen account lost £{lost}{during}. The thief tried {tried} calls, {answered} were answered;\n\
+        "\nLoss bounded at £{}: the stolen account lost £{lost}. The thief tried {tried} calls, {answered} were answered;\n\
          left alone, they would have cost £{hourly} an hour. Everybody else talked for £{others}.\n\
          {} records, charges and ledger {}.",
         cast::STOP_LEVEL,
