@@ -169,7 +169,10 @@ impl Node {
     fn is_source_of(&self, trunk: TrunkId, flow: &Flow) -> bool {
         let peer = flow.peer.ip().to_canonical();
         let trunk = self.engine.trunk(trunk);
-        trunk.is_some_and(|trunk| trunk.sources.iter().any(|network| network.contains(&peer)))
+        trunk.is_some_and(|trunk| {
+            let is_source = trunk.sources.iter().any(|network| network.contains(&peer));
+            is_source || trunk.registrar() == Some(peer)
+        })
     }
 
     /// Fresh credentials of the dialog's own line move the dialog to the new flow.

@@ -98,6 +98,8 @@ pub struct Stats {
     pub refused: u64,
     /// Calls answered.
     pub answered: u64,
+    /// Phones that did not ring because too many are registered for one number.
+    pub phones_not_rung: u64,
     /// Calls ended by Ringfence.
     pub cut: u64,
     /// Calls in memory now, ended ones that are still being tidied included.

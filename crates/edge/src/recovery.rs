@@ -115,7 +115,6 @@ impl Node {
         let live = Live {
             call,
             decision: hold.decision,
-            account: hold.account,
             caller: hold.caller.clone(),
             target: Target::Lines(Vec::new()),
             gated: false,
@@ -124,6 +123,7 @@ impl Node {
             vain_leg: None,
             from_line: hold.line.filter(|_| outgoing),
             from_trunk: hold.trunk.filter(|_| !outgoing),
+            request: String::new(),
             a_leg,
             private: false,
             best_status: 0,

@@ -79,7 +79,7 @@ pub(crate) struct Directory {
     by_line: HashTable<u32>,
     by_user: HashTable<u32>,
     numbers: Map<E164, Number>,
-    trunks: BTreeMap<TrunkId, Trunk>,
+    trunks: BTreeMap<TrunkId, (Trunk, Arc<Shared<DialPlan>>)>,
     controls: Interner<Controls>,
     plans: Interner<DialPlan>,
     zones: Zones,
@@ -184,23 +184,35 @@ impl Directory {
     }
 
     pub fn trunk(&self, id: TrunkId) -> Option<&Trunk> {
-        self.trunks.get(&id)
+        self.trunks.get(&id).map(|(trunk, _)| trunk)
+    }
+
+    /// How a trunk's carrier writes numbers.
+    pub fn trunk_plan(&self, id: TrunkId) -> Option<Arc<Shared<DialPlan>>> {
+        self.trunks.get(&id).map(|(_, plan)| Arc::clone(plan))
     }
 
     /// All trunks, by id.
     pub fn trunks(&self) -> impl Iterator<Item = &Trunk> + Clone {
-        self.trunks.values()
+        self.trunks.values().map(|(trunk, _)| trunk)
     }
 
-    /// The enabled trunk whose networks hold the address: the narrowest network, then the lowest id.
+    /// The enabled trunk whose networks hold the address: the narrowest network, then the lowest id;
+    /// else the one that we are registered at there, which may call us without more ado.
     pub fn trunk_by_source(&self, peer: IpAddr) -> Option<TrunkId> {
         let peer = peer.to_canonical();
-        let enabled = self.trunks.values().filter(|trunk| trunk.enabled);
+        let enabled = self.trunks().filter(|trunk| trunk.enabled);
         enabled
             .flat_map(|trunk| trunk.sources.iter().map(move |network| (trunk.id, network)))
             .filter(|(_, network)| network.contains(&peer))
             .max_by_key(|(id, network)| (network.prefix_len(), std::cmp::Reverse(*id)))
             .map(|(id, _)| id)
+            .or_else(|| self.registered_at(peer))
+    }
+
+    fn registered_at(&self, peer: IpAddr) -> Option<TrunkId> {
+        let mut enabled = self.trunks().filter(|trunk| trunk.enabled);
+        enabled.find(|trunk| trunk.registrar() == Some(peer)).map(|trunk| trunk.id)
     }
 
     /// The one kept copy of controls, and of a dial plan, for what belongs to no account.
@@ -308,7 +320,10 @@ impl Directory {
 
     /// Adds or replaces a trunk.
     pub fn put_trunk(&mut self, trunk: &Trunk) {
-        self.trunks.insert(trunk.id, trunk.clone());
+        let plan = self.plans.intern(trunk.dial_plan.clone());
+        if let Some((_, old)) = self.trunks.insert(trunk.id, (trunk.clone(), plan)) {
+            self.plans.forget(old);
+        }
     }
 
     fn account_position(&self, id: AccountId) -> Option<u32> {

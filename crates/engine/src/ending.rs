@@ -4,7 +4,9 @@
 use ledger::call_transfers;
 use types::cdr::{HangupCause, LegRecord};
 use types::decision::{Explanation, Outcome};
-use types::{Cdr, DecisionId, Direction, Fact, HangupSide, Hold, HoldState, Money, Now, Record, TrunkId};
+use types::{
+    Cdr, DecisionId, Direction, Fact, HangupSide, Hold, HoldState, Money, Now, Record, TrunkId,
+};
 
 use crate::engine::Engine;
 use crate::live_call::{Call, Phase};

@@ -29,8 +29,8 @@ pub struct Engine {
     pub(crate) directory: Directory,
     /// Controls of callers that belong to no account; they are refused whatever these say.
     pub(crate) no_controls: Arc<Shared<Controls>>,
-    /// How carriers write numbers.
-    pub(crate) trunk_plan: Arc<Shared<DialPlan>>,
+    /// How carriers write numbers that are no trunk of ours; they are refused whatever they write.
+    pub(crate) no_plan: Arc<Shared<DialPlan>>,
     pub(crate) decks: Map<DeckId, RateDeck>,
     /// What staff call them.
     pub(crate) deck_names: BTreeMap<DeckId, String>,
@@ -52,12 +52,11 @@ impl Engine {
         let numbering = Numbering::new(&config.numbering)?;
         let hash = config.hash;
         let mut directory = Directory::new(hash, snapshot.accounts.len(), snapshot.lines.len());
-        let (no_controls, trunk_plan) =
-            directory.share(Controls::residential(), config.trunk_plan.clone());
+        let (no_controls, no_plan) = directory.share(Controls::residential(), DialPlan::default());
         let mut engine = Engine {
             directory,
             no_controls,
-            trunk_plan,
+            no_plan,
             decks: Map::with_hasher(hash),
             deck_names: BTreeMap::new(),
             dial_cache: DialCache::new(numbering, hash),

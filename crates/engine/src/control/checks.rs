@@ -42,6 +42,10 @@ pub(super) fn trunk(trunk: &Trunk) -> Result<(), CommandError> {
         return wrong("address", "port 0 cannot be called");
     }
     networks("sources", &trunk.sources)?;
+    dial_plan(&trunk.dial_plan)?;
+    if trunk.dial_plan.outside_line.is_some() || trunk.dial_plan.area_code.is_some() {
+        return wrong("dial_plan", "a carrier has neither outside line nor area code");
+    }
     if trunk.routes.len() > LONGEST_LIST {
         return wrong("routes", &format!("more than {LONGEST_LIST}"));
     }

@@ -86,6 +86,12 @@ fn commands_that_make_no_sense_change_nothing() {
         Command::PutTrunk(Trunk { host: "a\r\nb".into(), ..carrier() }),
         "host: expected a host name or an address",
     );
+    let mut with_line = carrier();
+    with_line.dial_plan.outside_line = Some('9');
+    check(
+        Command::PutTrunk(with_line),
+        "dial_plan: a carrier has neither outside line nor area code",
+    );
     check(
         Command::PutTrunk(trunk(MAIN_TRUNK, &[("+44", 1)])),
         "routes.prefix: `+44`: expected at most 15 digits",

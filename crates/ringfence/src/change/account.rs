@@ -107,7 +107,8 @@ pub fn check_time_zone(name: &str) -> anyhow::Result<()> {
     })
 }
 
-fn digits_or_none(value: &str) -> anyhow::Result<Option<String>> {
+/// Digits of a prefix or code.
+pub fn digits_or_none(value: &str) -> anyhow::Result<Option<String>> {
     if matches!(value, "" | "none") {
         return Ok(None);
     }

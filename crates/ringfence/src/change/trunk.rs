@@ -2,9 +2,11 @@
 
 use anyhow::{Context, bail};
 use engine::{Command, Engine};
+use ipnet::IpNet;
 use serde_json::json;
 use types::{Trunk, TrunkId, TrunkNumberFormat, TrunkRoute, TrunkTransport};
 
+use super::account::digits_or_none;
 use super::{Plan, check_name, find_trunk, next_id, pick_deck};
 use crate::config::{Raw, controls};
 
@@ -18,6 +20,9 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("routes", "PREFIX:PRIORITY, comma between; all:10 takes every number"),
     ("cost_deck", "rate deck that it charges by, or none"),
     ("format", "e164-plus, e164 or national"),
+    ("home", "country whose numbers it writes without country code"),
+    ("national_prefix", "before a national number, or none"),
+    ("international_prefix", "before a country code"),
     ("emergency", "does it carry emergency calls: yes or no"),
     ("enabled", "is it in use: yes or no"),
 ];
@@ -54,7 +59,14 @@ fn set_one(trunk: &mut Trunk, name: &str, value: &str, engine: &Engine) -> anyho
             }
             trunk.name = value.to_owned();
         }
-        "address" => trunk.address = value.parse().context("expected ADDRESS:PORT")?,
+        "address" => {
+            let before = IpNet::from(trunk.address.ip());
+            trunk.address = value.parse().context("expected ADDRESS:PORT")?;
+            // A carrier that moves calls from where it is called.
+            if trunk.sources == [before] {
+                trunk.sources = vec![IpNet::from(trunk.address.ip())];
+            }
+        }
         "transport" => trunk.transport = transport(value).map_err(anyhow::Error::msg)?,
         "host" => trunk.host = value.to_owned(),
         "sources" => trunk.sources = list(&raw)?,
@@ -65,6 +77,13 @@ fn set_one(trunk: &mut Trunk, name: &str, value: &str, engine: &Engine) -> anyho
         "cost_deck" if matches!(value, "" | "none") => trunk.cost_deck = None,
         "cost_deck" => trunk.cost_deck = Some(pick_deck(engine.decks(), value)?),
         "format" => trunk.number_format = format(value).map_err(anyhow::Error::msg)?,
+        "home" => trunk.dial_plan.home = value.parse()?,
+        "national_prefix" => {
+            trunk.dial_plan.national_prefix = digits_or_none(value)?.unwrap_or_default();
+        }
+        "international_prefix" => {
+            trunk.dial_plan.international_prefix = digits_or_none(value)?.unwrap_or_default();
+        }
         "emergency" => trunk.emergency = raw.flag().map_err(anyhow::Error::msg)?,
         "enabled" => trunk.enabled = raw.flag().map_err(anyhow::Error::msg)?,
         _ => bail!("there is no such setting; `ringfence trunk set --help` lists all"),

@@ -361,8 +361,12 @@ impl Driver {
 
     fn signalled(&mut self, now: Now, turn: &mut Turn) {
         while let Some(wish) = self.signals.next() {
-            if wish == Wish::Stop {
-                self.stop(now, turn);
+            match wish {
+                Wish::Stop => self.stop(now, turn),
+                Wish::Reload => tracing::warn!(
+                    "nothing is read again: commands take effect at once, the configuration file at a restart"
+                ),
+                Wish::Nothing => {}
             }
         }
     }

@@ -214,7 +214,7 @@ impl Registrar {
             }
             plan.push(planned);
         }
-        let evicted = self.make_room(line, &plan)?;
+        let evicted = self.make_room(&asked, &plan)?;
         if !self.table.learn_local(flow.local) {
             return Err(refused(500, "too many local addresses"));
         }

@@ -97,6 +97,7 @@ fn trunk(carrier: SocketAddr) -> Trunk {
         routes: vec![TrunkRoute { prefix: String::new(), priority: 10 }],
         cost_deck: None,
         number_format: TrunkNumberFormat::E164Plus,
+        dial_plan: types::DialPlan::default(),
         emergency: true,
         enabled: true,
     }
