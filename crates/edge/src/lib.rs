@@ -11,6 +11,7 @@ mod io;
 mod late_answers;
 mod legs;
 mod node;
+mod orders;
 mod recovery;
 mod register_path;
 mod routing;

@@ -1,10 +1,11 @@
-//! The node: one input in, what is to be done out. Lives here: dispatch, timers, store answers.
-//! Never here: the way of a call or a registration (call_path, dialog_path, register_path).
+//! The node: one input in, what is to be done out. Lives here: dispatch, timers, lending the wire.
+//! Never here: the way of a call or a registration (call_path, dialog_path, register_path), what waits for
+//! the store (store_path), what staff order (orders).
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use engine::{CallOrder, Engine, Extension};
+use engine::Engine;
 use sip::b2bua::{CallEvent, CallKey, Purpose, Settings, User, Wire};
 use sip::digest::Authenticator;
 use sip::flow::Flow;
@@ -12,8 +13,7 @@ use sip::message::{Message, Method, Origin, Scheme, Uri};
 use sip::registrar::Registrar;
 use sip::tokens::Tokens;
 use sip::transaction::{Matched, Transactions, TxEvent};
-use types::cdr::HangupCause;
-use types::{DecisionId, Map, Now, Record, Snapshot, Tick};
+use types::{DecisionId, Map, Now, Snapshot, Tick};
 
 use crate::config::{NodeConfig, NodeError, Timers};
 use crate::io::{Input, Outputs, Stats};
@@ -345,41 +345,6 @@ impl Node {
             Purpose::Relay(to, id) => live.call.relay_timeout(wire, to, id, events),
             Purpose::Bye(side) => live.call.bye_response(wire, side, None, events),
             Purpose::CallerInvite | Purpose::Nothing => {}
-        });
-    }
-
-    /// The engine's timers: money for the next slice, or the end.
-    fn money_orders(&mut self) {
-        for order in self.engine.handle_timeout(self.now) {
-            match order {
-                CallOrder::Extend(decision) => self.extend(decision),
-                CallOrder::Cut(decision, cause) => {
-                    self.cut(decision, cause, "the money held has run out")
-                }
-            }
-        }
-    }
-
-    fn extend(&mut self, decision: DecisionId) {
-        match self.engine.extend(self.now, decision) {
-            Extension::Granted => {
-                if let Some(hold) = self.hold_with_legs(decision) {
-                    self.store(vec![Record::Hold(Box::new(hold))], Pending::Extension(decision));
-                }
-            }
-            Extension::Refused(_) => {
-                // The hard stop stands: the engine orders the cut when it comes.
-            }
-        }
-    }
-
-    /// Ends a call from our side, both legs.
-    pub(crate) fn cut(&mut self, decision: DecisionId, cause: HangupCause, why: &str) {
-        let Some(key) = self.by_decision.get(&decision).copied() else { return };
-        self.stats.cut += 1;
-        let reason = sip_reply::cut_reason(why, decision);
-        self.with_call(key, |live, wire, events| {
-            live.call.hang_up(wire, cause, 403, Some(&reason), events);
         });
     }
 

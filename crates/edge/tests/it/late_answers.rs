@@ -135,3 +135,27 @@ fn what_stays_behind_is_bounded() {
     silent.ua.forget();
     world.finish();
 }
+
+#[test]
+fn ever_new_branches_of_a_live_call_are_bounded() {
+    let world = World::new();
+    let (mut caller, silent, mut callee) = talk_by_the_second(&world);
+    for leg in [&silent, &callee] {
+        for at in 0..300 {
+            let branch = Leg { local: format!("{}x{at}", leg.local), ..leg.clone() };
+            branch.reply(200);
+            let sent = branch.ua.names();
+            assert!(sent == ["ACK", "BYE"] || sent == ["CANCEL", "ACK", "BYE"], "{sent:?}");
+            branch.ua.forget();
+        }
+    }
+    assert!(world.stats().transactions.1 <= 40, "{:?}", world.stats());
+    world.advance(1_000);
+    callee.ua.forget();
+    caller.bye();
+    let bye = callee.expect("BYE");
+    assert_eq!(bye.to_tag(), callee.local_tag());
+    callee.respond(&bye, 200, "", "");
+    world.forget_post();
+    world.finish_with_post();
+}

@@ -3,15 +3,19 @@
 use types::cdr::{HangupCause, HangupSide};
 
 use crate::flow::Flow;
-use crate::message::{Message, Method, Name, Refresher, print};
-use crate::session_timer::{self, Wanted};
+use crate::message::{Message, Method, Name, print};
+use crate::session_timer::Wanted;
 use crate::transaction::ServerTx;
 
+use super::answer::ACK_WAIT_FACTOR;
 use super::compose::{self, Reply};
 use super::{
-    Call, CallEvent, Fork, LegState, PeerKind, Phase, Purpose, Refused, Side, Unacked, User, Wire,
-    invite,
+    Call, CallEvent, Fork, LegState, PeerKind, Phase, Purpose, Refused, Side, Unacked, Wire,
+    invite, late_answer,
 };
+
+/// Most BYEs of a call that are waited for at one time.
+const MAX_BYES: u8 = 32;
 
 impl Call {
     /// BYE from one side: answered, and passed to the other side.
@@ -115,9 +119,13 @@ impl Call {
         fork: u8,
         credentials: Option<&[u8]>,
     ) {
+        let cseq = self.dialog_mut(side, fork).next_cseq();
+        if self.byes_open >= MAX_BYES {
+            // A carrier answers with ever new branches: nobody waits for those.
+            return late_answer::send_outside(wire, self.dialog(side, fork), Method::Bye, cseq);
+        }
         let Ok(tx) = wire.transactions.new_client(self.user(Purpose::Bye(side))) else { return };
         let branch = wire.transactions.branch(tx).to_string();
-        let cseq = self.dialog_mut(side, fork).next_cseq();
         let (dialog, settings) = (self.dialog(side, fork), wire.settings);
         let reason = self.bye_reason.as_ref().filter(|_| self.winner == Some(fork));
         wire.transactions.send(wire.now.tick, tx, dialog.flow, Method::Bye, wire.out, |out| {
@@ -271,26 +279,35 @@ impl Call {
         self.finish_if_tidy(events);
     }
 
-    /// Refreshes the session of a side with UPDATE, or asks one without timers whether it is there.
-    fn refresh_session(&mut self, wire: &mut Wire<'_>, side: Side) {
-        let Some(winner) = self.winner else { return };
-        let peer_knows = self.sessions[super::index_of(side)].is_some_and(|s| s.peer_knows);
-        let method = if peer_knows { Method::Update } else { Method::Options };
-        let user = User { call: self.key, purpose: Purpose::Relay(side, u8::MAX) }.pack();
-        let Ok(tx) = wire.transactions.new_client(user) else { return };
-        let branch = wire.transactions.branch(tx).to_string();
-        let settings = wire.settings;
-        let offered = self.session_offered(settings, side, Refresher::Uac);
-        let dialog = self.dialog_mut(side, winner);
-        let cseq = dialog.next_cseq();
-        let dialog = &*dialog;
-        wire.transactions.send(wire.now.tick, tx, dialog.flow, method, wire.out, |out| {
-            compose::in_dialog(out, dialog, method, cseq, &branch, settings);
-            if peer_knows {
-                print::header(out, Name::Supported, "timer");
-                session_timer::write_offered(out, &offered);
-            }
-            compose::finish(out, None);
-        });
+    /// The call is over for people; tells the owner once.
+    pub(super) fn over(
+        &mut self,
+        wire: &mut Wire<'_>,
+        side: HangupSide,
+        cause: HangupCause,
+        status: u16,
+        events: &mut Vec<CallEvent>,
+    ) {
+        if self.phase == Phase::Ending {
+            return;
+        }
+        self.phase = Phase::Ending;
+        self.sessions = [None, None];
+        self.abandon_relays(wire);
+        self.tidy_deadline = wire.now.tick.plus_ms((ACK_WAIT_FACTOR + 8) * wire.settings.t1_ms);
+        events.push(CallEvent::Over { side, cause, status });
+    }
+
+    /// Says once that nothing is left on the wire.
+    pub(super) fn finish_if_tidy(&mut self, events: &mut Vec<CallEvent>) {
+        let tidy = self.phase == Phase::Ending
+            && self.byes_open == 0
+            && !self.bye_caller_after_ack
+            && self.unacked.is_empty()
+            && self.legs.iter().all(|leg| matches!(leg.state, LegState::Over | LegState::Answered));
+        if tidy && !self.finished {
+            self.finished = true;
+            events.push(CallEvent::Finished);
+        }
     }
 }

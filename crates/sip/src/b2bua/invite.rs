@@ -1,24 +1,21 @@
-//! From INVITE to answer. Lives here: legs and their responses, forks, the answer, refusal, CANCEL.
-//! Never here: requests within a dialog.
+//! The INVITEs of a call. Lives here: the caller's, the legs', their responses but for 2xx, forks,
+//! challenges. Never here: the answer, requests within a dialog.
 
-use types::cdr::{HangupCause, HangupSide};
-use types::{Millis, Tick};
+use types::Tick;
 
 use crate::dialog::Dialog;
 use crate::digest::uac;
 use crate::flow::Flow;
 use crate::message::{Message, Method, Name, Refresher};
-use crate::session_timer::{self, SessionTimer};
+use crate::session_timer;
 use crate::transaction::{Overloaded, ServerTx};
 
 use super::compose::{self, InviteFields, Reply};
 use super::{
     Body, Call, CallEvent, CallKey, Caller, Fork, LastAck, Leg, LegPlan, LegState, MAX_FORKS,
-    MAX_LEGS, PeerKind, Phase, Purpose, Refused, Session, Side, Unacked, Wire, local_tag,
+    MAX_LEGS, PeerKind, Phase, Purpose, Side, Wire, local_tag,
 };
 
-/// RFC 3261 §13.3.1.4: 64·T1 without an ACK ends the call.
-const ACK_WAIT_FACTOR: Millis = 64;
 /// A carrier may challenge a leg this often before we take it for a refusal.
 const MAX_CHALLENGES: u8 = 2;
 
@@ -187,7 +184,7 @@ impl Call {
 
     /// The fork of a leg's dialog, made when its To tag is new; `None` when there are too many, or
     /// when the response makes no dialog. An answer takes the place of a fork that rings no more.
-    fn fork_for(
+    pub(super) fn fork_for(
         &mut self,
         wire: &mut Wire<'_>,
         leg: u8,
@@ -224,138 +221,6 @@ impl Call {
         let spare = self.forks.iter().position(is_over);
         let spare = spare.or_else(|| self.forks.iter().position(|fork| fork.leg == leg));
         spare.and_then(|index| u8::try_from(index).ok()).filter(|index| self.winner != Some(*index))
-    }
-
-    fn success(
-        &mut self,
-        wire: &mut Wire<'_>,
-        index: u8,
-        response: &Message<'_>,
-        flow: &Flow,
-        events: &mut Vec<CallEvent>,
-    ) {
-        if self.repeat_ack(wire, Side::Callee, response) {
-            return;
-        }
-        let state = self.legs[usize::from(index)].state;
-        let wanted = self.phase == Phase::Routing
-            && matches!(state, LegState::Calling | LegState::Ringing)
-            && self.caller.invite.is_some();
-        let fork = if wanted { self.fork_for(wire, index, response, flow) } else { None };
-        let Some(fork) = fork else {
-            self.refuse_late_answer(wire, index, response, flow, events);
-            return;
-        };
-        self.take_answer(fork, response, flow);
-        self.winner = Some(fork);
-        self.phase = Phase::Answered;
-        self.ring_deadline = Tick::NEVER;
-        self.legs[usize::from(index)].state = LegState::Answered;
-        self.cancel_other_legs(wire, index);
-        self.answer_caller(wire, fork, response);
-        if self.caller.offer.is_some() {
-            self.ack_withheld = Some((response.cseq().number, None));
-            self.caller.offer = None;
-        }
-        self.start_sessions(wire, response);
-        events.push(CallEvent::Answered { leg: index });
-    }
-
-    /// The 2xx decides about route set and target, whatever the early dialog said (RFC 3261 §13.2.2.4).
-    fn take_answer(&mut self, fork: u8, response: &Message<'_>, flow: &Flow) {
-        if let Ok(dialog) = Dialog::uac(response, flow) {
-            let early = &mut self.forks[usize::from(fork)].callee;
-            let local_cseq = early.local_cseq.max(dialog.local_cseq);
-            *early = Dialog { local_cseq, ..dialog };
-        }
-    }
-
-    /// The answer is on record: the callee gets its ACK. Until then it repeats its 2xx, and would
-    /// repeat it to a node that came back from a crash and can then hang up on it.
-    pub fn confirm(&mut self, wire: &mut Wire<'_>) {
-        self.on_record = true;
-        if let (Some((cseq, body)), Some(winner)) = (self.ack_withheld.take(), self.winner) {
-            self.send_ack(wire, Side::Callee, winner, cseq, body.as_ref());
-        }
-        self.let_waiting_through(wire);
-    }
-
-    /// 200 to the caller, kept for repetition until the ACK comes.
-    fn answer_caller(&mut self, wire: &mut Wire<'_>, fork: u8, response: &Message<'_>) {
-        let Some(tx) = self.caller.invite.take() else { return };
-        let dialog = &self.forks[usize::from(fork)].caller;
-        let content_type = response.content_type().unwrap_or("application/sdp");
-        let status = response.status().unwrap_or(200);
-        let reply = Reply {
-            contact: Some(&dialog.flow),
-            for_session: true,
-            session: self.caller.session.require.then_some(self.caller.session),
-            body: (!response.body.is_empty()).then_some((content_type, response.body)),
-            ..Reply::new(status, &dialog.local_tag)
-        };
-        let ack_owed = self.caller.offer.is_none().then_some(response.cseq().number);
-        // Not the fork's: that one has counted a PRACK or UPDATE since.
-        let cseq = self.caller.dialog.remote_cseq.unwrap_or(0);
-        let flow = dialog.flow;
-        let bytes = respond_and_keep(wire, tx, &reply);
-        self.unacked.push(unacked(wire, Side::Caller, cseq, flow, bytes, ack_owed));
-    }
-
-    fn start_sessions(&mut self, wire: &Wire<'_>, response: &Message<'_>) {
-        let now = wire.now.tick;
-        let granted = self.caller.session;
-        let we_refresh = granted.refresher == Refresher::Uas;
-        let timer = SessionTimer::new(now, granted.seconds, we_refresh);
-        self.sessions[0] = Some(Session { timer, peer_knows: granted.require });
-        self.sessions[1] = Some(match session_timer::agreed(response) {
-            Some(Ok(agreed)) => {
-                let we_refresh = agreed.refresher == Some(Refresher::Uac);
-                let timer = SessionTimer::new(now, agreed.seconds, we_refresh);
-                Session { timer, peer_knows: true }
-            }
-            _ => Session::asked_by_us(now, wire),
-        });
-    }
-
-    /// An answer that nobody waits for, or that makes no dialog: acknowledge it and hang up at once.
-    fn refuse_late_answer(
-        &mut self,
-        wire: &mut Wire<'_>,
-        index: u8,
-        response: &Message<'_>,
-        flow: &Flow,
-        events: &mut Vec<CallEvent>,
-    ) {
-        match self.fork_for(wire, index, response, flow) {
-            Some(fork) => self.refuse_branch(wire, fork, response, flow),
-            // It makes no dialog, and comes again.
-            None if self.legs[usize::from(index)].state == LegState::Over => {
-                acknowledge_refused(wire, response, flow);
-            }
-            None => refuse_answer(wire, response, flow),
-        }
-        events.push(CallEvent::AnsweredInVain { leg: index });
-        if self.legs[usize::from(index)].state != LegState::Answered {
-            // Who waits for this leg hears that it failed: its answer is of no use.
-            self.leg_over(wire, index, 502, events);
-        }
-        self.finish_if_tidy(events);
-    }
-
-    /// Hangs up on one branch, once; a repeated 2xx only gets its ACK again.
-    fn refuse_branch(
-        &mut self,
-        wire: &mut Wire<'_>,
-        fork: u8,
-        response: &Message<'_>,
-        flow: &Flow,
-    ) {
-        self.take_answer(fork, response, flow);
-        let refused = std::mem::replace(&mut self.forks[usize::from(fork)].refused, true);
-        send_ack_outside(wire, self.dialog(Side::Callee, fork), response.cseq().number);
-        if !refused {
-            self.send_bye(wire, Side::Callee, fork, None);
-        }
     }
 
     fn failure(
@@ -435,7 +300,7 @@ impl Call {
     }
 
     /// A leg got its last response.
-    fn leg_over(
+    pub(super) fn leg_over(
         &mut self,
         wire: &mut Wire<'_>,
         index: u8,
@@ -450,277 +315,6 @@ impl Call {
         }
         let _ = wire;
         self.finish_if_tidy(events);
-    }
-
-    /// Legs that still may answer.
-    pub fn open_legs(&self) -> usize {
-        let open = |leg: &&Leg| {
-            matches!(leg.state, LegState::Prepared | LegState::Calling | LegState::Ringing)
-        };
-        self.legs.iter().filter(open).count()
-    }
-
-    /// Refuses the call: a final response to the caller, CANCEL to all legs.
-    pub fn reject(
-        &mut self,
-        wire: &mut Wire<'_>,
-        refused: &Refused<'_>,
-        ending: (HangupSide, HangupCause),
-        events: &mut Vec<CallEvent>,
-    ) {
-        let status = refused.status;
-        if self.phase != Phase::Routing {
-            return;
-        }
-        if let Some(tx) = self.caller.invite.take() {
-            let reply = Reply {
-                phrase: refused.phrase,
-                reason: refused.reason,
-                retry_after_s: (status == 503).then_some(10),
-                ..Reply::new(status, &self.caller.dialog.local_tag)
-            };
-            let settings = wire.settings;
-            wire.transactions.respond(wire.now.tick, tx, status, wire.out, |head, out| {
-                reply.write(head, settings, out);
-            });
-        }
-        self.cancel_other_legs(wire, u8::MAX);
-        self.over(wire, ending.0, ending.1, status, events);
-        self.finish_if_tidy(events);
-    }
-
-    /// The caller's CANCEL: 487 to his INVITE, CANCEL to all legs. The transaction layer has
-    /// answered the CANCEL itself.
-    pub fn caller_cancelled(&mut self, wire: &mut Wire<'_>, events: &mut Vec<CallEvent>) {
-        self.reject(
-            wire,
-            &Refused::plain(487),
-            (HangupSide::Caller, HangupCause::Cancelled),
-            events,
-        );
-    }
-
-    /// CANCELs every leg but one.
-    pub(super) fn cancel_other_legs(&mut self, wire: &mut Wire<'_>, but: u8) {
-        for (index, leg) in self.legs.iter_mut().enumerate() {
-            if index == usize::from(but) {
-                continue;
-            }
-            match leg.state {
-                LegState::Calling | LegState::Ringing => {
-                    leg.state = LegState::Cancelling;
-                    wire.transactions.cancel(wire.now.tick, leg.invite, wire.out);
-                }
-                LegState::Prepared => {
-                    leg.state = LegState::Over;
-                    wire.transactions.discard(leg.invite);
-                }
-                LegState::Cancelling | LegState::Answered | LegState::Over => {}
-            }
-        }
-    }
-
-    /// Gives up one leg that stays silent, so that the next can be tried.
-    pub(super) fn give_up_leg(
-        &mut self,
-        wire: &mut Wire<'_>,
-        index: u8,
-        events: &mut Vec<CallEvent>,
-    ) {
-        let leg = &mut self.legs[usize::from(index)];
-        leg.state = LegState::Cancelling;
-        // The hold may be settled before this INVITE has timed out: it must not go out again.
-        wire.transactions.give_up(wire.now.tick, leg.invite, wire.out);
-        events.push(CallEvent::LegFailed { leg: index, status: 408 });
-    }
-
-    fn abandon_prepared(&mut self, wire: &mut Wire<'_>) {
-        for leg in &mut self.legs {
-            if leg.state == LegState::Prepared {
-                leg.state = LegState::Over;
-                wire.transactions.discard(leg.invite);
-            }
-        }
-    }
-
-    /// Sends the ACK for a 2xx and keeps it, to repeat it when the 2xx is repeated.
-    pub(super) fn send_ack(
-        &mut self,
-        wire: &mut Wire<'_>,
-        to: Side,
-        fork: u8,
-        cseq: u32,
-        body: Option<&Body>,
-    ) {
-        let branch = wire.tokens.branch();
-        let dialog = match to {
-            Side::Caller => &self.forks[usize::from(fork)].caller,
-            Side::Callee => &self.forks[usize::from(fork)].callee,
-        };
-        let flow = dialog.flow;
-        let start = wire.out.begin();
-        compose::in_dialog(
-            &mut wire.out.arena,
-            dialog,
-            Method::Ack,
-            cseq,
-            branch.as_str(),
-            wire.settings,
-        );
-        compose::finish(&mut wire.out.arena, body);
-        let bytes = wire.out.finish(start, flow);
-        let kept = &mut self.last_acks[super::index_of(to)];
-        kept.cseq = cseq;
-        kept.flow = Some(flow);
-        kept.bytes.clear();
-        kept.bytes.extend_from_slice(bytes);
-    }
-
-    /// Repeats the ACK for a repeated 2xx; false when the 2xx is new, or its ACK still owed.
-    pub(super) fn repeat_ack(
-        &mut self,
-        wire: &mut Wire<'_>,
-        to: Side,
-        response: &Message<'_>,
-    ) -> bool {
-        let cseq = response.cseq().number;
-        let Some(winner) = self.winner else { return false };
-        let dialog = self.dialog(to, winner);
-        if response.to().tag() != Some(dialog.remote_tag.as_str())
-            || dialog.call_id != response.call_id()
-        {
-            return false;
-        }
-        let kept = &self.last_acks[super::index_of(to)];
-        match kept.flow {
-            Some(flow) if kept.cseq == cseq => {
-                wire.out.push(flow, &kept.bytes);
-                true
-            }
-            _ if self.ack_withheld.as_ref().is_some_and(|withheld| withheld.0 == cseq) => true,
-            _ if self.unacked.iter().any(|unacked| unacked.ack_owed == Some(cseq)) => true,
-            // A 2xx from before the last re-INVITE, whose ACK was lost and is not kept any more: it
-            // is no new answer, and must not be hung up on.
-            Some(_) if cseq < kept.cseq => {
-                let dialog = self.dialog(to, winner).clone();
-                send_ack_outside(wire, &dialog, cseq);
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// A 2xx whose INVITE transaction is over: the answer of the call again, or one too late. True when
-    /// it was one of this call's.
-    pub fn stray_answer(
-        &mut self,
-        wire: &mut Wire<'_>,
-        (side, index): (Side, u8),
-        response: &Message<'_>,
-        flow: &Flow,
-        events: &mut Vec<CallEvent>,
-    ) -> bool {
-        if self.repeat_ack(wire, side, response) {
-            return true;
-        }
-        if let Some(winner) = self.winner
-            && self.dialog(side, winner).matches(response)
-        {
-            // Of a re-INVITE that was given up: whatever comes next, it is not repeated any more.
-            send_ack_outside(wire, self.dialog(side, winner), response.cseq().number);
-            return true;
-        }
-        let leg = self.legs.get(usize::from(index)).filter(|_| side == Side::Callee);
-        let is_ours = leg.is_some_and(|leg| {
-            leg.call_id == response.call_id()
-                && response.from().tag() == Some(leg.local_tag.as_str())
-        });
-        if is_ours {
-            self.refuse_late_answer(wire, index, response, flow, events);
-        }
-        is_ours
-    }
-
-    /// The callee repeats the 2xx of an earlier run, because that run's ACK was lost.
-    pub fn acknowledge_again(&mut self, wire: &mut Wire<'_>, response: &Message<'_>) {
-        let Some(winner) = self.winner else { return };
-        let dialog = self.dialog(Side::Callee, winner);
-        if self.phase == Phase::Answered && dialog.matches(response) {
-            self.send_ack(wire, Side::Callee, winner, response.cseq().number, None);
-        }
-    }
-
-    /// The call is over for people; tells the owner once.
-    pub(super) fn over(
-        &mut self,
-        wire: &mut Wire<'_>,
-        side: HangupSide,
-        cause: HangupCause,
-        status: u16,
-        events: &mut Vec<CallEvent>,
-    ) {
-        if self.phase == Phase::Ending {
-            return;
-        }
-        self.phase = Phase::Ending;
-        self.sessions = [None, None];
-        self.abandon_relays(wire);
-        self.tidy_deadline = wire.now.tick.plus_ms((ACK_WAIT_FACTOR + 8) * wire.settings.t1_ms);
-        events.push(CallEvent::Over { side, cause, status });
-    }
-
-    /// Says once that nothing is left on the wire.
-    pub(super) fn finish_if_tidy(&mut self, events: &mut Vec<CallEvent>) {
-        let tidy = self.phase == Phase::Ending
-            && self.byes_open == 0
-            && !self.bye_caller_after_ack
-            && self.unacked.is_empty()
-            && self.legs.iter().all(|leg| matches!(leg.state, LegState::Over | LegState::Answered));
-        if tidy && !self.finished {
-            self.finished = true;
-            events.push(CallEvent::Finished);
-        }
-    }
-}
-
-impl Session {
-    /// The peer knows no session timer: we ask whether it is still there.
-    pub(super) fn asked_by_us(now: Tick, wire: &Wire<'_>) -> Session {
-        let seconds = wire.settings.session.session_expires_s;
-        Session { timer: SessionTimer::new(now, seconds, true), peer_knows: false }
-    }
-}
-
-/// Sends a 2xx and returns its bytes for repetition.
-pub(super) fn respond_and_keep(wire: &mut Wire<'_>, tx: ServerTx, reply: &Reply<'_>) -> Vec<u8> {
-    let settings = wire.settings;
-    let mut bytes = Vec::new();
-    wire.transactions.respond(wire.now.tick, tx, reply.status, wire.out, |head, out| {
-        let start = out.len();
-        reply.write(head, settings, out);
-        bytes.extend_from_slice(&out[start..]);
-    });
-    bytes
-}
-
-pub(super) fn unacked(
-    wire: &Wire<'_>,
-    to: Side,
-    cseq: u32,
-    flow: Flow,
-    bytes: Vec<u8>,
-    ack_owed: Option<u32>,
-) -> Unacked {
-    let (now, t1) = (wire.now.tick, wire.settings.t1_ms);
-    Unacked {
-        to,
-        cseq,
-        flow,
-        bytes,
-        next: now.plus_ms(t1),
-        interval_ms: t1,
-        until: now.plus_ms(ACK_WAIT_FACTOR * t1),
-        ack_owed,
     }
 }
 
@@ -745,49 +339,4 @@ pub fn credentials_for(
     let mut line = Vec::new();
     uac::answer_response(&mut line, response, &attempt).ok()?;
     Some(line)
-}
-
-/// Acknowledges an answer that belongs to no call any more, and hangs up: the BYE is repeated until
-/// it is answered (RFC 3261 §13.2.2.4).
-pub fn refuse_answer(wire: &mut Wire<'_>, response: &Message<'_>, flow: &Flow) {
-    let Ok(mut dialog) = Dialog::uac_refused(response, flow) else { return };
-    let Ok(tx) = wire.transactions.new_client(super::User::NOBODY) else {
-        return hang_up_untracked(wire, response, flow);
-    };
-    send_ack_outside(wire, &dialog, response.cseq().number);
-    let branch = wire.transactions.branch(tx);
-    let (cseq, settings) = (dialog.next_cseq(), wire.settings);
-    wire.transactions.send(wire.now.tick, tx, dialog.flow, Method::Bye, wire.out, |out| {
-        compose::in_dialog(out, &dialog, Method::Bye, cseq, branch.as_str(), settings);
-        compose::finish(out, None);
-    });
-}
-
-/// Only the ACK, because [`refuse_answer`] has been called for the same answer before.
-pub fn acknowledge_refused(wire: &mut Wire<'_>, response: &Message<'_>, flow: &Flow) {
-    if let Ok(dialog) = Dialog::uac_refused(response, flow) {
-        send_ack_outside(wire, &dialog, response.cseq().number);
-    }
-}
-
-/// As [`refuse_answer`], when there are too many: one ACK and one BYE, and nothing stays behind.
-pub fn hang_up_untracked(wire: &mut Wire<'_>, response: &Message<'_>, flow: &Flow) {
-    let Ok(mut dialog) = Dialog::uac_refused(response, flow) else { return };
-    send_ack_outside(wire, &dialog, response.cseq().number);
-    let cseq = dialog.next_cseq();
-    send_outside(wire, &dialog, Method::Bye, cseq);
-}
-
-fn send_ack_outside(wire: &mut Wire<'_>, dialog: &Dialog, cseq: u32) {
-    send_outside(wire, dialog, Method::Ack, cseq);
-}
-
-/// A request of a dialog without a transaction.
-fn send_outside(wire: &mut Wire<'_>, dialog: &Dialog, method: Method<'_>, cseq: u32) {
-    let branch = wire.tokens.branch();
-    let start = wire.out.begin();
-    let out = &mut wire.out.arena;
-    compose::in_dialog(out, dialog, method, cseq, branch.as_str(), wire.settings);
-    compose::finish(out, None);
-    wire.out.finish(start, dialog.flow);
 }

@@ -14,11 +14,16 @@
 //! The owner of a call (crate `edge`) prepares legs, lets the store write, starts them, and hears
 //! of what happens through [`CallEvent`]s. The transaction layer is lent to each method in [`Wire`].
 
+mod answer;
 mod compose;
+mod dialogs;
 mod hangup;
 mod invite;
 mod key;
+mod late_answer;
+mod refusal;
 mod relay;
+mod sessions;
 mod settings;
 mod snapshot;
 
@@ -32,8 +37,9 @@ use crate::session_timer::{Granted, Offered, SessionTimer};
 use crate::transaction::{ClientTx, ServerTx};
 
 pub use compose::{OwnedMethod, Reply};
-pub use invite::{acknowledge_refused, credentials_for, hang_up_untracked, refuse_answer};
+pub use invite::credentials_for;
 pub use key::{CallKey, Purpose, Side, User, local_tag, read_tag};
+pub use late_answer::{acknowledge_refused, hang_up_untracked, refuse_answer};
 pub use settings::{HostPort, Listener, Settings, Wire};
 pub use snapshot::{CallSnapshot, LegSnapshot};
 
@@ -383,25 +389,6 @@ impl Call {
         self.caller.invite
     }
 
-    /// Our tag in the dialog with a side, once there is one.
-    pub fn local_tag(&self, side: Side) -> Option<&str> {
-        let fork = self.winner.unwrap_or(0);
-        (usize::from(fork) < self.forks.len()).then(|| self.dialog(side, fork).local_tag.as_str())
-    }
-
-    /// The flow of the dialog that a tag's side and index mean; for the callee that of its leg.
-    pub fn flow_of(&self, side: Side, index: u8) -> Option<Flow> {
-        match side {
-            Side::Caller => self.forks.get(usize::from(index)).map(|fork| fork.caller.flow),
-            Side::Callee => self.legs.get(usize::from(index)).map(|leg| leg.plan.flow),
-        }
-    }
-
-    /// The flow of a side of the answered call, as it is now: phones move.
-    pub fn answered_flow(&self, side: Side) -> Option<Flow> {
-        self.winner.map(|fork| self.dialog(side, fork).flow)
-    }
-
     /// When [`Call::handle_timeout`] wants to be called next.
     pub fn next_timeout(&self) -> Tick {
         let silence = self
@@ -417,61 +404,6 @@ impl Call {
             Phase::Ending => self.tidy_deadline,
         };
         silence.chain(repeats).chain(sessions).fold(phase, Tick::min)
-    }
-
-    /// Does a request with our tag belong to a dialog of this call?
-    pub fn check_dialog(
-        &self,
-        side: Side,
-        index: u8,
-        request: &Message<'_>,
-        flow: &Flow,
-    ) -> DialogCheck {
-        let Some(dialog) = self.find_fork(side, index, request).map(|fork| self.dialog(side, fork))
-        else {
-            return DialogCheck::Unknown;
-        };
-        let is_ours = dialog.call_id == request.call_id()
-            && request.to().tag() == Some(dialog.local_tag.as_str())
-            && request.from().tag().unwrap_or("") == dialog.remote_tag;
-        if !is_ours {
-            return DialogCheck::Unknown;
-        }
-        if !dialog.matches_flow(flow) {
-            return DialogCheck::OtherFlow;
-        }
-        DialogCheck::SameFlow
-    }
-
-    /// The fork that a request from `side` with our tag's `index` means.
-    fn find_fork(&self, side: Side, index: u8, request: &Message<'_>) -> Option<u8> {
-        match side {
-            Side::Caller => (usize::from(index) < self.forks.len()).then_some(index),
-            Side::Callee => {
-                let remote = request.from().tag().unwrap_or("");
-                let found = self
-                    .forks
-                    .iter()
-                    .position(|fork| fork.leg == index && fork.callee.remote_tag == remote)?;
-                u8::try_from(found).ok()
-            }
-        }
-    }
-
-    fn dialog(&self, side: Side, fork: u8) -> &Dialog {
-        let fork = &self.forks[usize::from(fork)];
-        match side {
-            Side::Caller => &fork.caller,
-            Side::Callee => &fork.callee,
-        }
-    }
-
-    fn dialog_mut(&mut self, side: Side, fork: u8) -> &mut Dialog {
-        let fork = &mut self.forks[usize::from(fork)];
-        match side {
-            Side::Caller => &mut fork.caller,
-            Side::Callee => &mut fork.callee,
-        }
     }
 
     fn user(&self, purpose: Purpose) -> u64 {

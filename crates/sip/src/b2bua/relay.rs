@@ -1,18 +1,17 @@
 //! Requests within a call's dialogs, passed from one side to the other. Lives here: re-INVITE,
 //! UPDATE, INFO, PRACK. Never here: BYE, REFER (refused before it comes here), the first INVITE.
 
-use types::Tick;
 use types::cdr::HangupCause;
 
 use crate::flow::Flow;
 use crate::message::{Message, Method, Name, Refresher, print};
-use crate::session_timer::{self, Granted, Offered, SessionTimer, TimerError};
+use crate::session_timer::{self, Granted};
 use crate::transaction::ServerTx;
 
 use super::compose::{self, OwnedMethod, Reply};
 use super::{
-    Asked, Body, Call, CallEvent, MAX_RELAYS, PeerKind, Phase, Purpose, Relay, Settings, Side,
-    Waiting, Wire, index_of, invite,
+    Asked, Body, Call, CallEvent, MAX_RELAYS, PeerKind, Phase, Purpose, Relay, Side, Waiting, Wire,
+    answer, invite,
 };
 
 /// When a request within the dialog may be passed on.
@@ -100,31 +99,12 @@ impl Call {
 
     /// The ACKs before it have gone all the way: now it is the waiting re-INVITE's turn.
     pub(super) fn let_waiting_through(&mut self, wire: &mut Wire<'_>) {
-        if self.phase == Phase::Answered && self.is_settled() {
-            if let Some(Waiting { from, fork, asked }) = self.waiting.take() {
-                self.pass_on(wire, from, fork, asked);
-            }
+        if self.phase == Phase::Answered
+            && self.is_settled()
+            && let Some(Waiting { from, fork, asked }) = self.waiting.take()
+        {
+            self.pass_on(wire, from, fork, asked);
         }
-    }
-
-    /// What a request that refreshes the session is granted; `None`: it asks for what cannot be, and
-    /// has been refused (RFC 4028 §9).
-    fn granted_to(
-        &self,
-        wire: &mut Wire<'_>,
-        request: &Message<'_>,
-        method: OwnedMethod,
-        tx: ServerTx,
-    ) -> Option<Option<Granted>> {
-        if !method.refreshes_session() {
-            return Some(None);
-        }
-        match session_timer::grant(&wire.settings.session, request) {
-            Ok(granted) => return Some(Some(granted)),
-            Err(TimerError::TooSmall(_)) => self.refuse(wire, tx, 422),
-            Err(TimerError::Header(_)) => self.refuse(wire, tx, 400),
-        }
-        None
     }
 
     fn pass_on(&mut self, wire: &mut Wire<'_>, from: Side, fork: u8, asked: Asked) {
@@ -275,9 +255,9 @@ impl Call {
         };
         if asked.method == OwnedMethod::Invite && success {
             let (flow, offered) = (dialog.flow, asked.body.is_some());
-            let bytes = invite::respond_and_keep(wire, asked.server, &reply);
+            let bytes = answer::respond_and_keep(wire, asked.server, &reply);
             let ack_owed = (!offered).then_some(cseq);
-            let unacked = invite::unacked(wire, to.other(), asked.cseq, flow, bytes, ack_owed);
+            let unacked = answer::unacked(wire, to.other(), asked.cseq, flow, bytes, ack_owed);
             self.unacked.push(unacked);
             if offered {
                 self.send_ack(wire, to, fork, cseq, None);
@@ -411,67 +391,11 @@ impl Call {
         });
     }
 
-    /// A side sent a request or answered one: its session goes on.
-    fn show_life(&mut self, side: Side, now: Tick) {
-        if let Some(session) = &mut self.sessions[index_of(side)] {
-            session.timer.refreshed(now);
-        }
-    }
-
-    /// A side refreshed its session and was granted this; one that knows no timers keeps the old one.
-    fn session_granted(&mut self, side: Side, now: Tick, granted: Option<Granted>) {
-        let Some(granted) = granted.filter(|granted| granted.require) else { return };
-        if let Some(session) = &mut self.sessions[index_of(side)] {
-            let we_refresh = granted.refresher == Refresher::Uas;
-            session.timer = SessionTimer::new(now, granted.seconds, we_refresh);
-            session.peer_knows = true;
-        }
-    }
-
-    /// What a refresh towards a side asks for: the interval that was agreed before (RFC 4028 §7.4).
-    pub(super) fn session_offered(
-        &self,
-        settings: &Settings,
-        side: Side,
-        refresher: Refresher,
-    ) -> Offered {
-        let offered = session_timer::offer(&settings.session, Some(refresher));
-        match self.sessions[index_of(side)].filter(|session| session.peer_knows) {
-            Some(session) => Offered { seconds: session.timer.seconds(), ..offered },
-            None => offered,
-        }
-    }
-
-    /// A side agreed to the session timer that a request of ours asked for.
-    fn session_agreed(&mut self, side: Side, now: Tick, response: &Message<'_>) {
-        let Some(Ok(agreed)) = session_timer::agreed(response) else { return };
-        if let Some(session) = &mut self.sessions[index_of(side)] {
-            let we_refresh = agreed.refresher == Some(Refresher::Uac);
-            session.timer = SessionTimer::new(now, agreed.seconds, we_refresh);
-            session.peer_knows = true;
-        }
-    }
-
-    fn refuse(&self, wire: &mut Wire<'_>, tx: ServerTx, status: u16) {
+    pub(super) fn refuse(&self, wire: &mut Wire<'_>, tx: ServerTx, status: u16) {
         let settings = wire.settings;
         wire.transactions.respond(wire.now.tick, tx, status, wire.out, |head, out| {
             Reply::new(status, &self.caller.dialog.local_tag).write(head, settings, out);
         });
-    }
-
-    /// The fork that a request means, after [`Call::check_dialog`] said it is one of ours.
-    pub fn fork_of(&self, side: Side, index: u8, request: &Message<'_>) -> Option<u8> {
-        self.find_fork(side, index, request)
-    }
-
-    /// Is the CSeq of a request newer than the last? Remembers it if so (RFC 3261 §12.2.2).
-    pub fn accept_cseq(&mut self, side: Side, fork: u8, request: &Message<'_>) -> bool {
-        self.dialog_mut(side, fork).accepts_cseq(request.cseq().number)
-    }
-
-    /// A side proved itself on another flow: its dialog goes on there.
-    pub fn move_flow(&mut self, side: Side, fork: u8, flow: &Flow) {
-        self.dialog_mut(side, fork).flow = *flow;
     }
 }
 

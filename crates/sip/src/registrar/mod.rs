@@ -4,6 +4,7 @@
 //! Calls go to a binding on the flow that its REGISTER came on. The Contact is what the phone wants
 //! to see in the request line, and is never looked up: a Contact at a third party leads nowhere (F7).
 
+mod binding;
 mod rules;
 mod table;
 
@@ -18,9 +19,11 @@ use types::record::BindingRecord;
 use types::{HashKey, LineId, Now, Tick, UnixMicros};
 
 use self::rules::{in_order, read_path, same_contact};
-use self::table::{NewRow, Row, RowId, Table, Texts};
+use self::table::{NewRow, RowId, Table, Texts};
 use crate::flow::{Flow, Transport};
 use crate::message::{Contacts, HeaderError, MAX_CONTACTS, Message, Name, NameAddr, print};
+
+pub use self::binding::Binding;
 
 /// What a binding may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,55 +90,6 @@ pub struct RegisterError {
     pub reason: &'static str,
     /// For 423: the value of Min-Expires.
     pub min_expires: Option<u32>,
-}
-
-/// One binding of a line.
-#[derive(Clone, Copy)]
-pub struct Binding<'a> {
-    row: &'a Row,
-    flow: Flow,
-}
-
-impl<'a> Binding<'a> {
-    /// The Contact URI: the request line of requests to it.
-    pub fn uri(&self) -> &'a str {
-        self.row.contact()
-    }
-
-    /// The Path values in order: the Route values of requests to it (RFC 3327 §5.3).
-    pub fn path(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        self.row.path_text().lines()
-    }
-
-    /// The way to it: where its REGISTER came from.
-    pub fn flow(&self) -> Flow {
-        self.flow
-    }
-
-    /// Preference in thousandths.
-    pub fn q(&self) -> u16 {
-        self.row.q
-    }
-
-    /// Its User-Agent, cut at [`MAX_USER_AGENT`] bytes.
-    pub fn user_agent(&self) -> &'a str {
-        self.row.user_agent()
-    }
-
-    /// Call-ID of the registration.
-    pub fn call_id(&self) -> &'a str {
-        self.row.call_id()
-    }
-
-    /// When it ends.
-    pub fn expires(&self) -> Tick {
-        Tick(u64::from(self.row.expires_s) * 1_000_000)
-    }
-
-    /// Was its stream closed? Then it cannot be reached until it registers again.
-    pub fn is_gone(&self) -> bool {
-        self.row.gone
-    }
 }
 
 /// Where lines can be reached.
