@@ -42,6 +42,10 @@ pub struct Node {
     pub(crate) adopted: Map<String, CallKey>,
     /// Unanswered calls of an earlier run, by the Call-ID of their legs.
     pub(crate) orphans: Map<String, Orphan>,
+    /// Whose an INVITE is, by its Call-ID.
+    pub(crate) orphan_legs: Map<String, String>,
+    /// No orphan wants to be looked after before.
+    pub(crate) orphans_at: Tick,
     pub(crate) late_answers: LateAnswers,
     pub(crate) links: TrunkLinks,
     wakes: BinaryHeap<Reverse<(Tick, CallKey)>>,
@@ -101,6 +105,8 @@ impl Node {
             by_decision: Map::with_hasher(hash),
             adopted: Map::with_hasher(hash),
             orphans: Map::with_hasher(hash),
+            orphan_legs: Map::with_hasher(hash),
+            orphans_at: Tick::NEVER,
             late_answers: LateAnswers::default(),
             links: TrunkLinks::default(),
             wakes: BinaryHeap::new(),
@@ -150,7 +156,7 @@ impl Node {
             self.engine.next_timeout(),
             self.registrar.next_timeout(),
             self.links.next_timeout(),
-            self.orphans.values().map(|orphan| orphan.next_timeout()).min(),
+            (self.orphans_at != Tick::NEVER).then_some(self.orphans_at),
             self.backlog.next_timeout(),
         ]
         .into_iter()

@@ -152,13 +152,18 @@ impl Node {
             interval_ms: self.timers.sip.t1_ms,
             until: now.plus_ms(self.timers.orphan_ms),
         };
+        for leg in &orphan.legs {
+            self.orphan_legs.insert(leg.invite.call_id.clone(), name.clone());
+        }
+        self.orphans_at = now;
         self.orphans.insert(name, orphan);
     }
 
     /// CANCELs again and again; after the last chance of a late answer the hold is released.
     pub(crate) fn orphans_timeout(&mut self) {
         let now = self.now.tick;
-        if self.orphans.values().all(|orphan| orphan.next_timeout() > now) {
+        // There may be thousands: they are gone through when one of them is due, not for each packet.
+        if self.orphans_at > now {
             return;
         }
         let hash = *self.by_decision.hasher();
@@ -179,6 +184,9 @@ impl Node {
             }
             true
         });
+        let next = orphans.values().map(Orphan::next_timeout).min();
+        self.orphans_at = next.unwrap_or(Tick::NEVER);
+        self.orphan_legs.retain(|_, name| orphans.contains_key(name));
         self.orphans = orphans;
         over.sort_unstable();
         for decision in over {
@@ -240,11 +248,10 @@ impl Node {
         response: &Message<'_>,
         flow: &Flow,
     ) -> Option<(String, &mut OrphanLeg)> {
-        self.orphans.iter_mut().find_map(|(name, orphan)| {
-            let mut legs = orphan.legs.iter_mut();
-            let leg = legs.find(|leg| leg.invite.is_answered_by(response, flow))?;
-            Some((name.clone(), leg))
-        })
+        let name = self.orphan_legs.get(response.call_id())?;
+        let mut legs = self.orphans.get_mut(name)?.legs.iter_mut();
+        let leg = legs.find(|leg| leg.invite.is_answered_by(response, flow))?;
+        Some((name.clone(), leg))
     }
 
     fn end_orphan(&mut self, decision: DecisionId) {
