@@ -2,7 +2,10 @@
 //! ARCHITECTURE.md, from INVITE to CDR. Never here: rules, prices, how messages look.
 
 use engine::{Admission, Attempt, Caller, Ended, Route, Target, Verdict};
-use sip::b2bua::{Call, CallEvent, CallKey, Leg, PeerKind, Presence, Purpose, Refused, Side, User};
+use sip::b2bua::{
+    Call, CallEvent, CallKey, Leg, LegPlan, MAX_LEGS, PeerKind, Presence, Purpose, Refused, Side,
+    User,
+};
 use sip::flow::Flow;
 use sip::message::{Message, Name, Scheme, Uri};
 use sip::session_timer::TimerError;
@@ -15,6 +18,7 @@ use crate::node::Node;
 use crate::register_path::LogIn;
 use crate::sip_reply::{self, Told};
 use crate::store_path::Pending;
+use crate::trunk_link::contact_user;
 
 impl Node {
     /// A new INVITE. Known dialogs (step 5) have gone to `dialog_path` before.
@@ -22,9 +26,14 @@ impl Node {
         if let Some(status) = self.not_for_us(request) {
             return self.refuse_invite(request, flow, status);
         }
+        // RFC 3261 §8.2.2.2: the same request on another way, while the first is being dealt with.
+        let name = request_name(request);
+        if self.calls.has_request(&name) {
+            return self.refuse_stateless(request, flow, 482);
+        }
         // 6 Who is calling? Unauthenticated requests are answered without leaving anything behind.
         let Some(from) = self.caller_of(request, flow) else { return };
-        let Some(dialled) = self.dialled(request) else {
+        let Some(dialled) = self.dialled(request, from) else {
             return self.refuse_stateless(request, flow, 404);
         };
         let Ok(tx) = self.transactions.create_server(self.now.tick, request, *flow, 0) else {
@@ -113,8 +122,22 @@ impl Node {
         }
     }
 
-    /// The called user or number: user part of a SIP URI at one of our hosts, or a tel URI.
-    fn dialled(&self, request: &Message<'_>) -> Option<String> {
+    /// The called user or number, as the request line says. A carrier that we are registered at may
+    /// call our Contact there, or our user name: then the number is in To.
+    fn dialled(&self, request: &Message<'_>, from: Caller) -> Option<String> {
+        let called = self.called(request)?;
+        let Caller::Trunk(id) = from else { return Some(called) };
+        let auth = self.engine.trunk(id).and_then(|trunk| trunk.auth.as_ref());
+        let is_ours = called == contact_user(id) || auth.is_some_and(|auth| auth.user == called);
+        if auth.is_none() || !is_ours {
+            return Some(called);
+        }
+        let to = request.to().parse_uri().ok()?;
+        Some(to.user_decoded().into_owned()).filter(|user| !user.is_empty())
+    }
+
+    /// User part of a SIP URI at one of our hosts, or a tel URI.
+    fn called(&self, request: &Message<'_>) -> Option<String> {
         let uri = Uri::parse(request.request_uri()?).ok()?;
         match uri.scheme {
             Scheme::Tel => Some(uri.user_decoded().into_owned()),
@@ -215,7 +238,6 @@ impl Node {
         let live = Live {
             call,
             decision,
-            account: route.account,
             caller: route.caller,
             target: route.target,
             gated,
@@ -225,6 +247,7 @@ impl Node {
             from_line,
             from_trunk,
             witness: witness(from_trunk.is_some()),
+            request: request_name(request),
             a_leg: a_leg(request, flow),
             private: wants_privacy(request),
             b_agent: String::new(),
@@ -279,6 +302,9 @@ impl Node {
             Some(leg) if gated => {
                 if let Some(hold) = self.hold_with_legs(decision) {
                     self.store(vec![Record::Hold(Box::new(hold))], Pending::Leg(key, leg));
+                } else {
+                    // Money that cannot be written is not held.
+                    self.reject_with(key, &Finding::StoreDown);
                 }
             }
             Some(leg) => {
@@ -293,6 +319,7 @@ impl Node {
         if plans.is_empty() {
             return self.reject_with(key, &Finding::NotRegistered);
         }
+        let plans = self.within_limit(plans);
         self.with_call(key, |live, wire, _| {
             for plan in plans {
                 if let Ok(leg) = live.call.prepare_leg(wire, plan) {
@@ -304,6 +331,13 @@ impl Node {
             return self.reject_with(key, &Finding::Overload);
         }
         self.record_ringing(key);
+    }
+
+    /// At most [`MAX_LEGS`] phones ring, those that registered last; the others are counted.
+    fn within_limit(&mut self, mut plans: Vec<LegPlan>) -> Vec<LegPlan> {
+        self.stats.phones_not_rung += plans.len().saturating_sub(MAX_LEGS) as u64;
+        plans.truncate(MAX_LEGS);
+        plans
     }
 
     /// 10 The hold is durable, or will never be.
@@ -351,6 +385,9 @@ impl Node {
         self.stats.answered += 1;
         self.engine.answered(self.now, decision);
         self.record_answer(key);
+        if self.is_answered_outside(key) {
+            self.cut(decision, HangupCause::Cut, "answered outside the IP lock");
+        }
     }
 
     /// A leg was answered that nobody waited for any more. A carrier bills it.
@@ -512,6 +549,12 @@ impl Node {
             }
         }
     }
+}
+
+/// What is the same in all copies of a request that proxies made of one.
+fn request_name(request: &Message<'_>) -> String {
+    let tag = request.from().tag().unwrap_or("");
+    format!("{}\n{tag}\n{}", request.call_id(), request.cseq().number)
 }
 
 fn ended(cause: HangupCause, status: u16, side: HangupSide, a_leg: LegRecord) -> Ended {

@@ -1,12 +1,14 @@
 //! The calls of a node in memory. Lives here: the slab with generations, what the node knows about a
 //! call besides its signalling. Never here: decisions, messages.
 
+use std::collections::BTreeSet;
+
 use engine::Target;
 use serde::{Deserialize, Serialize};
 use sip::b2bua::{Call, CallKey, CallSnapshot, Leg, Side};
 use slab::Slab;
 use types::cdr::{HangupCause, HangupSide, LegRecord};
-use types::{AccountId, DecisionId, DestinationClass, Finding, LineId, Tick, TrunkId, UnixMicros};
+use types::{DecisionId, DestinationClass, Finding, LineId, Tick, TrunkId, UnixMicros};
 
 /// A call in memory.
 #[derive(Debug)]
@@ -15,8 +17,6 @@ pub struct Live {
     pub call: Call,
     /// Its decision.
     pub decision: DecisionId,
-    /// Who pays, or who is called when nobody pays.
-    pub account: AccountId,
     /// What is shown as the caller.
     pub caller: String,
     /// Where it may go; taken from the admission.
@@ -35,6 +35,8 @@ pub struct Live {
     pub from_trunk: Option<TrunkId>,
     /// Whose word counts for when a call ended that was taken up after a restart.
     pub witness: Side,
+    /// Call-ID, From tag and CSeq of its INVITE; empty when they are not known any more.
+    pub request: String,
     /// The caller's side, for the CDR.
     pub a_leg: LegRecord,
     /// Does the caller ask that its number stays hidden?
@@ -94,6 +96,8 @@ pub struct Kept {
 pub struct Calls {
     slab: Slab<Box<Live>>,
     generations: Vec<u16>,
+    /// INVITEs that calls came from.
+    requests: BTreeSet<String>,
 }
 
 impl Calls {
@@ -113,11 +117,19 @@ impl Calls {
     pub fn insert(&mut self, live: Live) -> CallKey {
         let key = self.next_key();
         debug_assert_eq!(key, live.call.key());
+        if !live.request.is_empty() {
+            self.requests.insert(live.request.clone());
+        }
         let slot = self.slab.insert(Box::new(live));
         if self.generations.len() <= slot {
             self.generations.resize(slot + 1, 0);
         }
         key
+    }
+
+    /// Is there a call that came from this INVITE?
+    pub fn has_request(&self, request: &str) -> bool {
+        self.requests.contains(request)
     }
 
     /// A call, unless its place has another tenant by now.
@@ -134,7 +146,9 @@ impl Calls {
         self.find(key)?;
         let slot = key.slot as usize;
         self.generations[slot] = self.generations[slot].wrapping_add(1);
-        Some(*self.slab.remove(slot))
+        let live = *self.slab.remove(slot);
+        self.requests.remove(&live.request);
+        Some(live)
     }
 }
 

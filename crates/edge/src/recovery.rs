@@ -67,8 +67,11 @@ impl OrphanLeg {
 impl Node {
     /// Takes up what the snapshot says was going on.
     pub(crate) fn recover(&mut self, snapshot: &Snapshot) {
+        // Locks and lines may have changed while no node was running.
         for binding in &snapshot.bindings {
-            self.registrar.load(self.now, binding);
+            if self.engine.ip_allowed(binding.line, binding.peer.ip()) {
+                self.registrar.load(self.now, binding);
+            }
         }
         let recovered = self.engine.recovered();
         let mut probe_at = self.now.tick.plus_ms(PROBE_AFTER_MS);
@@ -114,6 +117,7 @@ impl Node {
             }
             Direction::Incoming | Direction::OnNet => PeerKind::Phone,
         };
+        let place = caller.flow.peer.ip();
         let mut wire = self.wire();
         let adopted = Call::adopt(key, *caller, *callee, peer, (mark, timers), &mut wire);
         let Some(mut call) = adopted else {
@@ -125,7 +129,6 @@ impl Node {
         let live = Live {
             call,
             decision: hold.decision,
-            account: hold.account,
             caller: hold.caller.clone(),
             target: Target::Lines(Vec::new()),
             gated: false,
@@ -135,6 +138,7 @@ impl Node {
             from_line: hold.line.filter(|_| outgoing),
             from_trunk: hold.trunk.filter(|_| !outgoing),
             witness: witness(!outgoing),
+            request: String::new(),
             a_leg: kept.a_leg,
             private: false,
             b_agent: kept.b_leg.user_agent,
@@ -146,6 +150,7 @@ impl Node {
             wake: Tick::NEVER,
         };
         self.calls.insert(live);
+        self.engine.sits_at(hold.decision, place);
         self.by_decision.insert(hold.decision, key);
         for tag in tags {
             self.adopted.insert(tag, key);
@@ -181,13 +186,18 @@ impl Node {
             interval_ms: self.timers.sip.t1_ms,
             until: now.plus_ms(self.timers.orphan_ms),
         };
+        for leg in &orphan.legs {
+            self.orphan_legs.insert(leg.invite.call_id.clone(), name.clone());
+        }
+        self.orphans_at = now;
         self.orphans.insert(name, orphan);
     }
 
     /// CANCELs again and again; after the last chance of a late answer the hold is released.
     pub(crate) fn orphans_timeout(&mut self) {
         let now = self.now.tick;
-        if self.orphans.values().all(|orphan| orphan.next_timeout() > now) {
+        // There may be thousands: they are gone through when one of them is due, not for each packet.
+        if self.orphans_at > now {
             return;
         }
         let hash = *self.by_decision.hasher();
@@ -209,6 +219,9 @@ impl Node {
             }
             true
         });
+        let next = orphans.values().map(Orphan::next_timeout).min();
+        self.orphans_at = next.unwrap_or(Tick::NEVER);
+        self.orphan_legs.retain(|_, name| orphans.contains_key(name));
         self.orphans = orphans;
         over.sort_unstable_by_key(|(decision, _)| *decision);
         for (decision, legs) in over {
@@ -274,11 +287,10 @@ impl Node {
         response: &Message<'_>,
         flow: &Flow,
     ) -> Option<(String, &mut OrphanLeg)> {
-        self.orphans.iter_mut().find_map(|(name, orphan)| {
-            let mut legs = orphan.legs.iter_mut();
-            let leg = legs.find(|leg| leg.invite.is_answered_by(response, flow))?;
-            Some((name.clone(), leg))
-        })
+        let name = self.orphan_legs.get(response.call_id())?;
+        let mut legs = self.orphans.get_mut(name)?.legs.iter_mut();
+        let leg = legs.find(|leg| leg.invite.is_answered_by(response, flow))?;
+        Some((name.clone(), leg))
     }
 
     fn end_orphan(&mut self, decision: DecisionId, (a_leg, b_leg): (LegRecord, LegRecord)) {

@@ -134,6 +134,7 @@ fn snapshot() -> Snapshot {
         routes: vec![TrunkRoute { prefix: String::new(), priority: id as u16 }],
         cost_deck: Some(COST[id as usize - 1]),
         number_format: TrunkNumberFormat::E164Plus,
+        dial_plan: types::DialPlan::default(),
         emergency: true,
         enabled: true,
     };

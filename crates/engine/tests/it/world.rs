@@ -104,6 +104,7 @@ pub fn trunk(id: TrunkId, routes: &[(&str, u16)]) -> Trunk {
         routes: routes.iter().map(route).collect(),
         cost_deck: Some(COST),
         number_format: TrunkNumberFormat::E164Plus,
+        dial_plan: types::DialPlan::default(),
         emergency: false,
         enabled: true,
     }
