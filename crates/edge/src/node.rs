@@ -35,6 +35,8 @@ pub enum Pending {
     Must(Vec<Record>),
     /// A command's records and the reply that waits for them.
     Command(u64, Reply, Vec<Record>),
+    /// Changed bindings, and the 200 that waits for them.
+    Registered(Flow, Vec<u8>),
     /// A mark of life.
     Mark,
     /// Nothing hangs on it.
@@ -465,6 +467,8 @@ impl Node {
                 );
                 self.out.replies.push((id, Err(text)));
             }
+            // Also when it was not written: the phone can be called, until a restart at least.
+            Pending::Registered(flow, answer) => self.out.sends.push(flow, &answer),
             Pending::Mark => self.mark_open = false,
             Pending::Must(_) | Pending::Loose => {}
         }
@@ -482,6 +486,9 @@ impl Node {
     fn store_health(&mut self, up: bool) {
         self.store_up = up;
         self.engine.store_health(up);
+        if !up {
+            self.answer_registrations();
+        }
         if up && !(self.retries.is_empty() && self.unconfirmed.is_empty()) {
             self.retry_at = self.now.tick;
         }
@@ -500,6 +507,16 @@ impl Node {
             self.mark_at = now.plus_ms(self.timers.mark_every_ms);
             if !std::mem::replace(&mut self.mark_open, true) {
                 self.store(vec![Record::Alive(self.now.wall)], Pending::Mark);
+            }
+        }
+    }
+
+    /// The store is down: phones do not wait for it.
+    fn answer_registrations(&mut self) {
+        for pending in self.pending.values_mut() {
+            if let Pending::Registered(flow, answer) = pending {
+                self.out.sends.push(*flow, answer);
+                *pending = Pending::Loose;
             }
         }
     }
