@@ -109,6 +109,29 @@ pub fn rate_again(calls: &[Value], deck: &Deck) -> Result<Sum> {
     Ok(sum)
 }
 
+/// Works out again what each call cost at the carrier, and compares with what its record says; the sum in millionths.
+pub fn cost_again(calls: &[Value], deck: &Deck) -> Result<i64> {
+    let mut sum = 0;
+    for call in calls {
+        let cost =
+            micros(&call["cost"]).with_context(|| format!("a record without a cost: {call}"))?;
+        let is_carried = call["direction"] == "outgoing" && !call["answered"].is_null();
+        let again = match is_carried {
+            false => 0,
+            true => {
+                let number = number(&call["destination"]["e164"]).context("a call to no number")?;
+                let duration = call["duration_ms"].as_u64().context("a call without duration")?;
+                deck.price(&number, duration).context("a call without a price in the deck")?
+            }
+        };
+        if again != cost {
+            bail!("cost {cost}, worked out again {again}: {call}");
+        }
+        sum += cost;
+    }
+    Ok(sum)
+}
+
 /// Millionths from a whole number of them, or from a decimal text.
 pub fn micros(value: &Value) -> Option<i64> {
     match value {
@@ -160,5 +183,12 @@ mod tests {
         let sum = rate_again(&[call(334)], &deck).expect("two seconds");
         assert_eq!(sum, Sum { answered: 1, unanswered: 0, charged: 334, rated_again: 334 });
         assert!(rate_again(&[call(335)], &deck).is_err());
+        let with_cost = |cost: i64| {
+            let mut call = call(334);
+            call["cost"] = cost.into();
+            call
+        };
+        assert_eq!(cost_again(&[with_cost(334)], &deck).expect("two seconds"), 334);
+        assert!(cost_again(&[with_cost(333)], &deck).is_err());
     }
 }

@@ -23,6 +23,10 @@ pub struct Setup {
     pub core: Option<usize>,
     /// Digest algorithms offered, in order; empty: the program's default.
     pub digest: Vec<&'static str>,
+    /// More domains that are ours.
+    pub domains: Vec<&'static str>,
+    /// Listen at the loopback address of IPv6, too.
+    pub ipv6: bool,
     /// More lines for the `[money]` section.
     pub money: Vec<String>,
     /// More lines for the `[sip]` section.
@@ -259,9 +263,14 @@ fn config(dir: &Path, port: u16, setup: &Setup) -> String {
         [] => String::new(),
         names => format!("digest = {names:?}\n"),
     };
+    let mut listen = vec![format!("udp:127.0.0.1:{port}"), format!("tcp:127.0.0.1:{port}")];
+    if setup.ipv6 {
+        listen.extend([format!("udp:[::1]:{port}"), format!("tcp:[::1]:{port}")]);
+    }
+    let domains = [&["example.com", "127.0.0.1"], setup.domains.as_slice()].concat();
     format!(
-        "[node]\ndata_dir = {:?}\nrealm = \"example.com\"\ndomains = [\"example.com\", \"127.0.0.1\"]\n\n\
-         [sip]\nlisten = [\"udp:127.0.0.1:{port}\", \"tcp:127.0.0.1:{port}\"]\n{digest}{}\n\n\
+        "[node]\ndata_dir = {:?}\nrealm = \"example.com\"\ndomains = {domains:?}\n\n\
+         [sip]\nlisten = {listen:?}\n{digest}{}\n\n\
          [platform]\nhome = \"GB\"\ncurrency = \"GBP\"\n\n[money]\n{}\n\n{}\n",
         dir.join("data"),
         setup.sip.join("\n"),

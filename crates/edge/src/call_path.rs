@@ -3,7 +3,8 @@
 
 use engine::{Admission, Attempt, Caller, Ended, Route, Target, Verdict};
 use sip::b2bua::{
-    Call, CallEvent, CallKey, Leg, LegPlan, MAX_LEGS, PeerKind, Purpose, Refused, Side, User,
+    Call, CallEvent, CallKey, Leg, LegPlan, MAX_LEGS, PeerKind, Presence, Purpose, Refused, Side,
+    User,
 };
 use sip::flow::Flow;
 use sip::message::{Message, Name, Scheme, Uri};
@@ -12,7 +13,7 @@ use sip::transaction::ServerTx;
 use types::cdr::{HangupCause, HangupSide, LegRecord};
 use types::{DecisionId, DestinationClass, Finding, Hold, LineId, Record, Tick, TrunkId};
 
-use crate::legs::{Live, is_exempt};
+use crate::legs::{Kept, Live, is_exempt, witness};
 use crate::node::Node;
 use crate::register_path::LogIn;
 use crate::sip_reply::{self, Told};
@@ -192,11 +193,22 @@ impl Node {
         tx: ServerTx,
         decision: DecisionId,
     ) {
-        let told = sip_reply::told(&[Finding::Overload], decision);
-        let leg = a_leg(request, flow);
-        let ended = ended(HangupCause::Fault, told.status, HangupSide::Ringfence, leg);
-        let records = self.engine.end(self.now, decision, ended);
         self.stats.refused += 1;
+        self.end_at_once(tx, decision, a_leg(request, flow), Finding::Overload);
+    }
+
+    /// Ends an admitted call of which nothing has gone out, and tells the caller why.
+    fn end_at_once(
+        &mut self,
+        tx: ServerTx,
+        decision: DecisionId,
+        leg: LegRecord,
+        finding: Finding,
+    ) {
+        let told = sip_reply::told(std::slice::from_ref(&finding), decision);
+        let ended = ended(HangupCause::Fault, told.status, HangupSide::Ringfence, leg);
+        let ended = Ended { finding: Some(finding), ..ended };
+        let records = self.engine.end(self.now, decision, ended);
         self.must_store(records);
         self.refuse_call(tx, &told);
     }
@@ -217,11 +229,7 @@ impl Node {
         self.transactions.trying(self.now.tick, tx, &mut self.out.sends);
         let mut wire = self.wire();
         let Some(call) = Call::new(key, request, flow, tx, &mut wire) else {
-            let told = Told { status: 400, phrase: "Bad Contact".into(), reason: String::new() };
-            self.refuse_call(tx, &told);
-            let ended = ended(HangupCause::Fault, 400, HangupSide::Ringfence, a_leg(request, flow));
-            let records = self.engine.end(self.now, decision, ended);
-            return self.must_store(records);
+            return self.end_at_once(tx, decision, a_leg(request, flow), Finding::BadContact);
         };
         let (from_line, from_trunk) = match from {
             Caller::Line(line) => (Some(line), None),
@@ -238,10 +246,14 @@ impl Node {
             vain_leg: None,
             from_line,
             from_trunk,
+            witness: witness(from_trunk.is_some()),
             request: request_name(request),
             a_leg: a_leg(request, flow),
             private: wants_privacy(request),
+            b_agent: String::new(),
+            carried_until: None,
             best_status: 0,
+            finding: None,
             ending: None,
             settled: false,
             wake: Tick::NEVER,
@@ -342,8 +354,13 @@ impl Node {
         let mut hold = self.engine.hold(decision)?;
         let key = *self.by_decision.get(&decision)?;
         let live = self.calls.find(key)?;
-        let snapshot = live.call.snapshot(&self.transactions);
-        hold.legs = postcard::to_stdvec(&snapshot).expect("a snapshot has no unserialisable parts");
+        let kept = Kept {
+            signalling: live.call.snapshot(&self.transactions),
+            a_leg: live.a_leg.clone(),
+            b_leg: live.b_leg(),
+            carried_until: live.carried_until,
+        };
+        hold.legs = postcard::to_stdvec(&kept).expect("a snapshot has no unserialisable parts");
         Some(hold)
     }
 
@@ -449,6 +466,7 @@ impl Node {
             _ => HangupCause::Fault,
         };
         self.with_call(key, |live, wire, events| {
+            live.finding = Some(finding.clone());
             let refused = Refused {
                 status: told.status,
                 phrase: Some(&told.phrase),
@@ -463,7 +481,35 @@ impl Node {
     fn over(&mut self, key: CallKey, side: HangupSide, cause: HangupCause, status: u16) {
         let Some(live) = self.calls.find(key) else { return };
         live.ending = Some((side, cause, status));
-        if live.call.winning_leg().is_some() {
+        let decision = live.decision;
+        if live.call.winning_leg().is_none() {
+            return;
+        }
+        if live.call.presence(live.witness) != Presence::Unknown {
+            return self.settle(key);
+        }
+        // Taken up after a restart, and nobody knows since when it is over: the answer to the BYE tells.
+        self.engine.hung_up(self.now, decision);
+    }
+
+    /// The witness of a call that was taken up has it: from now on this program carries it.
+    pub(crate) fn note_witness(&mut self, key: CallKey) {
+        let Some(live) = self.calls.find(key) else { return };
+        let is_here = live.call.presence(live.witness) == Presence::Here;
+        if !is_here || live.carried_until.take().is_none() || live.ending.is_some() {
+            return;
+        }
+        let decision = live.decision;
+        if let Some(hold) = self.hold_with_legs(decision) {
+            self.store(vec![Record::Hold(Box::new(hold))], Pending::Loose);
+        }
+    }
+
+    /// A call that was hung up, and whose witness has been heard by now, is settled.
+    pub(crate) fn settle_if_told(&mut self, key: CallKey) {
+        let Some(live) = self.calls.find(key) else { return };
+        let is_told = live.call.presence(live.witness) != Presence::Unknown;
+        if is_told && live.ending.is_some() && live.call.winning_leg().is_some() {
             self.settle(key);
         }
     }
@@ -477,18 +523,17 @@ impl Node {
         live.settled = true;
         let (side, cause, status) =
             live.ending.unwrap_or((HangupSide::Ringfence, HangupCause::Fault, 500));
-        let vain = live.vain_leg.and_then(|leg| live.call.legs().get(usize::from(leg)));
-        let leg = live.call.winning_leg().or(vain).or_else(|| live.call.legs().last());
-        let b_leg = leg.map_or_else(LegRecord::default, |leg| LegRecord {
-            peer: Some(leg.plan.flow.peer),
-            call_id: leg.call_id.clone(),
-            user_agent: leg.user_agent.clone(),
-        });
-        let trunk = leg
+        let b_leg = live.b_leg();
+        let trunk = live
+            .told_leg()
             .filter(|leg| matches!(leg.plan.peer, PeerKind::Trunk(_)))
             .map(|leg| TrunkId(leg.plan.mark));
         let decision = live.decision;
-        let ended = Ended { b_leg, trunk, ..ended(cause, status, side, live.a_leg.clone()) };
+        let is_gone = live.call.presence(live.witness) == Presence::Gone;
+        let lost_after = live.carried_until.filter(|_| is_gone);
+        let ended = ended(cause, status, side, live.a_leg.clone());
+        let finding = live.finding.take();
+        let ended = Ended { b_leg, trunk, lost_after, finding, ..ended };
         let records = self.engine.end(self.now, decision, ended);
         self.by_decision.remove(&decision);
         self.must_store(records);
@@ -513,7 +558,16 @@ fn request_name(request: &Message<'_>) -> String {
 }
 
 fn ended(cause: HangupCause, status: u16, side: HangupSide, a_leg: LegRecord) -> Ended {
-    Ended { cause, status, side, a_leg, b_leg: LegRecord::default(), trunk: None }
+    Ended {
+        cause,
+        status,
+        side,
+        a_leg,
+        b_leg: LegRecord::default(),
+        trunk: None,
+        lost_after: None,
+        finding: None,
+    }
 }
 
 fn a_leg(request: &Message<'_>, flow: &Flow) -> LegRecord {

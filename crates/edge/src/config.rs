@@ -67,6 +67,8 @@ pub struct Timers {
     pub min_se_s: u32,
     /// Records that could not be written are asked for again after so long.
     pub store_retry_ms: Millis,
+    /// How often the store learns that we live, while calls are metered.
+    pub mark_every_ms: Millis,
     /// Calls found unanswered at a restart are watched for a late answer for so long.
     pub orphan_ms: Millis,
 }
@@ -81,6 +83,7 @@ impl Default for Timers {
             session_expires_s: 1_800,
             min_se_s: 90,
             store_retry_ms: 1_000,
+            mark_every_ms: 1_000,
             orphan_ms: 40_000,
         }
     }

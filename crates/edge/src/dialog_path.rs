@@ -62,6 +62,7 @@ impl Node {
             self.transactions.trying(self.now.tick, tx, &mut self.out.sends);
         }
         self.with_call(place.key, |live, wire, events| {
+            live.call.side_spoke(place.side);
             if method == Method::Bye {
                 live.call.handle_bye(wire, place.side, fork, tx, events);
             } else {
@@ -129,7 +130,7 @@ impl Node {
             Party::Line(line) => {
                 if !exempt && line.is_some_and(|line| !self.engine.ip_allowed(line, flow.peer.ip()))
                 {
-                    self.refuse_stateless(request, flow, 403);
+                    self.refuse_locked(request, flow);
                     return false;
                 }
                 check == DialogCheck::SameFlow || self.proves_itself(place, line, request, flow)

@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 
 use engine::Target;
-use sip::b2bua::{Call, CallKey};
+use serde::{Deserialize, Serialize};
+use sip::b2bua::{Call, CallKey, CallSnapshot, Leg, Side};
 use slab::Slab;
 use types::cdr::{HangupCause, HangupSide, LegRecord};
-use types::{DecisionId, DestinationClass, LineId, Tick, TrunkId};
+use types::{DecisionId, DestinationClass, Finding, LineId, Tick, TrunkId, UnixMicros};
 
 /// A call in memory.
 #[derive(Debug)]
@@ -32,20 +33,62 @@ pub struct Live {
     pub from_line: Option<LineId>,
     /// The trunk that called, when a carrier did.
     pub from_trunk: Option<TrunkId>,
+    /// Whose word counts for when a call ended that was taken up after a restart.
+    pub witness: Side,
     /// Call-ID, From tag and CSeq of its INVITE; empty when they are not known any more.
     pub request: String,
     /// The caller's side, for the CDR.
     pub a_leg: LegRecord,
     /// Does the caller ask that its number stays hidden?
     pub private: bool,
+    /// Of a call taken up after a restart: what the called side said it was.
+    pub b_agent: String,
+    /// Of a call taken up after a restart, until its witness is heard: the last that is known of the program that
+    /// carried it.
+    pub carried_until: Option<UnixMicros>,
     /// Best final status of the legs so far.
     pub best_status: u16,
+    /// What kept it from going out, if something of ours did.
+    pub finding: Option<Finding>,
     /// How it ended, once it has.
     pub ending: Option<(HangupSide, HangupCause, u16)>,
     /// Has the engine been told of the end?
     pub settled: bool,
     /// Earliest instant at which the node looks after it.
     pub wake: Tick,
+}
+
+impl Live {
+    /// The leg that the CDR tells of: that which was answered, if only in vain, or the last.
+    pub fn told_leg(&self) -> Option<&Leg> {
+        let vain = self.vain_leg.and_then(|leg| self.call.legs().get(usize::from(leg)));
+        self.call.winning_leg().or(vain).or_else(|| self.call.legs().last())
+    }
+
+    /// The called side, for the CDR.
+    pub fn b_leg(&self) -> LegRecord {
+        self.told_leg().map_or_else(LegRecord::default, |leg| LegRecord {
+            peer: Some(leg.plan.flow.peer),
+            call_id: leg.call_id.clone(),
+            user_agent: match leg.user_agent.as_str() {
+                "" => self.b_agent.clone(),
+                heard => heard.to_owned(),
+            },
+        })
+    }
+}
+
+/// What is kept with a hold, to go on with the call or to hang it up after a restart.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Kept {
+    /// Its dialogs, or the INVITEs under way.
+    pub signalling: CallSnapshot,
+    /// The caller's side, as the CDR names it.
+    pub a_leg: LegRecord,
+    /// The called side.
+    pub b_leg: LegRecord,
+    /// The last that is known of the program that carried it, if none has since heard of its witness.
+    pub carried_until: Option<UnixMicros>,
 }
 
 /// The calls of a node.
@@ -107,6 +150,11 @@ impl Calls {
         self.requests.remove(&live.request);
         Some(live)
     }
+}
+
+/// The side that can bill for a call: the carrier's, else the called one.
+pub const fn witness(from_carrier: bool) -> Side {
+    if from_carrier { Side::Caller } else { Side::Callee }
 }
 
 /// Emergency and support calls work from every address.

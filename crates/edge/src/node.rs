@@ -53,6 +53,10 @@ pub struct Node {
     pub(crate) last_ticket: u64,
     pub(crate) backlog: Backlog,
     pub(crate) max_backlog: usize,
+    /// When the next mark of life is due; `Tick::NEVER` while nobody talks at somebody's expense.
+    pub(crate) mark_at: Tick,
+    /// A mark is on its way to the store.
+    pub(crate) mark_open: bool,
     pub(crate) closing: bool,
     pub(crate) out: Outputs,
     pub(crate) stats: Stats,
@@ -114,6 +118,8 @@ impl Node {
             last_ticket: 0,
             backlog: Backlog::new(config.timers.store_retry_ms),
             max_backlog: config.limits.backlog,
+            mark_at: Tick::NEVER,
+            mark_open: false,
             closing: false,
             out: Outputs::default(),
             stats: Stats::default(),
@@ -139,6 +145,7 @@ impl Node {
         self.run_timers();
         let facts = self.engine.take_facts();
         self.must_store(facts);
+        self.mark_life();
     }
 
     /// Gives what is to be done since the last drain; `into` is emptied first.
@@ -158,6 +165,7 @@ impl Node {
             self.links.next_timeout(),
             (self.orphans_at != Tick::NEVER).then_some(self.orphans_at),
             self.backlog.next_timeout(),
+            (self.mark_at != Tick::NEVER).then_some(self.mark_at),
         ]
         .into_iter()
         .flatten()
@@ -252,6 +260,11 @@ impl Node {
                 return self.late_answer(response, flow);
             }
         }
+        if let Purpose::Relay(side, _) | Purpose::Bye(side) = user.purpose
+            && let Some(live) = self.calls.find(user.call)
+        {
+            live.call.side_answered(side, response.status().unwrap_or(0));
+        }
         self.with_call(user.call, |live, wire, events| match user.purpose {
             Purpose::LegInvite(leg) => live.call.leg_response(wire, leg, response, flow, events),
             Purpose::Relay(to, id) => {
@@ -262,6 +275,7 @@ impl Node {
             }
             Purpose::CallerInvite | Purpose::Nothing => {}
         });
+        self.settle_if_told(user.call);
     }
 
     pub(crate) fn refuse_stateless(&mut self, request: &Message<'_>, flow: &Flow, status: u16) {
@@ -378,6 +392,7 @@ impl Node {
             self.wakes.push(Reverse((next, key)));
         }
         self.follow_up(key, &mut events);
+        self.note_witness(key);
         events.clear();
         self.call_events = events;
     }

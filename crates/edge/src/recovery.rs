@@ -1,5 +1,7 @@
-//! After a restart. Lives here: bindings loaded, live calls taken up, ringing calls cancelled.
+//! After a restart. Lives here: bindings loaded, live calls taken up and their sides asked, ringing calls cancelled.
 //! Never here: what their money is (engine).
+
+use std::mem;
 
 use sip::b2bua::{Call, CallSnapshot, LegSnapshot, PeerKind};
 use sip::flow::Flow;
@@ -9,9 +11,18 @@ use types::{DecisionId, Direction, Fact, Hold, Millis, Record, Snapshot, Tick, T
 
 use engine::{Ended, Target};
 
-use crate::legs::{Live, is_exempt};
+use crate::legs::{Kept, Live, is_exempt, witness};
 use crate::node::Node;
 use crate::routing;
+use crate::store_path::Pending;
+
+/// Who hung up while the program was down repeats the BYE for 32 s, every 4 s at the longest (RFC 3261 §17.1.2.1,
+/// T2): it is heard before anybody is asked.
+const PROBE_AFTER_MS: Millis = 4_100;
+/// Within which time the calls that were taken up are asked, one after the other, in microseconds.
+const PROBE_WITHIN_US: u64 = 4_000_000;
+/// The shortest time between two of them, in microseconds.
+const PROBE_LEAST_US: u64 = 500;
 
 /// An unanswered call of an earlier run: its carrier may still answer.
 #[derive(Debug)]
@@ -19,6 +30,9 @@ pub struct Orphan {
     /// Until its money was released.
     decision: Option<DecisionId>,
     legs: Vec<OrphanLeg>,
+    /// Both sides, for the CDR.
+    a_leg: LegRecord,
+    b_leg: LegRecord,
     cancel_at: Tick,
     interval_ms: Millis,
     until: Tick,
@@ -60,36 +74,39 @@ impl Node {
             }
         }
         let recovered = self.engine.recovered();
+        let mut probe_at = self.now.tick.plus_ms(PROBE_AFTER_MS);
+        let probe_every_us = PROBE_WITHIN_US / (recovered.len() as u64).max(1);
+        let mut adopted_holds = Vec::new();
         for hold in snapshot.holds.iter().filter(|hold| recovered.contains(&hold.decision)) {
-            let legs = postcard::from_bytes::<CallSnapshot>(&hold.legs).ok();
-            let adopted = match legs {
-                Some(CallSnapshot::Answered { caller, callee, mark }) => {
-                    self.adopt(hold, *caller, *callee, mark)
-                }
-                Some(CallSnapshot::Pending(legs)) => {
-                    self.add_orphan(hold.decision, legs);
-                    true
-                }
-                None => false,
+            let Ok(mut kept) = postcard::from_bytes::<Kept>(&hold.legs) else {
+                self.end_unrecoverable(hold);
+                continue;
             };
-            if !adopted {
+            if let CallSnapshot::Pending(invites) = kept.signalling {
+                self.add_orphan(hold.decision, invites, (kept.a_leg, kept.b_leg));
+                continue;
+            }
+            // Were there several crashes, the program counts that was the last to hear of the witness.
+            kept.carried_until.get_or_insert(snapshot.newest);
+            probe_at = Tick(probe_at.0.saturating_add(probe_every_us.max(PROBE_LEAST_US)));
+            if self.adopt(hold, kept, probe_at) {
+                adopted_holds.push(hold.decision);
+            } else {
                 self.end_unrecoverable(hold);
             }
         }
         let recovered = u32::try_from(recovered.len()).unwrap_or(u32::MAX);
         let fact = Fact::Started { recovered };
+        self.remember_adopted(&adopted_holds);
         self.must_store(vec![Record::Fact(self.now.wall, fact)]);
         self.after_command();
         self.orphans_timeout();
     }
 
-    fn adopt(
-        &mut self,
-        hold: &Hold,
-        caller: sip::dialog::Dialog,
-        callee: sip::dialog::Dialog,
-        mark: u32,
-    ) -> bool {
+    fn adopt(&mut self, hold: &Hold, kept: Kept, probe_at: Tick) -> bool {
+        let CallSnapshot::Answered { caller, callee, mark, timers } = kept.signalling else {
+            return false;
+        };
         let key = self.calls.next_key();
         let peer = match hold.direction {
             Direction::Outgoing => {
@@ -100,16 +117,13 @@ impl Node {
             }
             Direction::Incoming | Direction::OnNet => PeerKind::Phone,
         };
-        let a_leg = LegRecord {
-            peer: Some(caller.flow.peer),
-            call_id: caller.call_id.clone(),
-            user_agent: String::new(),
-        };
         let place = caller.flow.peer.ip();
         let mut wire = self.wire();
-        let Some(call) = Call::adopt(key, caller, callee, peer, mark, &mut wire) else {
+        let adopted = Call::adopt(key, *caller, *callee, peer, (mark, timers), &mut wire);
+        let Some(mut call) = adopted else {
             return false;
         };
+        call.probe(probe_at);
         let tags = call.adopted_tags().map(str::to_owned);
         let outgoing = hold.direction == Direction::Outgoing || hold.direction == Direction::OnNet;
         let live = Live {
@@ -123,10 +137,14 @@ impl Node {
             vain_leg: None,
             from_line: hold.line.filter(|_| outgoing),
             from_trunk: hold.trunk.filter(|_| !outgoing),
+            witness: witness(!outgoing),
             request: String::new(),
-            a_leg,
+            a_leg: kept.a_leg,
             private: false,
+            b_agent: kept.b_leg.user_agent,
+            carried_until: kept.carried_until,
             best_status: 0,
+            finding: None,
             ending: None,
             settled: false,
             wake: Tick::NEVER,
@@ -141,13 +159,29 @@ impl Node {
         true
     }
 
-    fn add_orphan(&mut self, decision: DecisionId, legs: Vec<LegSnapshot>) {
+    /// Writes the adopted dialogs again: were the program to die once more, the next must use higher CSeq than this one.
+    fn remember_adopted(&mut self, adopted: &[DecisionId]) {
+        for decision in adopted {
+            if let Some(hold) = self.hold_with_legs(*decision) {
+                self.store(vec![Record::Hold(Box::new(hold))], Pending::Loose);
+            }
+        }
+    }
+
+    fn add_orphan(
+        &mut self,
+        decision: DecisionId,
+        legs: Vec<LegSnapshot>,
+        (a_leg, b_leg): (LegRecord, LegRecord),
+    ) {
         let now = self.now.tick;
         let name = legs.first().map_or_else(|| decision.to_string(), |leg| leg.call_id.clone());
         let legs = legs.into_iter().map(|invite| OrphanLeg { invite, heard: false, over: false });
         let orphan = Orphan {
             decision: Some(decision),
             legs: legs.collect(),
+            a_leg,
+            b_leg,
             cancel_at: now,
             interval_ms: self.timers.sip.t1_ms,
             until: now.plus_ms(self.timers.orphan_ms),
@@ -172,7 +206,8 @@ impl Node {
         let mut over = Vec::new();
         orphans.retain(|_, orphan| {
             if now >= orphan.until {
-                over.extend(orphan.decision);
+                let legs = (mem::take(&mut orphan.a_leg), mem::take(&mut orphan.b_leg));
+                over.extend(orphan.decision.map(|decision| (decision, legs)));
                 return false;
             }
             if now >= orphan.cancel_at {
@@ -188,9 +223,9 @@ impl Node {
         self.orphans_at = next.unwrap_or(Tick::NEVER);
         self.orphan_legs.retain(|_, name| orphans.contains_key(name));
         self.orphans = orphans;
-        over.sort_unstable();
-        for decision in over {
-            self.end_orphan(decision);
+        over.sort_unstable_by_key(|(decision, _)| *decision);
+        for (decision, legs) in over {
+            self.end_orphan(decision, legs);
         }
     }
 
@@ -217,7 +252,10 @@ impl Node {
         let Some(live) = self.calls.find(key) else { return false };
         let peer = live.call.flow_of(sip::b2bua::Side::Callee, 0).map(|flow| flow.peer.ip());
         if peer == Some(flow.peer.ip()) {
-            self.with_call(key, |live, wire, _| live.call.acknowledge_again(wire, response));
+            self.with_call(key, |live, wire, _| {
+                live.call.side_spoke(sip::b2bua::Side::Callee);
+                live.call.acknowledge_again(wire, response);
+            });
         }
         true
     }
@@ -239,7 +277,8 @@ impl Node {
         if orphan.legs.iter().all(|leg| leg.over)
             && let Some(decision) = orphan.decision.take()
         {
-            self.end_orphan(decision);
+            let legs = (orphan.a_leg.clone(), orphan.b_leg.clone());
+            self.end_orphan(decision, legs);
         }
     }
 
@@ -254,14 +293,16 @@ impl Node {
         Some((name.clone(), leg))
     }
 
-    fn end_orphan(&mut self, decision: DecisionId) {
+    fn end_orphan(&mut self, decision: DecisionId, (a_leg, b_leg): (LegRecord, LegRecord)) {
         let ended = Ended {
             cause: HangupCause::Fault,
             status: 500,
             side: HangupSide::Ringfence,
-            a_leg: LegRecord::default(),
-            b_leg: LegRecord::default(),
+            a_leg,
+            b_leg,
             trunk: None,
+            lost_after: None,
+            finding: None,
         };
         let records = self.engine.end(self.now, decision, ended);
         self.must_store(records);
@@ -269,6 +310,6 @@ impl Node {
 
     /// A hold without readable dialogs: nobody can be hung up on, so it is settled for what it held time for.
     fn end_unrecoverable(&mut self, hold: &Hold) {
-        self.end_orphan(hold.decision);
+        self.end_orphan(hold.decision, Default::default());
     }
 }

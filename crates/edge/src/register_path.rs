@@ -28,9 +28,11 @@ impl Node {
             return;
         }
         let LogIn::Line(line) = self.log_in(request, flow, Name::Authorization) else { return };
-        if !self.is_own_address(request, line) || !self.engine.ip_allowed(line, flow.peer.ip()) {
-            self.refuse_stateless(request, flow, 403);
-            return;
+        if !self.engine.ip_allowed(line, flow.peer.ip()) {
+            return self.refuse_locked(request, flow);
+        }
+        if !self.is_own_address(request, line) {
+            return self.refuse_stateless(request, flow, 403);
         }
         match self.registrar.register(self.now, line, request, flow) {
             Ok(registered) => {
@@ -76,6 +78,18 @@ impl Node {
         };
         self.challenge(request, flow, name, stale);
         LogIn::Answered
+    }
+
+    /// 403, saying that the IP lock keeps this address out: whoever hears it knows the secret.
+    pub(crate) fn refuse_locked(&mut self, request: &Message<'_>, flow: &Flow) {
+        let told = sip_reply::locked(flow.peer.ip());
+        let tag = self.tokens.tag();
+        let reply = sip::b2bua::Reply {
+            phrase: Some(&told.phrase),
+            reason: Some(&told.reason),
+            ..sip::b2bua::Reply::new(told.status, tag.as_str())
+        };
+        sip_reply::stateless(&mut self.out.sends, &self.settings, request, flow, &reply);
     }
 
     /// 400, saying what is wrong with the credentials.

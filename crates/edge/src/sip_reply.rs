@@ -1,6 +1,8 @@
 //! Engine words to SIP words. Lives here: which status a finding has, the Reason header.
 //! Never here: decisions.
 
+use std::net::IpAddr;
+
 use sip::b2bua::{Reply, Settings};
 use sip::flow::{Flow, Outbox};
 use sip::message::{Message, Name, ParseError, ReplyHead, print};
@@ -9,6 +11,7 @@ use types::{DecisionId, Finding, Reason};
 /// The SIP status of a refusal.
 pub const fn status_of(reason: Reason) -> u16 {
     match reason {
+        Reason::BadContact => 400,
         Reason::InvalidNumber | Reason::UnknownNumber => 404,
         Reason::NotRegistered => 480,
         Reason::CallLimit | Reason::CostlyCallLimit => 486,
@@ -43,6 +46,14 @@ pub fn told(findings: &[Finding], decision: DecisionId) -> Told {
     let status = status_of(first.reason());
     let phrase = quotable(&first.to_string());
     let reason = format!("SIP;cause={status};text=\"{phrase} [{} {decision}]\"", first.reason());
+    Told { status, phrase: capitalised(&phrase), reason }
+}
+
+/// What whoever is kept out by an IP lock is told of a request that is no decision.
+pub fn locked(peer: IpAddr) -> Told {
+    let finding = Finding::IpLock { peer: peer.to_canonical() };
+    let (status, phrase) = (status_of(finding.reason()), quotable(&finding.to_string()));
+    let reason = format!("SIP;cause={status};text=\"{phrase} [{}]\"", finding.reason());
     Told { status, phrase: capitalised(&phrase), reason }
 }
 

@@ -32,6 +32,8 @@ pub enum Pending {
     Must(Vec<Record>),
     /// A command's records and the reply that waits for them.
     Command(u64, Reply, Vec<Record>),
+    /// A mark of life.
+    Mark,
     /// Nothing hangs on it.
     Loose,
 }
@@ -149,6 +151,7 @@ impl Node {
                 );
                 self.out.replies.push((id, Err(text)));
             }
+            Pending::Mark => self.mark_open = false,
             Pending::Loose => {}
         }
     }
@@ -177,6 +180,23 @@ impl Node {
             self.store_works();
             if !self.backlog.unconfirmed.is_empty() {
                 self.backlog.unconfirmed_at = self.now.tick;
+            }
+        }
+    }
+
+    /// While calls are metered, the store learns each second that we live: after a crash a call that
+    /// nobody knows of any more is charged up to then (ADR 7).
+    pub(crate) fn mark_life(&mut self) {
+        let now = self.now.tick;
+        if !self.engine.is_metering() {
+            self.mark_at = Tick::NEVER;
+        } else if self.mark_at == Tick::NEVER {
+            // The answer is on record with its time.
+            self.mark_at = now.plus_ms(self.timers.mark_every_ms);
+        } else if self.mark_at <= now {
+            self.mark_at = now.plus_ms(self.timers.mark_every_ms);
+            if !std::mem::replace(&mut self.mark_open, true) {
+                self.store(vec![Record::Alive(self.now.wall)], Pending::Mark);
             }
         }
     }

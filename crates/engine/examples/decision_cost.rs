@@ -73,6 +73,8 @@ fn ended() -> Ended {
         a_leg: LegRecord::default(),
         b_leg: LegRecord::default(),
         trunk: None,
+        lost_after: None,
+        finding: None,
     }
 }
 

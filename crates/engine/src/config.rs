@@ -8,6 +8,9 @@ use types::{AccountId, DeckId, HashKey, Millis};
 /// The usual margin between the hard stop and the end of the held talk.
 const CUT_MARGIN_MS: Millis = 250;
 
+/// The usual bound on how much later than the newest time in the store a program died.
+const MARK_AGE_MS: Millis = 1_500;
+
 /// Settings of an engine.
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
@@ -26,6 +29,10 @@ pub struct EngineConfig {
     /// How long before the end of the held talk a call is cut, so that a node that wakes up late, and
     /// the way of the BYE, cost no further increment. Never more than half of the held talk.
     pub cut_margin_ms: Millis,
+    /// The longest that a program which wrote its last mark goes on before it dies: the time from one
+    /// mark of life to the next, and to write it. So much later than the newest time in the store a
+    /// call may have ended that nobody knew of any more.
+    pub mark_age_ms: Millis,
     /// When it is off hours, in each account's own time zone.
     pub off_hours: OffHours,
 }
@@ -41,6 +48,7 @@ impl EngineConfig {
             slice_ms: 30_000,
             extend_lead_ms: 5_000,
             cut_margin_ms: CUT_MARGIN_MS,
+            mark_age_ms: MARK_AGE_MS,
             off_hours: OffHours::default(),
         }
     }

@@ -81,6 +81,8 @@ pub(crate) struct Call {
     pub answered_in_vain: Option<Now>,
     /// It was live before this start of the program.
     pub recovered: bool,
+    /// It was hung up: nobody talks any more, only the records are missing.
+    pub hung_up: Option<Now>,
     /// Where the caller speaks from; `None` when no line of ours calls.
     pub peer: Option<IpAddr>,
     /// When the timer table wakes it.
@@ -98,6 +100,7 @@ impl Call {
             is_cut: false,
             answered_in_vain: None,
             recovered: false,
+            hung_up: None,
             peer: None,
             armed: None,
             hold,
@@ -118,8 +121,9 @@ impl Call {
         self.hold.direction != Direction::Incoming && !exempt
     }
 
-    /// Talk time so far.
+    /// Talk time so far, or until the call was hung up.
     pub fn talk_us(&self, now: Tick) -> u64 {
+        let now = self.hung_up.map_or(now, |then| then.tick.min(now));
         match self.phase {
             Phase::Ringing => 0,
             Phase::Answered { at, before_us } => before_us.saturating_add(now.micros_since(at)),

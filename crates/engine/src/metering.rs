@@ -75,6 +75,22 @@ impl Engine {
         }
     }
 
+    /// The call is over for people, and its end comes later: metering stops here.
+    pub fn hung_up(&mut self, now: Now, decision: DecisionId) {
+        let Some(call) = self.calls.find_mut(decision) else {
+            return;
+        };
+        call.hung_up.get_or_insert(now);
+        call.is_cut = true;
+        call.deadlines = Deadlines::NEVER;
+        self.calls.arm(decision);
+    }
+
+    /// Is anybody talking at somebody's expense?
+    pub fn is_metering(&self) -> bool {
+        self.calls.next_timer().is_some()
+    }
+
     /// When a live call wants attention.
     pub fn deadlines(&self, decision: DecisionId) -> Option<Deadlines> {
         self.calls.find(decision).map(|call| call.deadlines)

@@ -21,6 +21,8 @@ use prices::Prices;
 
 /// How well the wall clock tells the length of a call with a restart in it.
 const INTERRUPTED_MS: u64 = 100;
+/// How much older than its death the last mark of life of a node with a good store may be.
+const MARK_AGE_US: i64 = 1_500_000;
 /// Within which time a settled call is off the wire.
 const SETTLED_US: u64 = 1_000_000;
 /// Within which time a recovered call is metered again or hung up (M8).
@@ -83,6 +85,11 @@ pub struct Auditor {
     drift_us: i64,
     restart_drift_us: i64,
     crashes: Vec<u64>,
+    /// The newest time that is durable, and when the node that wrote it told the time last: world, wall.
+    newest: UnixMicros,
+    told: (u64, UnixMicros),
+    /// At the last crash the store had not written for longer than a mark of life may take.
+    was_blind: bool,
     changed: Vec<AccountId>,
     /// CDRs of this step, to be compared with what goes over the wire in the same step.
     fresh: Vec<DecisionId>,
@@ -104,6 +111,7 @@ impl Auditor {
     /// The node's wall clock is wrong by so much.
     pub fn drift(&mut self, by_us: i64) {
         self.drift_us = by_us;
+        self.legs.drift(by_us);
     }
 
     /// An actor is the carrier behind a trunk.
@@ -149,7 +157,7 @@ impl Auditor {
 
     /// Something reached the node.
     pub fn received(&mut self, now: u64, from: usize, wire: &Wire) {
-        self.legs.received(now, from, wire, self.drift_us);
+        self.legs.received(now, from, wire);
     }
 
     /// Records are durable.
@@ -168,6 +176,7 @@ impl Auditor {
                     .push(format!("a CDR {decision} was written that the node never asked for"));
             }
             self.kept.apply(record);
+            self.newest = self.newest.max(records::time_of(record));
             if matches!(record, Record::Account(_) | Record::Trunk(_) | Record::Deck(_)) {
                 self.kept_settings.push(record.clone());
             }
@@ -176,6 +185,7 @@ impl Auditor {
 
     /// The node wants records written in one transaction.
     pub fn asked(&mut self, now: u64, wall: UnixMicros, records: &[Record]) {
+        self.told = (now, wall);
         for record in records {
             self.learn(record);
             let found = match record {
@@ -194,7 +204,9 @@ impl Auditor {
     pub fn crashed(&mut self, now: u64) {
         self.tally.crashes += 1;
         self.crashes.push(now);
-        self.legs.forget(&self.kept);
+        let wall = self.told.1.0.saturating_add_unsigned(now - self.told.0);
+        self.was_blind = wall - self.newest.0 > MARK_AGE_US;
+        self.legs.forget(&self.kept, self.newest);
         self.asked = self.kept.clone();
         for record in self.kept_settings.clone() {
             self.learn(&record);

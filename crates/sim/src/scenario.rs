@@ -41,6 +41,7 @@ struct Plan {
     thieves: Vec<(String, String, usize, u64)>,
     manners: Vec<(usize, Vec<String>)>,
     session_expires_s: u32,
+    dies_after: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -55,7 +56,14 @@ struct PlannedLine {
 /// Plays a scenario to its end. `Ok`: the story, every expectation met and nothing found wrong. `Err`: what is not as
 /// expected, with the line's number.
 pub fn play(text: &str) -> Result<String, String> {
+    play_with(text, None).map(|(story, _)| story)
+}
+
+/// As [`play`], but the node dies, and comes back, right after it has done so many things (see
+/// [`World::dies_after`]); also how many it did in all.
+pub fn play_with(text: &str, dies_after: Option<u64>) -> Result<(String, u64), String> {
     let mut plan = Plan::new();
+    plan.dies_after = dies_after;
     let mut world: Option<World> = None;
     let mut last = 0;
     for (at, line) in text.lines().enumerate() {
@@ -87,7 +95,7 @@ pub fn play(text: &str) -> Result<String, String> {
         result.map_err(|what| told(&world, what))?;
     }
     let world = world.ok_or("nothing happens: there is no `at` and no `end`")?;
-    Ok(world.story.text())
+    Ok((world.story.text(), world.things_done))
 }
 
 /// Everybody goes home; nothing is left behind.
@@ -122,6 +130,7 @@ impl Plan {
             thieves: Vec::new(),
             manners: Vec::new(),
             session_expires_s: 1_800,
+            dies_after: None,
         }
     }
 
@@ -158,6 +167,7 @@ impl Plan {
             told: true,
         });
         world.names_decisions = false;
+        (world.dies_after, world.things_done) = (self.dies_after, 0);
         people::move_in(&mut world, self);
         for (line, words) in &self.manners {
             let words: Vec<&str> = words.iter().map(String::as_str).collect();

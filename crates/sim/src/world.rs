@@ -112,6 +112,10 @@ pub struct World {
     pub shows_wire: bool,
     /// Does the story name decisions? Good for finding mistakes, bad for reading.
     pub names_decisions: bool,
+    /// The node dies right after it has done so many things: asked for a write, sent a message, had a write on disk.
+    pub dies_after: Option<u64>,
+    /// So many things it has done.
+    pub things_done: u64,
     wakes_late_ms: Millis,
     planted: Option<Planted>,
     addresses: BTreeMap<SocketAddr, usize>,
@@ -151,6 +155,8 @@ impl World {
             network: Network::new(setup.network, dice(NETWORK_DICE)),
             shows_wire: false,
             names_decisions: true,
+            dies_after: None,
+            things_done: 0,
             wakes_late_ms: setup.wakes_late_ms,
             planted: setup.planted,
             addresses: BTreeMap::new(),
@@ -429,18 +435,27 @@ impl World {
         if let Some(node) = &mut self.node {
             node.drain(&mut outputs);
         }
+        // As the shell does: what is recorded as hung up has been hung up on.
+        for (flow, bytes) in outputs.sends.iter() {
+            if self.node.is_none() {
+                break;
+            }
+            self.digest.write_u64(self.now.to_le());
+            self.digest.write(bytes);
+            self.transmit(flow, bytes);
+            self.dies_now();
+        }
         for request in outputs.stores.drain(..) {
+            if self.node.is_none() {
+                break;
+            }
             let text = serde_json::to_vec(&request.records).expect("records can always be written");
             self.digest.write_u64(self.now.to_le());
             self.digest.write(&text);
             self.tell_records(&request.records);
             self.auditor.asked(self.now, now.wall, &request.records);
             self.disk.submit(self.now, request);
-        }
-        for (flow, bytes) in outputs.sends.iter() {
-            self.digest.write_u64(self.now.to_le());
-            self.digest.write(bytes);
-            self.transmit(flow, bytes);
+            self.dies_now();
         }
         for (_, reply) in outputs.replies.drain(..) {
             let reply = reply.map(|reply| reply.message);
@@ -456,10 +471,28 @@ impl World {
         }
     }
 
+    /// The node has done something more; was it the last thing?
+    fn dies_now(&mut self) -> bool {
+        if self.node.is_none() {
+            return true;
+        }
+        self.things_done += 1;
+        let dies = self.dies_after == Some(self.things_done);
+        if dies {
+            self.crash(500, 0);
+        }
+        dies
+    }
+
     fn disk_events(&mut self) {
         for event in self.disk.tick(self.now) {
             match event {
-                DiskEvent::Durable(records) => self.auditor.durable(&records),
+                DiskEvent::Durable(records) => {
+                    self.auditor.durable(&records);
+                    if self.dies_now() {
+                        break;
+                    }
+                }
                 DiskEvent::Stored { ticket, ok } => self.feed(Input::Stored { ticket, ok }),
                 DiskEvent::Health(up) => {
                     let word = if up { "back" } else { "down" };

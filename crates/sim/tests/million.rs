@@ -247,7 +247,16 @@ impl World {
         }
         let (trunk, side) = (Some(note.trunk), HangupSide::Caller);
         let (a_leg, b_leg) = (LegRecord::default(), LegRecord::default());
-        let ended = Ended { cause, status: 200, side, a_leg, b_leg, trunk };
+        let ended = Ended {
+            cause,
+            status: 200,
+            side,
+            a_leg,
+            b_leg,
+            trunk,
+            lost_after: None,
+            finding: None,
+        };
         let records = self.engine.end(self.now, decision, ended);
         self.write(records);
     }

@@ -36,7 +36,7 @@ fn every_planted_bug_is_found() {
                     &["talks beyond", "was held for it", "left behind", "nobody looks after"]
                 }
                 Planted::CdrTwice => &["never asked for"],
-                Planted::CdrLost => &["left behind", "has no CDR"],
+                Planted::CdrLost => &["left behind", "has no CDR", "had ended at the crash"],
                 Planted::HalfBatch => &["left behind", "has no CDR", "is settled"],
                 Planted::HalfPrice => &["the deck says"],
                 Planted::HoldsForgotten => &["exposed", "nobody looks after"],

@@ -48,6 +48,7 @@ pub fn refusal(record: &Record) -> Option<String> {
         Record::Binding(_)
         | Record::BindingGone(..)
         | Record::Fact(..)
+        | Record::Alive(_)
         | Record::Account(_)
         | Record::Line(_)
         | Record::Number(_)
@@ -94,7 +95,7 @@ pub fn newest(record: &Record) -> (DecisionId, UnixMicros) {
         Record::HoldClosed(id) => (*id, none.1),
         Record::Cdr(cdr) => (cdr.decision, cdr.ended),
         Record::Transfer(transfer) => (transfer.decision, transfer.at),
-        Record::Fact(at, _) => (none.0, *at),
+        Record::Fact(at, _) | Record::Alive(at) => (none.0, *at),
         _ => none,
     }
 }

@@ -202,6 +202,8 @@ pub enum Record {
     BindingGone(LineId, String),
     /// Append a fact.
     Fact(UnixMicros, Fact),
+    /// The node lives, and calls are being metered: moves the newest time in the store, nothing else.
+    Alive(UnixMicros),
     /// Insert or replace an account.
     Account(Box<Account>),
     /// Insert or replace a line.
@@ -256,6 +258,6 @@ pub struct Snapshot {
     pub countries_called: Vec<(AccountId, crate::number::Region)>,
     /// The highest decision id in the store.
     pub last_decision: DecisionId,
-    /// The newest time in the store.
+    /// The newest time in the store: the last that is known of the program that wrote it.
     pub newest: UnixMicros,
 }

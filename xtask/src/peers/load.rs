@@ -1,18 +1,25 @@
 //! Many calls by SIPp on both sides, and the money they add up to.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
 
 use super::SECRET;
 use super::sipp::Sipp;
-use crate::money::{Deck, rate_again};
+use crate::money::{Deck, cost_again, rate_again};
 use crate::process::until;
 use crate::ringfence::{DECK_CSV, Ringfence, Setup};
 
-const CALLS: usize = 5_000;
+const CALLS: usize = 10_000;
 const RATE: usize = 200;
 const USERS: usize = 100;
+/// We hear an answer before the caller does, and his BYE after he has sent it: no call is shorter here than there,
+/// but for SIPp's clock, which stands still while it works off what came.
+const SHORTER_MS: u64 = 30;
+/// And it is longer by what messages need on a busy machine only.
+const LONGER_MS: u64 = 500;
 
 /// What is called, and the share of all calls in tenths.
 const NUMBERS: [(&str, usize); 2] = [("+442083661177", 6), ("+33612345678", 4)];
@@ -65,22 +72,40 @@ fn run(tcp: bool) -> Result<()> {
         )?);
     }
     let limit = Duration::from_secs(60 + (CALLS / RATE) as u64);
-    let mut placed = 0;
+    let (mut placed, mut talked) = (0, BTreeMap::new());
     for caller in callers {
-        placed += caller.finish(limit)?.successful;
+        let (counted, durations) = caller.finish_with_durations(limit)?;
+        placed += counted.successful;
+        talked.extend(durations);
     }
     let answered = carrier.finish(Duration::from_secs(20))?.successful;
     ensure!(
         placed == CALLS as u64 && answered == CALLS as u64,
         "{placed} placed, {answered} answered"
     );
-    sums_agree(&ringfence, CALLS)?;
+    let records = sums_agree(&ringfence, CALLS)?;
+    durations_agree(&records, &talked)?;
     ringfence.stop()
+}
+
+/// Each record is as long as the caller's own clock says.
+fn durations_agree(records: &[Value], talked: &BTreeMap<String, u64>) -> Result<()> {
+    ensure!(talked.len() == CALLS, "SIPp noted {} durations", talked.len());
+    for record in records {
+        let call_id = record["a_leg"]["call_id"].as_str().context("a record names its A leg")?;
+        let theirs = talked.get(call_id).with_context(|| format!("nobody placed {call_id}"))?;
+        let ours = record["duration_ms"].as_u64().context("a record without a duration")?;
+        ensure!(
+            ours + SHORTER_MS >= *theirs && ours <= theirs + LONGER_MS,
+            "{call_id}: {ours} ms here, {theirs} ms there"
+        );
+    }
+    Ok(())
 }
 
 /// One record for each call, and three sums that are one: the records' prices, a second rating, what the
 /// accounts owe.
-fn sums_agree(ringfence: &Ringfence, calls: usize) -> Result<()> {
+fn sums_agree(ringfence: &Ringfence, calls: usize) -> Result<Vec<Value>> {
     let records = until(Duration::from_secs(10), "all records written", || {
         ringfence.calls().ok().filter(|records| records.len() >= calls)
     })?;
@@ -102,6 +127,8 @@ fn sums_agree(ringfence: &Ringfence, calls: usize) -> Result<()> {
         owed += super::unbilled(&shown)?;
     }
     ensure!(owed == sum.charged, "accounts owe {owed}, records say {}", sum.charged);
+    let costs = cost_again(&records, &Deck::read(DECK_CSV)?)?;
+    ensure!(costs > 0, "carriers cost nothing");
     ringfence.command(&["doctor"])?;
-    Ok(())
+    Ok(records)
 }

@@ -1,22 +1,27 @@
-//! The IP lock: security.md I1. Every way in that we could think of, from an address outside of the lock.
+//! The IP lock: security.md I1. Transports, header tricks, methods and states: each cell from outside of the lock,
+//! and the same cell from home. Lives here: the product of them. Never here: v4-mapped addresses, which no socket
+//! of ours brings (crates/edge).
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
-use super::login::{ask, challenge, house};
-use super::{House, SECRET};
+use super::login::challenge;
+use super::{House, LONDON, SECRET};
 use crate::digest::Answer;
-use crate::sip_client::{Message, Phone, Wire};
+use crate::ringfence::Setup;
+use crate::sip_client::{Behaviour, Dialog, Message, Phone, Wire};
 
 /// Alice may be used from here only.
 const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 2));
 /// The attacker knows her secret and sits here.
 const AWAY: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 3));
 const URI: &str = "sip:+442083661177@example.com";
+/// What the carrier says to a call that costs nothing to try.
+const REACHED: u16 = 486;
 
-/// Header lines by which an attacker may say that he is at home.
-const TRICKS: [&str; 9] = [
+/// Header lines by which an attacker may say that he is at home; the last one is what his topmost Via says.
+const TRICKS: [&str; 10] = [
     "",
     "X-Forwarded-For: 127.0.0.2\r\n",
     "X-Real-IP: 127.0.0.2\r\nForwarded: for=127.0.0.2\r\n",
@@ -26,123 +31,210 @@ const TRICKS: [&str; 9] = [
     "Path: <sip:127.0.0.2;lr>\r\nSupported: path\r\n",
     "P-Asserted-Identity: <sip:alice@127.0.0.2>\r\n",
     "Record-Route: <sip:127.0.0.2;lr>\r\nP-Access-Network-Info: 127.0.0.2\r\n",
+    TOPMOST_VIA,
+];
+const TOPMOST_VIA: &str = "X-Topmost-Via: home\r\n";
+
+/// Methods that ask for credentials, and what they get when they are let in.
+const NEW: [(&str, &str, u16); 2] =
+    [("REGISTER", "sip:example.com", 200), ("INVITE", URI, REACHED)];
+/// Requests within a dialog, and what they get from home. BYE comes last there.
+const WITHIN: [(&str, u16); 7] = [
+    ("INVITE", 200),
+    ("UPDATE", 200),
+    ("INFO", 200),
+    ("OPTIONS", 200),
+    ("PRACK", 200),
+    ("REFER", 403),
+    ("BYE", 200),
 ];
 
-/// Zero pass from outside, on each transport, method, trick and state; from inside it works.
+/// From outside nothing passes; from home everything does.
 pub fn ip_lock() -> Result<()> {
-    let house = house()?;
-    house.ringfence.set("a", &["ip_lock=127.0.0.2/32"])?;
+    let house = open(|_| Behaviour::Reject(REACHED))?;
     let server = house.ringfence.address();
-    for method in ["REGISTER", "INVITE"] {
-        let uri = if method == "REGISTER" { "sip:example.com" } else { URI };
-        for tcp in [false, true] {
+    let lock = ["ip_lock=127.0.0.2/32"];
+    for tcp in [false, true] {
+        // Sockets, and connections, from before the lock are judged as any other.
+        house.ringfence.set("a", &["ip_lock="])?;
+        let mut reused = at(AWAY, server, tcp)?;
+        ensure!(reused.register(0)?.status() == Some(200), "without a lock");
+        house.ringfence.set("a", &lock)?;
+        for (method, uri, home_gets) in NEW {
             for trick in TRICKS {
-                let mut phone = phone(AWAY, server, tcp)?;
-                let response = with_credentials(&mut phone, method, uri, trick)?;
-                refused(&response, &format!("{method}, tcp {tcp}, {trick:?}"))?;
+                let what = format!("{method}, tcp {tcp}, {trick:?}");
+                let told = with_credentials(&mut at(AWAY, server, tcp)?, method, uri, trick)?;
+                locked_out(&told, &what)?;
+                let told = with_credentials(&mut reused, method, uri, trick)?;
+                locked_out(&told, &format!("{what}, from before the lock"))?;
+                let told = stolen_nonce(server, tcp, method, uri, trick)?;
+                let unproven = if method == "REGISTER" { 401 } else { 407 };
+                ensure!(told.status() == Some(unproven), "{what}, stolen nonce: {}", told.start);
+                let told = with_credentials(&mut at(HOME, server, tcp)?, method, uri, trick)?;
+                ensure!(told.status() == Some(home_gets), "{what}, from home: {}", told.start);
             }
-            via_of_home(server, method, uri, tcp)?;
-            stolen_nonce(server, method, uri, tcp)?;
-            let mut home = phone(HOME, server, tcp)?;
-            let response = with_credentials(&mut home, method, uri, "")?;
-            let want = if method == "REGISTER" { 200 } else { 486 };
-            ensure!(response.status() == Some(want), "{method} from home: {}", response.start);
         }
     }
-    ensure!(
-        house.carrier.bill().len() == 2,
-        "{} INVITEs reached the carrier",
-        house.carrier.bill().len()
-    );
-    reused_connection(&house)?;
+    let reached = house.carrier.bill().len();
+    let from_home = 2 * TRICKS.len();
+    ensure!(reached == from_home, "{reached} INVITEs reached the carrier, {from_home} from home");
+    lines_lock(&house)?;
+    other_family(&house)?;
     within_a_dialog()
 }
 
-fn phone(from: IpAddr, server: SocketAddr, tcp: bool) -> Result<Phone> {
+fn open(decide: impl Fn(&str) -> Behaviour + Send + 'static) -> Result<House> {
+    let house = House::open(Setup { ipv6: true, ..Setup::default() }, decide)?;
+    house.ringfence.lift_limits("a")?;
+    Ok(house)
+}
+
+fn at(from: IpAddr, server: SocketAddr, tcp: bool) -> Result<Phone> {
     let wire = if tcp { Wire::tcp_from(from, server)? } else { Wire::udp(from, server)? };
     Ok(Phone::on(wire, "alice", SECRET))
 }
 
-/// A request with right credentials; its final response.
-fn with_credentials(phone: &mut Phone, method: &str, uri: &str, extra: &str) -> Result<Message> {
-    let response = ask(phone, method, uri, extra)?;
-    if !matches!(response.status(), Some(401 | 407)) {
-        return Ok(response);
-    }
-    let line = phone.authorization(&response, method, uri)?;
-    ask(phone, method, uri, &format!("{extra}{line}"))
+/// A request with right credentials and a trick; its final response.
+fn with_credentials(phone: &mut Phone, method: &str, uri: &str, trick: &str) -> Result<Message> {
+    let asked = challenge(phone, method, uri)?;
+    answer_to(phone, &asked, method, uri, trick)
 }
 
-fn refused(response: &Message, what: &str) -> Result<()> {
-    match response.status() {
-        Some(400..=499) if response.status() != Some(486) => Ok(()),
-        _ => bail!("{what} got {}", response.start),
-    }
-}
-
-/// The topmost Via says that the request comes from home.
-fn via_of_home(server: SocketAddr, method: &str, uri: &str, tcp: bool) -> Result<()> {
-    let mut phone = phone(AWAY, server, tcp)?;
-    let challenge = challenge(&mut phone, method, uri)?;
+fn answer_to(
+    phone: &mut Phone,
+    asked: &crate::digest::Challenge,
+    method: &str,
+    uri: &str,
+    trick: &str,
+) -> Result<Message> {
     let answer = Answer { user: "alice", secret: SECRET, method, uri, nc: 1, cnonce: "aa" };
     let name = if method == "REGISTER" { "Authorization" } else { "Proxy-Authorization" };
-    let line = format!("{name}: {}\r\n", answer.to(&challenge));
-    let call_id = phone.fresh("via");
-    let text = phone.request(method, uri, 1, &call_id, &line);
-    let local = phone.wire.local();
-    let text =
-        text.replacen(&format!("{local};branch"), &format!("127.0.0.2:{};branch", local.port()), 1);
-    phone.wire.send(text.as_bytes())?;
-    let response = phone.final_response(&call_id, 1)?;
-    refused(&response, &format!("{method}, tcp {tcp}, topmost Via of home"))
+    // No binding is kept: a line may have ten of them only.
+    let expires = if method == "REGISTER" { "Expires: 0\r\n" } else { "" };
+    let line = format!("{trick}{expires}{name}: {}\r\n", answer.to(asked));
+    claim(phone, trick);
+    let told = super::login::ask(phone, method, uri, &line);
+    phone.claims = None;
+    told
+}
+
+/// The topmost Via names the home address where that is the trick.
+fn claim(phone: &mut Phone, trick: &str) {
+    let port = phone.wire.local().port();
+    phone.claims = (trick == TOPMOST_VIA).then(|| SocketAddr::new(HOME, port));
+}
+
+/// Refused, and because of the lock.
+fn locked_out(told: &Message, what: &str) -> Result<()> {
+    let reason = told.header("Reason");
+    ensure!(
+        told.status() == Some(403) && reason.contains("ip-lock"),
+        "{what}: {}, Reason: {reason}",
+        told.start
+    );
+    Ok(())
 }
 
 /// A nonce that was given to the home address, used from away.
-fn stolen_nonce(server: SocketAddr, method: &str, uri: &str, tcp: bool) -> Result<()> {
-    let mut home = phone(HOME, server, tcp)?;
-    let stolen = challenge(&mut home, method, uri)?;
-    let answer = Answer { user: "alice", secret: SECRET, method, uri, nc: 1, cnonce: "aa" };
-    let name = if method == "REGISTER" { "Authorization" } else { "Proxy-Authorization" };
-    let line = format!("{name}: {}\r\n", answer.to(&stolen));
-    let mut away = phone(AWAY, server, tcp)?;
-    let response = ask(&mut away, method, uri, &line)?;
-    refused(&response, &format!("{method}, tcp {tcp}, stolen nonce"))
+fn stolen_nonce(
+    server: SocketAddr,
+    tcp: bool,
+    method: &str,
+    uri: &str,
+    trick: &str,
+) -> Result<Message> {
+    let stolen = challenge(&mut at(HOME, server, tcp)?, method, uri)?;
+    answer_to(&mut at(AWAY, server, tcp)?, &stolen, method, uri, trick)
 }
 
-/// A connection that was fine stays in use after the lock was set: each request is judged anew.
-fn reused_connection(house: &House) -> Result<()> {
+/// A lock of the line alone.
+fn lines_lock(house: &House) -> Result<()> {
+    let server = house.ringfence.address();
     house.ringfence.set("a", &["ip_lock="])?;
-    let mut phone = phone(AWAY, house.ringfence.address(), true)?;
-    let response = phone.register(600)?;
-    ensure!(response.status() == Some(200), "without a lock: {}", response.start);
-    house.ringfence.set("a", &["ip_lock=127.0.0.2/32"])?;
-    let response = phone.register(600)?;
-    refused(&response, "REGISTER on a connection from before the lock")?;
-    let response = with_credentials(&mut phone, "INVITE", URI, "")?;
-    refused(&response, "INVITE on a connection from before the lock")
+    house.ringfence.command(&["line", "set", "alice", "ip_lock=127.0.0.2/32"])?;
+    for (method, uri, home_gets) in NEW {
+        for tcp in [false, true] {
+            for trick in TRICKS {
+                let what = format!("{method}, tcp {tcp}, {trick:?}, the line's lock");
+                let told = with_credentials(&mut at(AWAY, server, tcp)?, method, uri, trick)?;
+                locked_out(&told, &what)?;
+            }
+            let told = with_credentials(&mut at(HOME, server, tcp)?, method, uri, "")?;
+            ensure!(told.status() == Some(home_gets), "{method} from home: {}", told.start);
+        }
+    }
+    house.ringfence.command(&["line", "set", "alice", "ip_lock=none"]).map(drop)
 }
 
-/// A dialog that was set up from home is used from away, with right credentials.
+/// The same line over IPv6: a lock on an address of one family keeps the other out.
+fn other_family(house: &House) -> Result<()> {
+    let v4 = house.ringfence.address();
+    let v6 = SocketAddr::new(Ipv6Addr::LOCALHOST.into(), v4.port());
+    let here: IpAddr = Ipv6Addr::LOCALHOST.into();
+    for (lock, inside, outside) in
+        [("127.0.0.2/32", (HOME, v4), (here, v6)), ("::1/128", (here, v6), (HOME, v4))]
+    {
+        house.ringfence.set("a", &[&format!("ip_lock={lock}")])?;
+        for (method, uri, home_gets) in NEW {
+            for tcp in [false, true] {
+                for trick in TRICKS {
+                    let what = format!("{method}, tcp {tcp}, {trick:?}, lock {lock}");
+                    let mut away = at(outside.0, outside.1, tcp)?;
+                    let told = with_credentials(&mut away, method, uri, trick)?;
+                    locked_out(&told, &what)?;
+                }
+                let mut home = at(inside.0, inside.1, tcp)?;
+                let told = with_credentials(&mut home, method, uri, "")?;
+                ensure!(told.status() == Some(home_gets), "{method}, lock {lock}: {}", told.start);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Dialogs that were set up from home are used from away, with right credentials.
 fn within_a_dialog() -> Result<()> {
-    let house = House::open(crate::ringfence::Setup::default(), |_| {
-        crate::sip_client::Behaviour::Answer(1)
-    })?;
+    let house = open(|_| Behaviour::Answer(1))?;
     house.ringfence.set("a", &["ip_lock=127.0.0.2/32"])?;
     let server = house.ringfence.address();
-    let mut home = phone(HOME, server, false)?;
-    let mut dialog =
-        home.invite(super::LONDON)?.dialog.context("the call from home is answered")?;
-    let mut away = phone(AWAY, server, false)?;
-    for method in ["INVITE", "UPDATE", "INFO", "REFER", "BYE"] {
-        let mut stolen = dialog.clone();
-        let extra =
-            if method == "REFER" { "Refer-To: <sip:+2348031234567@example.com>\r\n" } else { "" };
-        let response = away.ask_within(&mut stolen, method, extra, "")?;
-        refused(&response, &format!("{method} in a dialog of home"))?;
+    for tcp in [false, true] {
+        let mut home = at(HOME, server, tcp)?;
+        let mut dialog = home.invite(LONDON)?.dialog.context("the call from home is answered")?;
+        for (method, home_gets) in WITHIN {
+            for trick in TRICKS {
+                let what = format!("{method} in a dialog of home, tcp {tcp}, {trick:?}");
+                for away_tcp in [false, true] {
+                    let mut away = at(AWAY, server, away_tcp)?;
+                    claim(&mut away, trick);
+                    let told = within(&mut away, &mut dialog.clone(), method, trick)?;
+                    locked_out(&told, &what)?;
+                }
+                let bill = house.carrier.bill();
+                let live = bill.values().filter(|entry| entry.ended.is_none()).count();
+                ensure!(live == 1, "{what}: {live} calls run at the carrier");
+                if method != "BYE" {
+                    claim(&mut home, trick);
+                    let told = within(&mut home, &mut dialog, method, trick)?;
+                    home.claims = None;
+                    ensure!(told.status() == Some(home_gets), "{what}: home got {}", told.start);
+                }
+            }
+        }
+        let told = home.bye(&mut dialog)?;
+        ensure!(told.status() == Some(200), "BYE from home: {}", told.start);
     }
-    let bill = house.carrier.bill();
-    ensure!(bill.values().all(|entry| entry.ended.is_none()), "the stranger ended the call");
-    let response = home.bye(&mut dialog)?;
-    ensure!(response.status() == Some(200), "BYE from home: {}", response.start);
     Ok(())
+}
+
+fn within(phone: &mut Phone, dialog: &mut Dialog, method: &str, trick: &str) -> Result<Message> {
+    let more = match method {
+        "REFER" => "Refer-To: <sip:+2348031234567@example.com>\r\n",
+        "PRACK" => "RAck: 1 1 INVITE\r\n",
+        _ => "",
+    };
+    let told = phone.ask_within(dialog, method, &format!("{trick}{more}"), "")?;
+    if method == "INVITE" && told.status() == Some(200) {
+        phone.within(dialog, "ACK", "", "")?;
+    }
+    Ok(told)
 }

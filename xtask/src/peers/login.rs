@@ -224,16 +224,32 @@ pub fn replay() -> Result<()> {
     after_restart(&mut house)
 }
 
+/// A restart forgets which counts were used: what was used before it, and what was not, is stale.
 fn after_restart(house: &mut House) -> Result<()> {
-    let (method, uri) = ASKS[0];
-    let mut phone = house.phone("alice")?;
-    let unused = challenge(&mut phone, method, uri)?;
-    let value = line(method, &good("alice", method, uri).to(&unused));
+    let mut asked = Vec::new();
+    for (method, uri) in ASKS {
+        for is_used in [false, true] {
+            let mut phone = house.phone("alice")?;
+            let nonce = challenge(&mut phone, method, uri)?;
+            let value = line(method, &good("alice", method, uri).to(&nonce));
+            if is_used {
+                let response = ask(&mut phone, method, uri, &value)?;
+                ensure!(passed(method, &response), "{method} before: {}", response.start);
+            }
+            asked.push((phone, method, uri, value, is_used));
+        }
+    }
+    let reached = house.carrier.bill().len();
     house.ringfence.kill()?;
     house.ringfence.start()?;
-    let response = ask(&mut phone, method, uri, &value)?;
-    ensure!(kept_out(&response), "a nonce from before the restart: {}", response.start);
-    ensure!(says_stale(&response), "it is not called stale: {response:?}");
+    for (phone, method, uri, value, is_used) in &mut asked {
+        let what = format!("{method} with a nonce from before the restart, used {is_used}");
+        let response = ask(phone, method, uri, value)?;
+        ensure!(kept_out(&response), "{what}: {}", response.start);
+        ensure!(says_stale(&response), "{what} is not called stale: {response:?}");
+    }
+    let after = house.carrier.bill().len();
+    ensure!(after == reached, "{} replayed calls reached the carrier", after - reached);
     Ok(())
 }
 

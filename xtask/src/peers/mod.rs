@@ -3,13 +3,16 @@
 
 mod burst;
 mod crash;
+mod cutting;
 mod driven;
 mod identity;
 mod load;
 mod lock;
 mod login;
 mod phones;
+mod restart;
 mod sipp;
+mod torture;
 mod trunks;
 mod wire_checks;
 
@@ -37,9 +40,12 @@ macro_rules! checks {
 
 /// Checks with real peers, and those of security.md that need real sockets.
 pub const PEERS: &[Check] = checks! {
-    "sipp: 5000 calls over UDP, one record each, sums agree": load::udp,
-    "sipp: 5000 calls over TCP, one record each, sums agree": load::tcp,
+    "sipp: 10000 calls over UDP, one record each, durations and sums agree": load::udp,
+    "sipp: 10000 calls over TCP, one record each, durations and sums agree": load::tcp,
     "500 INVITEs at once, ten holds: ten reach the carrier and are cut": burst::five_hundred,
+    "M5 2000 live calls, and their money ends": cutting::money,
+    "M5 2000 live calls, and the account is frozen": cutting::freeze,
+    "M5 2000 live calls, and an IP lock is set": cutting::ip_lock,
     "pjsua2: register, call, hold, no transfer, hang up; UDP, MD5": phones::pjsua2_udp_md5,
     "pjsua2: register, call, hold, no transfer, hang up; TCP, SHA-256": phones::pjsua2_tcp_sha256,
     "baresip: register, call, be called, hang up; UDP": phones::baresip_udp,
@@ -49,8 +55,8 @@ pub const PEERS: &[Check] = checks! {
     "a carrier's call to a number of ours": trunks::inbound,
     "the next carrier when one refuses or is silent": trunks::failover,
     "a caller gives up": trunks::cancel,
-    "P1 torture over UDP": wire_checks::torture_udp,
-    "P1 torture over TCP": wire_checks::torture_tcp,
+    "P1 torture over UDP": torture::udp,
+    "P1 torture over TCP": torture::tcp,
     "P2 1000 connections with impossible lengths": wire_checks::impossible_lengths,
     "D1 answers go to the packet's source only": wire_checks::source_only,
     "A1 digest is bound to everything": login::bound_to_everything,
@@ -66,7 +72,7 @@ pub const PEERS: &[Check] = checks! {
 
 /// Checks that kill.
 pub const CRASH: &[Check] = checks! {
-    "kill -9 during 200 live calls": crash::live_calls,
+    "kill -9 during 200 live calls": restart::live_calls,
     "kill -9 again and again while calls come and go": crash::again_and_again,
 };
 

@@ -1,6 +1,7 @@
 //! Running SIPp. Lives here: its command line, its files, what it says at its end.
 //! Never here: scenarios (peers/sipp).
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -81,6 +82,7 @@ impl Sipp {
         command.args(["-t", if tcp { "t1" } else { "u1" }, "-nostdin", "-buff_size", "1048576"]);
         command.args(["-trace_stat", "-stf", &format!("{name}.csv"), "-fd", "2"]);
         command.args(["-trace_err", "-error_file", &format!("{name}.err")]);
+        command.args(["-trace_logs", "-log_file", &format!("{name}.log")]);
         let guard = Guard::start(name, &mut command, &dir.join(format!("{name}.out")))?;
         Ok(Sipp { guard, address: loopback(port), dir: dir.to_owned(), name: name.to_owned() })
     }
@@ -102,6 +104,16 @@ impl Sipp {
                 bail!("{} ended with {code:?}, counted {counted:?}: {errors}", self.name)
             }
         }
+    }
+
+    /// As [`Sipp::finish`], with the milliseconds from answer to hang-up that callers noted, by Call-ID.
+    pub fn finish_with_durations(
+        self,
+        limit: Duration,
+    ) -> Result<(Counted, BTreeMap<String, u64>)> {
+        let log = self.dir.join(format!("{}.log", self.name));
+        let counted = self.finish(limit)?;
+        Ok((counted, read_durations(&std::fs::read_to_string(log)?)?))
     }
 
     fn counted(&self) -> Result<Counted> {
@@ -127,9 +139,35 @@ fn read_statistics(text: &str) -> Result<Counted> {
     })
 }
 
+/// Reads lines `up CALL-ID MS` and `down CALL-ID MS`.
+fn read_durations(text: &str) -> Result<BTreeMap<String, u64>> {
+    let (mut up, mut talked) = (BTreeMap::new(), BTreeMap::new());
+    for line in text.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [what, call_id, at] = words[..] else { continue };
+        let at: u64 = at.parse().with_context(|| format!("no time: {line}"))?;
+        match what {
+            "up" => _ = up.insert(call_id, at),
+            "down" => {
+                let from = up.get(call_id).with_context(|| format!("down before up: {line}"))?;
+                talked.insert(call_id.to_owned(), at - from);
+            }
+            _ => {}
+        }
+    }
+    Ok(talked)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reads_durations() {
+        let got = read_durations("up a@b 5\nup c@d 7\ndown a@b 1005\ndown c@d 8\n").expect("good");
+        assert_eq!(got, BTreeMap::from([("a@b".to_owned(), 1_000), ("c@d".to_owned(), 1)]));
+        assert!(read_durations("down a 5\n").is_err());
+    }
 
     #[test]
     fn reads_statistics() {

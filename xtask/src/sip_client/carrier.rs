@@ -112,6 +112,9 @@ fn lock(bill: &Mutex<Bill>) -> MutexGuard<'_, Bill> {
 const FIRST_REPEAT: Duration = Duration::from_millis(500);
 const GIVE_UP: Duration = Duration::from_secs(32);
 
+/// How often the carrier looks whom to answer.
+const GLANCE: Duration = Duration::from_millis(4);
+
 fn answer(invite: &Message, local: SocketAddr) -> String {
     let contact = format!("Contact: <sip:{local}>\r\n");
     invite.reply(200, "OK", "carrier", &contact, &sdp(local, "sendrecv"))
@@ -130,14 +133,19 @@ struct Work {
 impl Work {
     fn run(mut self, decide: &dyn Fn(&str) -> Behaviour, stop: &AtomicBool) {
         let mut buffer = vec![0; 65_536];
+        let mut looked = Instant::now();
         while !stop.load(Ordering::Relaxed) {
             if let Ok((length, peer)) = self.socket.recv_from(&mut buffer)
                 && let Some(message) = Message::parse(&buffer[..length])
             {
                 self.handle(&message, peer, decide);
             }
-            self.answer_due();
-            self.answer_again();
+            // Not after every message: there may be thousands of calls.
+            if looked.elapsed() >= GLANCE {
+                looked = Instant::now();
+                self.answer_due();
+                self.answer_again();
+            }
         }
     }
 
@@ -148,6 +156,11 @@ impl Work {
                 if let Some(entry) = lock(&self.bill).get_mut(message.call_id()) {
                     entry.acked |= entry.answered.is_some();
                 }
+            }
+            // RFC 3261 §12.2.2: a call that has ended is no dialog any more.
+            method if method != "CANCEL" && self.has_ended(message.call_id()) => {
+                self.say(peer, &message.reply(481, "No Such Call", "carrier", "", ""));
+                self.ended(message, peer);
             }
             "BYE" | "CANCEL" => {
                 self.say(peer, &message.reply(200, "OK", "carrier", "", ""));
@@ -239,12 +252,16 @@ impl Work {
         }
     }
 
+    fn has_ended(&self, call_id: &str) -> bool {
+        lock(&self.bill).get(call_id).is_some_and(|entry| entry.ended.is_some())
+    }
+
     fn ended(&mut self, message: &Message, peer: SocketAddr) {
         let mut bill = lock(&self.bill);
         let Some(entry) = bill.get_mut(message.call_id()) else { return };
-        if message.method() == "BYE" {
+        if message.method() != "CANCEL" {
             entry.ended.get_or_insert_with(Instant::now);
-            entry.byes += 1;
+            entry.byes += u32::from(message.method() == "BYE");
             return;
         }
         // RFC 3261 §9.2: after a final response CANCEL has no effect.

@@ -54,6 +54,9 @@ struct Call {
 /// A request without any answer is sent again after this time.
 const REPEAT: Duration = Duration::from_millis(800);
 
+/// How often a crowd looks at all its calls.
+const GLANCE: Duration = Duration::from_millis(4);
+
 /// The calls of one phone.
 pub struct Crowd {
     phone: Phone,
@@ -123,18 +126,23 @@ impl Crowd {
     /// Handles what comes, for at most `limit`, or until `done` says so of all calls.
     pub fn run(&mut self, limit: Duration, done: impl Fn(&Fate) -> bool) -> Result<bool> {
         let end = Instant::now() + limit;
+        let mut look_at = Instant::now();
         loop {
-            if self.calls.values().all(|call| done(&call.fate)) {
-                return Ok(true);
-            }
             let now = Instant::now();
+            // Not after every message: there may be thousands of calls.
+            if now >= look_at {
+                look_at = now + GLANCE;
+                self.hang_up_due()?;
+                if self.calls.values().all(|call| done(&call.fate)) {
+                    return Ok(true);
+                }
+            }
             if now >= end {
                 return Ok(false);
             }
-            if let Some(message) = self.phone.wire.receive(Duration::from_millis(5))? {
+            if let Some(message) = self.phone.wire.receive(GLANCE)? {
                 self.handle(&message)?;
             }
-            self.hang_up_due()?;
         }
     }
 
@@ -201,7 +209,12 @@ impl Crowd {
         if request.method() == "ACK" {
             return Ok(());
         }
-        let known = self.calls.get(call_id).is_some_and(|call| call.dialog.is_some());
+        // RFC 3261 §12.2.2: a call that has ended is no dialog any more; BYEs that cross are answered.
+        let is_bye = request.method() == "BYE";
+        let known = self
+            .calls
+            .get(call_id)
+            .is_some_and(|call| call.dialog.is_some() && (is_bye || call.fate.ended.is_none()));
         let text = match known {
             true => request.reply(200, "OK", "", "", ""),
             false => request.reply(481, "No Such Call", "none", "", ""),
@@ -209,7 +222,7 @@ impl Crowd {
         self.phone.wire.send(text.as_bytes())?;
         if let Some(call) = self.calls.get_mut(call_id)
             && known
-            && request.method() == "BYE"
+            && is_bye
         {
             call.fate.byes += 1;
             if !call.hanging_up {
@@ -242,14 +255,9 @@ impl Crowd {
         Ok(())
     }
 
-    /// Hangs up every call that still runs.
-    pub fn hang_up_all(&mut self) {
-        let now = Instant::now();
-        for call in self.calls.values_mut() {
-            if call.fate.answered.is_some() && call.fate.ended.is_none() {
-                call.hang_up = Some(now);
-            }
-        }
+    /// How each call went, by its Call-ID.
+    pub fn by_call_id(&self) -> BTreeMap<&str, &Fate> {
+        self.calls.iter().map(|(call_id, call)| (call_id.as_str(), &call.fate)).collect()
     }
 
     /// How each call went.

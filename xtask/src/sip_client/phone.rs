@@ -23,6 +23,8 @@ pub struct Phone {
     pub secret: String,
     /// Which hash it answers, when both are offered.
     pub algorithm: Algorithm,
+    /// What it says in Via instead of its own address.
+    pub claims: Option<SocketAddr>,
     counter: u32,
     register_cseq: u32,
 }
@@ -82,6 +84,7 @@ impl Phone {
             user: user.to_owned(),
             secret: secret.to_owned(),
             algorithm: Algorithm::Md5,
+            claims: None,
             counter: 0,
             register_cseq: 0,
         }
@@ -91,11 +94,12 @@ impl Phone {
     pub fn fresh(&mut self, what: &str) -> String {
         self.counter += 1;
         let local = self.wire.local();
+        // Short requests get short answers, with one challenge only: no address makes ours short.
         format!(
-            "{what}{}x{}x{}",
+            "{what}{}x{}x{:-<24}",
             self.counter,
             local.port(),
-            local.ip().to_string().replace('.', "-")
+            local.ip().to_string().replace(['.', ':'], "-")
         )
     }
 
@@ -144,7 +148,7 @@ impl Phone {
              From: {from}\r\nTo: {to}\r\nCall-ID: {call_id}\r\nCSeq: {cseq} {method}\r\n\
              Contact: {}\r\nUser-Agent: Test Phone\r\n{extra}{content}Content-Length: {}\r\n\r\n{body}",
             self.wire.transport(),
-            self.wire.local(),
+            self.claims.unwrap_or(self.wire.local()),
             self.contact(),
             body.len()
         )

@@ -42,7 +42,8 @@ impl Wire {
 
     /// TCP from an address of the loopback net.
     pub fn tcp_from(from: IpAddr, server: SocketAddr) -> Result<Wire> {
-        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
+        let domain = socket2::Domain::for_address(server);
+        let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
         socket.bind(&SocketAddr::new(from, 0).into())?;
         socket.connect_timeout(&server.into(), Duration::from_secs(2))?;
         Wire::of_stream(socket.into(), server)

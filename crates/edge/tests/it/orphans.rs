@@ -28,7 +28,11 @@ fn a_ringing_call_is_cancelled() {
     assert_eq!(world.held(1), Money::from_micros(6_000), "the carrier may still answer");
     callee.reply(487);
     callee.expect("ACK");
-    world.ended_as("outgoing 0ms 0/0 fault 500 Ringfence");
+    let cdr = world.ended_as("outgoing 0ms 0/0 fault 500 Ringfence");
+    assert_eq!((&cdr.a_leg.call_id, &cdr.b_leg.call_id), (&caller.call_id, &callee.call_id));
+    assert_eq!(cdr.a_leg.user_agent, "Phone of alice1");
+    assert_eq!(cdr.a_leg.peer, Some(caller.ua.flow.peer));
+    assert_eq!(cdr.b_leg.peer, Some(callee.ua.flow.peer));
     assert_eq!(world.held(1), Money::ZERO);
     // The 487 again: its ACK was lost.
     callee.reply(487);
@@ -51,7 +55,9 @@ fn a_cancel_is_repeated_until_it_is_answered() {
     assert_eq!(world.held(1), Money::from_micros(6_000));
     world.advance(20_000);
     callee.ua.forget();
-    world.ended_as("outgoing 0ms 0/0 fault 500 Ringfence");
+    let cdr = world.ended_as("outgoing 0ms 0/0 fault 500 Ringfence");
+    assert_eq!(cdr.b_leg.call_id, callee.call_id);
+    assert_eq!(cdr.a_leg.user_agent, "Phone of alice1");
     world.finish();
 }
 

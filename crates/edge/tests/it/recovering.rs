@@ -4,6 +4,7 @@ use types::{DecisionId, Fact, HoldState, Money};
 
 use crate::calls::{alice, carrier, talk, talk_between};
 use crate::leg::Leg;
+use crate::probing::both_are_there;
 use crate::town::*;
 use crate::world::World;
 
@@ -27,6 +28,8 @@ fn the_phone_hangs_up_after_a_restart() {
     assert_eq!((cdr.caller.as_str(), cdr.dialled.as_str()), (ALICE_NUMBER, FIXED));
     assert_eq!(cdr.a_leg.call_id, caller.call_id);
     assert_eq!(cdr.b_leg.call_id, callee.call_id);
+    assert_eq!(cdr.a_leg.user_agent, "Phone of alice1");
+    assert_eq!(cdr.b_leg.user_agent, "Box of carrier");
     world.finish();
 }
 
@@ -36,12 +39,16 @@ fn the_carrier_hangs_up_after_two_restarts() {
     let (mut caller, mut callee) = talk(&world, FIXED);
     world.advance(10_000);
     world.restart(1_000);
-    world.advance(40_000);
+    world.advance(8_200);
+    let before = both_are_there(&mut caller, &mut callee);
+    world.advance(31_800);
     world.restart(1_000);
-    world.advance(8_000);
+    world.advance(8_200);
+    let after = both_are_there(&mut caller, &mut callee);
+    assert!(after > before, "above everything that was used before");
     callee.bye();
     caller.take_bye();
-    world.ended_as("outgoing 60000ms 12000/6000 normal 200 Callee");
+    world.ended_as("outgoing 60200ms 12200/6100 normal 200 Callee");
     world.finish();
 }
 
@@ -53,7 +60,9 @@ fn a_recovered_call_is_metered_again() {
     let (mut caller, mut callee) = talk(&world, FIXED);
     world.advance(10_000);
     world.restart(2_000);
-    world.advance(47_749);
+    world.advance(8_200);
+    both_are_there(&mut caller, &mut callee);
+    world.advance(39_549);
     caller.expect_nothing();
     callee.expect_nothing();
     world.advance(1);

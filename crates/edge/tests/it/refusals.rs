@@ -257,6 +257,22 @@ fn a_body_that_nobody_knows() {
     check("application/sdpx", false);
 }
 
+#[test]
+fn an_invite_that_makes_no_dialog_is_recorded_with_its_reason() {
+    let world = World::new();
+    let phone = alice(&world);
+    let mut request = phone.invite_request(FIXED);
+    request.extra.push_str("Record-Route: <sip:>\r\n");
+    let mut caller = phone.invite_with(request);
+    caller.expect(100);
+    let got = caller.refused(400);
+    assert!(got.header("Reason").contains("[bad-contact "), "{}", got.text());
+    let cdr = world.ended_as("outgoing 0ms 0/0 fault 400 Ringfence");
+    assert_eq!(cdr.explanation.findings, [Finding::BadContact]);
+    assert_eq!(world.held(1), Money::ZERO);
+    world.finish();
+}
+
 /// RFC 3261 §8.2.2.2: a proxy forked, and both branches lead to us.
 #[test]
 fn a_merged_request_is_one_call() {

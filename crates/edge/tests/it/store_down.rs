@@ -35,6 +35,23 @@ fn chargeable_calls_are_refused() {
 }
 
 #[test]
+fn a_first_hold_that_is_not_written_is_told() {
+    let world = World::new();
+    // It fails before anybody knows that the store is down.
+    world.store(Store::Failing);
+    let phone = alice(&world);
+    let mut caller = phone.invite_with(phone.invite_request(FIXED));
+    caller.expect(100);
+    let got = caller.refused(503);
+    assert!(got.header("Reason").contains("[store-down "), "{}", got.text());
+    world.store(Store::Up);
+    world.advance(1_000);
+    let cdr = world.ended_as("outgoing 0ms 0/0 fault 503 Ringfence");
+    assert_eq!(cdr.explanation.findings, [Finding::StoreDown]);
+    world.finish();
+}
+
+#[test]
 fn emergency_calls_pass_and_are_written_later() {
     let world = World::new();
     down(&world);

@@ -35,6 +35,9 @@ struct Inner {
     now: Now,
     post: Post,
     store: Store,
+    /// Requests that the store answered, and those of them, by their count, that it did not write.
+    answered: u64,
+    failing: std::ops::Range<u64>,
     waiting: VecDeque<StoreRequest>,
     /// Requests so far.
     asked: usize,
@@ -69,6 +72,8 @@ impl World {
             now,
             post: Post::new(),
             store: Store::Up,
+            answered: 0,
+            failing: 0..0,
             waiting: VecDeque::new(),
             asked: 0,
             written: Vec::new(),
@@ -137,6 +142,16 @@ impl World {
         let mut inner = self.0.borrow_mut();
         inner.store = store;
         inner.settle();
+    }
+
+    /// The store does not write these of its requests, counted from the first of all.
+    pub fn fail_writes(&self, which: std::ops::Range<u64>) {
+        self.0.borrow_mut().failing = which;
+    }
+
+    /// So many requests have had an answer.
+    pub fn writes_answered(&self) -> u64 {
+        self.0.borrow().answered
     }
 
     pub fn store_health(&self, up: bool) {
@@ -301,6 +316,19 @@ impl World {
     }
 }
 
+/// The time that a record tells of.
+fn time_of(record: &Record) -> UnixMicros {
+    match record {
+        Record::Alive(at) | Record::Fact(at, _) => *at,
+        Record::Cdr(cdr) => cdr.ended,
+        Record::Hold(hold) => match hold.state {
+            HoldState::Answered(at) => at,
+            HoldState::Pending => hold.started,
+        },
+        _ => UnixMicros(0),
+    }
+}
+
 /// A CDR in a line.
 pub fn in_a_line(cdr: &Cdr) -> String {
     let (price, cost) = (cdr.price.micros(), cdr.cost.micros());
@@ -357,6 +385,8 @@ impl Inner {
     }
 
     fn answer(&mut self, request: StoreRequest, ok: bool) {
+        self.answered += 1;
+        let ok = ok && !self.failing.contains(&self.answered);
         if ok {
             request.records.into_iter().for_each(|record| self.write(record));
         }
@@ -385,6 +415,7 @@ impl Inner {
     }
 
     fn deliver(&mut self, got: Got) {
+        crate::typed::check(&got);
         let trunks = &self.town.snapshot.trunks;
         let to_carrier = trunks.iter().any(|trunk| trunk.address == got.flow.peer);
         if to_carrier && got.method == "INVITE" && got.to_tag().is_empty() {
@@ -406,6 +437,7 @@ impl Inner {
         let mut snapshot = self.town.snapshot.clone();
         snapshot.holds = self.holds.values().cloned().collect();
         snapshot.bindings = self.bindings.values().cloned().collect();
+        snapshot.newest = self.written.iter().map(time_of).max().unwrap_or_default();
         for record in &self.written {
             if let Record::Cdr(cdr) = record {
                 let costly = cdr.destination.class.is_costly();

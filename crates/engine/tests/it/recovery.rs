@@ -1,6 +1,6 @@
 //! After a restart: the same exposure or more, and every call metered again.
 
-use engine::{CallOrder, Extension};
+use engine::{CallOrder, Ended, Extension};
 use types::cdr::HangupCause;
 use types::record::Spending;
 use types::{Hold, HoldState, Money, Snapshot, UnixMicros};
@@ -57,6 +57,51 @@ fn a_call_that_outlived_its_slice_while_we_were_down_is_cut_at_once() {
     let records = world.end(talks, HangupCause::MoneyEnded);
     assert_eq!((cdr(&records).price, cdr(&records).duration_ms), (micros(32_000), 80_000));
     assert_eq!(cdr(&records).answered, Some(NOON));
+}
+
+/// A call that talked for 20 s of 30 paid ones when the last mark was written, ended `down_ms` later.
+fn lost(marked_ms: i64, down_ms: u64, is_lost: bool) -> (i64, u64) {
+    let (holds, wall) = holds();
+    let newest = UnixMicros(wall.0 + marked_ms * 1_000);
+    let down = Snapshot { holds: holds.clone(), ..snapshot() };
+    let mut world = World::from(&down, wall.plus_ms(down_ms));
+    let lost_after = is_lost.then_some(newest);
+    let ended = Ended { lost_after, ..ended(HangupCause::SessionExpired) };
+    let records = world.engine.end(world.now, holds[1].decision, ended);
+    (cdr(&records).price.micros(), cdr(&records).duration_ms)
+}
+
+#[test]
+fn a_call_that_the_carrier_has_lost_is_charged_to_the_last_mark_of_life() {
+    // The last mark at 20 s, and what the next may take.
+    assert_eq!(lost(0, 8_000, true), (8_800, 21_500));
+    assert_eq!(lost(0, 8_000, false), (11_200, 28_000), "the carrier has it still, and charges");
+    assert_eq!(lost(0, 1_000, true), (8_400, 21_000), "never more than until now");
+    assert_eq!(lost(-5_000, 8_000, true), (6_800, 16_500));
+    assert_eq!(lost(-60_000, 8_000, true), (400, 0), "the minimum at least");
+    assert_eq!(lost(50_000, 60_000, true), (12_000, 30_000), "what was held at most");
+    assert_eq!(lost(50_000, 60_000, false), (32_000, 80_000));
+}
+
+#[test]
+fn nothing_is_metered_after_the_hang_up() {
+    let (holds, wall) = holds();
+    let mut world = World::from(&Snapshot { holds: holds.clone(), ..snapshot() }, wall);
+    assert!(world.engine.is_metering());
+    let talks = holds[1].decision;
+    world.pass_ms(2_000);
+    let hung_up = world.now;
+    world.engine.hung_up(world.now, talks);
+    assert!(!world.engine.is_metering());
+    assert_eq!(world.engine.next_timeout(), None);
+    world.pass_ms(9_000);
+    world.engine.hung_up(world.now, talks);
+    assert!(matches!(world.engine.extend(world.now, talks), Extension::Refused(_)));
+    assert_eq!(world.engine.handle_timeout(world.now), []);
+    assert_eq!(world.usage().held_costly, micros(24_000), "held until it is settled");
+    let records = world.end(talks, HangupCause::Normal);
+    let cdr = cdr(&records);
+    assert_eq!((cdr.price, cdr.duration_ms, cdr.ended), (micros(8_800), 22_000, hung_up.wall));
 }
 
 #[test]

@@ -227,6 +227,8 @@ pub fn ended(cause: HangupCause) -> Ended {
         a_leg: LegRecord::default(),
         b_leg: LegRecord::default(),
         trunk: None,
+        lost_after: None,
+        finding: None,
     }
 }
 

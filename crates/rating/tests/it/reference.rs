@@ -131,3 +131,116 @@ fn british_blocks_agree_with_ofcom() {
     }
     assert!(blocks.lines().count() > 150);
 }
+
+/// How people of a country dial: national prefix, international prefix. Elsewhere as in most of the world.
+const PLANS: &[(&str, &str, &str)] = &[
+    ("US", "1", "011"),
+    ("CA", "1", "011"),
+    ("IT", "", "00"),
+    ("ES", "", "00"),
+    ("NO", "", "00"),
+    ("DK", "", "00"),
+    ("PL", "", "00"),
+    ("SG", "", "001"),
+    ("HK", "", "001"),
+    ("JP", "0", "010"),
+    ("AU", "0", "0011"),
+];
+
+fn plan_of(home: types::Region) -> DialPlan {
+    let known = PLANS.iter().find(|(country, ..)| *country == home.as_str());
+    let (_, national, international) = known.copied().unwrap_or(("", "0", "00"));
+    DialPlan {
+        home,
+        national_prefix: national.to_owned(),
+        international_prefix: international.to_owned(),
+        outside_line: None,
+        area_code: None,
+    }
+}
+
+/// Short codes, which the library does not know: home, as dialled, class.
+const CODES: &[(&str, &str, DestinationClass)] = &[
+    ("GB", "999", DestinationClass::Emergency),
+    ("GB", "112", DestinationClass::Emergency),
+    ("DE", "110", DestinationClass::Emergency),
+    ("US", "911", DestinationClass::Emergency),
+    ("FR", "112", DestinationClass::Emergency),
+    ("GB", "118118", DestinationClass::NationalService),
+    ("GB", "101", DestinationClass::Freephone),
+    ("GB", "111", DestinationClass::Freephone),
+];
+
+/// What the reference says of a number, in our classes, for somebody whose home this is.
+fn class_at(home: &str, region: &str, kind: &str, is_valid: bool) -> DestinationClass {
+    let is_dear = matches!(kind, "PREMIUM_RATE" | "SHARED_COST" | "PERSONAL_NUMBER" | "PAGER");
+    match (region == home, kind) {
+        _ if !is_valid => DestinationClass::Invalid,
+        (false, _) if is_dear => DestinationClass::InternationalPremium,
+        (false, _) => DestinationClass::International,
+        (true, "TOLL_FREE") => DestinationClass::Freephone,
+        (true, "MOBILE") => DestinationClass::NationalMobile,
+        (true, "SHARED_COST" | "VOICEMAIL") => DestinationClass::NationalService,
+        (true, "PERSONAL_NUMBER") => DestinationClass::Personal,
+        (true, "PAGER") => DestinationClass::Pager,
+        (true, "PREMIUM_RATE") => DestinationClass::Premium,
+        (true, _) => DestinationClass::NationalFixed,
+    }
+}
+
+/// Every row under the plan of its own country: the home it was dialled at, or the country that the number is in.
+#[test]
+fn each_row_under_the_plan_of_its_country() {
+    let numbering = Numbering::new(&NumberingConfig::default()).unwrap();
+    let (mut rows, mut nationally, mut wrong) = (0, 0, Vec::new());
+    for row in REFERENCE.lines() {
+        rows += 1;
+        let want: Vec<&str> = row.split('\t').collect();
+        let (home, dialled) = (want[0], want[1]);
+        nationally += usize::from(!home.is_empty());
+        let code = CODES.iter().find(|(country, code, _)| (*country, *code) == (home, dialled));
+        let is_read = want[2] != "ERR";
+        let country = match (home, is_read) {
+            ("", true) => want[4],
+            (home, _) => home,
+        };
+        let home: types::Region = country.parse().unwrap_or(types::Region::GB);
+        let got = numbering.classify(&plan_of(home), dialled).destination;
+        if got.region == Some(types::Region::GLOBAL) {
+            // Global networks are known better here, and are dear whatever the library says.
+            let is_dear = matches!(
+                got.class,
+                DestinationClass::Satellite
+                    | DestinationClass::International
+                    | DestinationClass::InternationalPremium
+            );
+            if !is_dear && (got.class != DestinationClass::Invalid || want[6] == "true") {
+                wrong.push(format!("{row}: {got:?}"));
+            }
+            continue;
+        }
+        let class = match code {
+            Some((_, _, class)) => *class,
+            None if !is_read => DestinationClass::Invalid,
+            // Ofcom has two tariffs where the library has one word.
+            None if want[2] == "44" && country == "GB" && want[5] == "PREMIUM_RATE" => {
+                match want[3].get(..2) {
+                    Some("84" | "87") => DestinationClass::NationalService,
+                    _ => DestinationClass::Premium,
+                }
+            }
+            None => class_at(home.as_str(), want[4], want[5], want[6] == "true"),
+        };
+        let sent = got.e164.map(|e164| e164.to_string());
+        // The reference leaves out the zero that Italian numbers begin with; what is not read has no number.
+        let is_sent = code.is_some() || class == DestinationClass::Invalid || {
+            let zero = if want[4] == "IT" && want[5] == "FIXED_LINE" { "0" } else { "" };
+            sent == Some(format!("+{}{zero}{}", want[2], want[3]))
+        };
+        if got.class != class || !is_sent {
+            wrong.push(format!("{row}: {:?} not {class:?}, sent {sent:?}", got.class));
+        }
+    }
+    assert_eq!((rows, nationally), (420, 63));
+    assert!(wrong.is_empty(), "{} rows\n{}", wrong.len(), wrong.join("\n"));
+}

@@ -320,9 +320,10 @@ impl Driver {
             if turn.outputs.is_empty() && !self.streams.is_any_unsent() {
                 return;
             }
-            self.store.submit(now.tick, turn.outputs.stores.drain(..), &mut turn.answers);
+            // Messages first: were we to die in between, a call that is recorded as over would never be hung up.
             self.send(now, &turn.outputs);
             self.streams.flush();
+            self.store.submit(now.tick, turn.outputs.stores.drain(..), &mut turn.answers);
             for (id, outcome) in turn.outputs.replies.drain(..) {
                 if let Some((reply, answer)) = turn.commands.remove(&id) {
                     drop(reply.try_send(outcome.map(|done| answer.with(done.message))));

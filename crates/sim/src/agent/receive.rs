@@ -233,7 +233,9 @@ impl Agent {
                 happened.push(Happened::Incoming(call));
             }
             ("CANCEL", _) => self.handle_cancel(&wire, happened),
-            ("OPTIONS", None) => self.answer(&branch, &method, wire.reply(200, "OK", "opt")),
+            ("OPTIONS", None) if wire.to_tag().is_empty() => {
+                self.answer(&branch, &method, wire.reply(200, "OK", "opt"))
+            }
             (_, Some(call)) => self.handle_in_dialog(call, &wire, happened),
             _ => self.answer(
                 &branch,

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use types::{DecisionId, E164, Hold, HoldState, TrunkId};
+use types::{DecisionId, E164, Hold, HoldState, TrunkId, UnixMicros};
 
 use crate::auditor::books::Books;
 use crate::carrier::international;
@@ -33,6 +33,12 @@ pub struct Leg {
     pub drift_us: i64,
     /// World time of the first BYE at the node's door, either way.
     pub bye: Option<u64>,
+    /// How wrong the node's wall clock was then.
+    pub bye_drift_us: i64,
+    /// The first word of the peer since the node came back from a crash: does it say that it has no such dialog?
+    pub lost: Option<bool>,
+    /// After a crash: the newest durable time of the last node that heard of the peer.
+    pub carried_until: Option<UnixMicros>,
     /// Nobody pays for it, and at a crash no durable record named it as answered: the node cannot know of it any
     /// more, and its peer finds out by itself.
     pub forgotten: bool,
@@ -48,6 +54,8 @@ pub struct Legs {
     carriers: BTreeMap<usize, TrunkId>,
     legs: BTreeMap<(usize, String), Leg>,
     talking: BTreeSet<(usize, String)>,
+    /// How wrong the node's wall clock is.
+    drift_us: i64,
 }
 
 impl Legs {
@@ -99,9 +107,15 @@ impl Legs {
         Ok(())
     }
 
+    /// The node's wall clock is wrong by so much.
+    pub fn drift(&mut self, by_us: i64) {
+        self.drift_us = by_us;
+    }
+
     /// Something came to the node.
-    pub fn received(&mut self, now: u64, from: usize, wire: &Wire, drift_us: i64) {
+    pub fn received(&mut self, now: u64, from: usize, wire: &Wire) {
         let key = (from, wire.call_id().to_owned());
+        self.heard_of(&key, wire);
         match (wire.is_request(), wire.method()) {
             (true, "INVITE") if wire.to_tag().is_empty() => {
                 let leg = Leg { number: wire.dialled(), ..Leg::begun(now) };
@@ -111,7 +125,7 @@ impl Legs {
             (false, "INVITE") => {
                 self.responded(now, &key, wire, true);
                 if let Some(leg) = self.legs.get_mut(&key).filter(|leg| leg.answered == Some(now)) {
-                    leg.drift_us = drift_us;
+                    leg.drift_us = self.drift_us;
                 }
             }
             _ => {}
@@ -119,8 +133,11 @@ impl Legs {
     }
 
     /// The node died: free legs that are not on record are out of its mind.
-    pub fn forget(&mut self, kept: &Books) {
+    pub fn forget(&mut self, kept: &Books, newest: UnixMicros) {
         for ((_, call_id), leg) in &mut self.legs {
+            if leg.lost.take().is_some() || leg.carried_until.is_none() {
+                leg.carried_until = Some(newest);
+            }
             let on_record = |hold: &Hold| hold.state != HoldState::Pending && names(hold, call_id);
             let over = leg.bye.is_some() || leg.refused;
             if leg.decision.is_none() && !over && !kept.holds.values().any(on_record) {
@@ -152,11 +169,25 @@ impl Legs {
         }
     }
 
+    /// What a peer says within the dialog tells whether it has one. 408 is no word of the peer's.
+    fn heard_of(&mut self, key: &(usize, String), wire: &Wire) {
+        let is_word = match (wire.is_request(), wire.status()) {
+            (true, _) => !wire.to_tag().is_empty() && wire.method() != "ACK",
+            (false, Some(status)) => status >= 200 && status != 408,
+            (false, None) => false,
+        };
+        if let Some(leg) = self.legs.get_mut(key).filter(|_| is_word) {
+            leg.lost.get_or_insert(wire.status() == Some(481));
+        }
+    }
+
     fn ended(&mut self, now: u64, key: &(usize, String), wire: &Wire) {
         if let Some(leg) = self.legs.get_mut(key)
             && (leg.tag.is_empty() || leg.tag == wire.to_tag() || leg.tag == wire.from_tag())
         {
-            leg.bye.get_or_insert(now);
+            if leg.bye.is_none() {
+                (leg.bye, leg.bye_drift_us) = (Some(now), self.drift_us);
+            }
             self.talking.remove(key);
         }
     }
@@ -199,6 +230,9 @@ impl Leg {
             answered: None,
             drift_us: 0,
             bye: None,
+            bye_drift_us: 0,
+            lost: None,
+            carried_until: None,
             forgotten: false,
             refused: false,
             tag: String::new(),

@@ -6,7 +6,23 @@ use types::{AccountId, Cdr, DecisionId, Hold, Rate, Record, UnixMicros};
 
 use super::books::somebody_pays;
 use super::prices::cost;
-use super::{Auditor, INTERRUPTED_MS, legs};
+use super::{Auditor, INTERRUPTED_MS, MARK_AGE_US, legs};
+
+/// Between the wire and the wall clock, which counts in halves where it was set back.
+const LOST_SLACK_US: u64 = 2_000;
+
+/// The time that a record tells of: the node lived then.
+pub(super) fn time_of(record: &Record) -> UnixMicros {
+    match record {
+        Record::Alive(at) | Record::Fact(at, _) => *at,
+        Record::Cdr(cdr) => cdr.ended,
+        Record::Hold(hold) => match hold.state {
+            types::HoldState::Answered(at) => at,
+            types::HoldState::Pending => hold.started,
+        },
+        _ => UnixMicros(i64::MIN),
+    }
+}
 
 impl Auditor {
     /// `spent + Σ open holds + asked ≤ stop level` whenever a hold is new or grows, and holds cover what they say.
@@ -103,9 +119,25 @@ impl Auditor {
             }
             return Ok(());
         }
+        self.check_reason(cdr)?;
         self.check_price(cdr)?;
         self.fresh.push(decision);
         self.check_transfers(cdr, records)
+    }
+
+    /// An admitted call that Ringfence itself did not let out says why; one that a crash ended names its legs.
+    fn check_reason(&self, cdr: &Cdr) -> Result<(), String> {
+        let is_ours = matches!(cdr.cause, HangupCause::Rejected | HangupCause::Fault)
+            && cdr.side == types::HangupSide::Ringfence
+            && cdr.answered.is_none();
+        let was_open = self.interrupted.contains_key(&cdr.decision);
+        if is_ours && !was_open && cdr.explanation.findings.is_empty() {
+            return Err(format!("{} was not let out, and nobody knows why", cdr.decision));
+        }
+        if is_ours && was_open && (cdr.a_leg.call_id.is_empty() || cdr.b_leg.call_id.is_empty()) {
+            return Err(format!("{} was ended by a crash and names no legs", cdr.decision));
+        }
+        Ok(())
     }
 
     /// The price is that of the duration, and never more than was held: a cut comes before the end of what is paid
@@ -199,13 +231,15 @@ impl Auditor {
         let (mut seen, mut slack) = (bye.saturating_sub(answered) / 1_000, 1);
         if self.interrupted.contains_key(&cdr.decision) {
             if bye < self.restarted_at {
-                // It had ended when the node died, and its CDR was lost on the way to the store.
-                return Ok(());
+                return self.check_lost_end(cdr, leg);
             }
             let before = i64::try_from(self.restarted_at.saturating_sub(answered)).unwrap_or(0);
             let shown = (before + self.restart_drift_us - leg.drift_us).max(0).unsigned_abs();
             seen = (shown + bye.saturating_sub(self.restarted_at.max(answered))) / 1_000;
             slack = INTERRUPTED_MS;
+            if self.is_lost(cdr, leg) {
+                seen = seen.min(self.most_of_lost(cdr, leg) / 1_000);
+            }
         }
         if seen.abs_diff(cdr.duration_ms) > slack {
             return Err(format!(
@@ -214,6 +248,60 @@ impl Auditor {
             ));
         }
         Ok(())
+    }
+
+    /// A call that had ended when the node died, its CDR lost on the way to the store. Once the carrier has said that it
+    /// knows no such call, it is charged for no less than it talked (the carrier can bill that), and no longer than the
+    /// node can have lived or than was held.
+    fn check_lost_end(&self, cdr: &Cdr, leg: &legs::Leg) -> Result<(), String> {
+        let (Some(answered), Some(bye), true) = (leg.answered, leg.bye, self.is_lost(cdr, leg))
+        else {
+            return Ok(());
+        };
+        let wall = |at: u64, drift_us: i64| i64::try_from(at).unwrap_or(i64::MAX) + drift_us;
+        let talked_us = wall(bye, leg.bye_drift_us) - wall(answered, leg.drift_us);
+        let (decision, recorded_us) = (cdr.decision, cdr.duration_ms * 1_000);
+        let most_us = self.most_of_lost(cdr, leg);
+        if recorded_us > most_us {
+            return Err(format!(
+                "{decision} had ended at the crash: {recorded_us} µs recorded, at most {most_us}"
+            ));
+        }
+        let talked_us = talked_us.max(0).unsigned_abs();
+        if recorded_us + LOST_SLACK_US < talked_us && !self.was_blind {
+            return Err(format!(
+                "{decision} had ended at the crash: {recorded_us} µs recorded, {talked_us} seen"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Did the side that can bill say that it knows no such call, before it said anything else?
+    fn is_lost(&self, cdr: &Cdr, b_leg: &legs::Leg) -> bool {
+        self.witness(cdr, b_leg).is_some_and(|leg| leg.lost == Some(true))
+    }
+
+    /// The leg of the side that can bill.
+    fn witness<'a>(&'a self, cdr: &Cdr, b_leg: &'a legs::Leg) -> Option<&'a legs::Leg> {
+        let mut legs = self.legs.iter();
+        match cdr.direction {
+            types::Direction::Incoming => {
+                legs.find(|((_, id), _)| *id == cdr.a_leg.call_id).map(|(_, leg)| leg)
+            }
+            _ => Some(b_leg),
+        }
+    }
+
+    /// The longest, in microseconds, that a call may have lasted which nobody knows of any more.
+    fn most_of_lost(&self, cdr: &Cdr, b_leg: &legs::Leg) -> u64 {
+        let carried = self.witness(cdr, b_leg).and_then(|leg| leg.carried_until);
+        let answered = cdr.answered.map_or(0, |at| at.0);
+        let lived_us = carried.map_or(0, |until| until.0) + MARK_AGE_US - answered;
+        let rate = self.rates.get(&cdr.decision).copied().flatten();
+        let is_paid =
+            rate.is_some_and(|rate| !(rate.per_minute.is_zero() && rate.connect_fee.is_zero()));
+        let covered = self.covered.get(&cdr.decision).filter(|_| is_paid);
+        covered.map_or(u64::MAX, |ms| ms * 1_000).min(lived_us.max(0).unsigned_abs())
     }
 
     fn count(&mut self, cdr: &Cdr) {

@@ -231,6 +231,7 @@ impl Call {
             }
         }
         self.repeat_answers(wire, events);
+        self.probe_if_due(wire);
         for side in [Side::Caller, Side::Callee] {
             let session = self.sessions[super::index_of(side)].as_mut();
             match session.map_or(Wanted::Nothing, |session| session.timer.due(now)) {

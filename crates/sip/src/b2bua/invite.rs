@@ -52,6 +52,8 @@ impl Call {
             unacked: Vec::new(),
             last_acks: [LastAck::default(), LastAck::default()],
             sessions: [None, None],
+            presence: [super::Presence::Here; 2],
+            probe_at: types::Tick::NEVER,
             ring_deadline: wire.tick().plus_ms(wire.settings.ring_ms),
             byes_open: 0,
             bye_caller_after_ack: false,

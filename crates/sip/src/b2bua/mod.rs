@@ -21,6 +21,7 @@ mod hangup;
 mod invite;
 mod key;
 mod late_answer;
+mod probe;
 mod refusal;
 mod relay;
 mod sessions;
@@ -40,6 +41,7 @@ pub use compose::{OwnedMethod, Reply};
 pub use invite::credentials_for;
 pub use key::{CallKey, Purpose, Side, User, local_tag, read_tag};
 pub use late_answer::{acknowledge_refused, hang_up_untracked, refuse_answer};
+pub use probe::Presence;
 pub use settings::{HostPort, Listener, Settings, Wire};
 pub use snapshot::{CallSnapshot, LegSnapshot};
 
@@ -337,6 +339,9 @@ pub struct Call {
     unacked: Vec<Unacked>,
     last_acks: [LastAck; 2],
     sessions: [Option<Session>; 2],
+    presence: [Presence; 2],
+    /// When a call that was taken up asks its sides whether they are there.
+    probe_at: Tick,
     ring_deadline: Tick,
     byes_open: u8,
     bye_caller_after_ack: bool,
@@ -400,7 +405,7 @@ impl Call {
         let sessions = self.sessions.iter().flatten().map(|session| session.timer.next_timeout());
         let phase = match self.phase {
             Phase::Routing => self.ring_deadline,
-            Phase::Answered => Tick::NEVER,
+            Phase::Answered => self.probe_at,
             Phase::Ending => self.tidy_deadline,
         };
         silence.chain(repeats).chain(sessions).fold(phase, Tick::min)

@@ -11,8 +11,8 @@ use crate::session_timer::{self, Granted};
 use crate::transaction::Transactions;
 
 use super::{
-    Call, CallKey, Caller, Fork, LastAck, Leg, LegPlan, LegState, PeerKind, Phase, Session, Side,
-    Wire, compose,
+    Call, CallKey, Caller, Fork, LastAck, Leg, LegPlan, LegState, PeerKind, Phase, Presence,
+    Session, Side, Wire, compose,
 };
 
 /// CSeq numbers that we may have used since the snapshot was written: BYE must be above them.
@@ -54,6 +54,8 @@ pub enum CallSnapshot {
         callee: Box<Dialog>,
         /// The owner's mark of the leg that was answered.
         mark: u32,
+        /// Which of them, a-leg first, keep session timers, and so take UPDATE.
+        timers: [bool; 2],
     },
 }
 
@@ -66,6 +68,7 @@ impl Call {
                 caller: Box::new(fork.caller.clone()),
                 callee: Box::new(fork.callee.clone()),
                 mark: self.legs[usize::from(fork.leg)].plan.mark,
+                timers: self.sessions.map(|session| session.is_some_and(|one| one.peer_knows)),
             };
         }
         let open = |leg: &&Leg| leg.state != LegState::Over;
@@ -89,7 +92,7 @@ impl Call {
         mut caller: Dialog,
         mut callee: Dialog,
         peer: PeerKind,
-        mark: u32,
+        (mark, timers): (u32, [bool; 2]),
         wire: &mut Wire<'_>,
     ) -> Option<Call> {
         caller.local_cseq = caller.local_cseq.saturating_add(CSEQ_MARGIN);
@@ -136,10 +139,10 @@ impl Call {
             waiting: None,
             unacked: Vec::new(),
             last_acks: [LastAck::default(), LastAck::default()],
-            sessions: [
-                Some(Session::asked_by_us(now, wire)),
-                Some(Session::asked_by_us(now, wire)),
-            ],
+            sessions: timers
+                .map(|peer_knows| Some(Session { peer_knows, ..Session::asked_by_us(now, wire) })),
+            presence: [Presence::Unknown; 2],
+            probe_at: Tick::NEVER,
             ring_deadline: Tick::NEVER,
             byes_open: 0,
             bye_caller_after_ack: false,

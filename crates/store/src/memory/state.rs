@@ -88,6 +88,8 @@ impl State {
                 self.bindings.remove(&(*line, contact.clone()));
             }
             Record::Fact(at, fact) => self.append_fact(*at, fact),
+            // The newest time was kept above.
+            Record::Alive(_) => {}
             Record::Account(account) => {
                 self.accounts.insert(account.id, Arc::new(Account::clone(account)));
             }

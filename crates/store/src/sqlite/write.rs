@@ -119,6 +119,8 @@ impl<'c> Group<'c> {
                 self.run(Sql::BindingGone, (line.0, contact)).map(drop)
             }
             Record::Fact(at, fact) => directory::append_fact(self.conn, *at, fact),
+            // The group's own row in `applied` keeps the newest time.
+            Record::Alive(_) => Ok(()),
             Record::Account(account) => directory::put_account(self.conn, account),
             Record::Line(line) => directory::put_line(self.conn, line),
             Record::Number(number) => directory::put_number(self.conn, number),

@@ -27,6 +27,27 @@ fn fact(n: u32) -> Record {
 }
 
 #[test]
+fn a_mark_of_life_moves_the_newest_time_and_nothing_else() {
+    each(|store| {
+        put(store, vec![fact(1)]);
+        let before = store.snapshot(SnapshotWindow::at(at(0))).unwrap();
+        put(store, vec![Record::Alive(at(HOUR))]);
+        // An older one, told once more by the journal.
+        put(store, vec![Record::Alive(at(MINUTE))]);
+        let after = store.snapshot(SnapshotWindow::at(at(0))).unwrap();
+        assert_eq!(after.newest, at(HOUR));
+        assert_eq!(Snapshot { newest: before.newest, ..after }, before);
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("rf.db");
+    let mut store = SqliteStore::open(&path, OpenOptions::default()).unwrap();
+    put(&mut store, vec![Record::Alive(at(HOUR))]);
+    drop(store);
+    let store = SqliteStore::open(&path, OpenOptions::default()).unwrap();
+    assert_eq!(store.snapshot(SnapshotWindow::at(at(0))).unwrap().newest, at(HOUR));
+}
+
+#[test]
 fn every_record_comes_back() {
     each(|store| {
         let (mut plain_line, mut plain_trunk) = (line(2, 1, "bob"), trunk(2));
