@@ -86,7 +86,8 @@ fn after(finding: &Finding) -> Option<Finding> {
         Finding::Overload => Finding::NotRegistered,
         Finding::NotRegistered => Finding::UnknownNumber,
         Finding::UnknownNumber => Finding::TransferRefused,
-        Finding::TransferRefused => return None,
+        Finding::TransferRefused => Finding::BadContact,
+        Finding::BadContact => return None,
     })
 }
 

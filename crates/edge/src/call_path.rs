@@ -2,7 +2,10 @@
 //! ARCHITECTURE.md, from INVITE to CDR. Never here: rules, prices, how messages look.
 
 use engine::{Admission, Attempt, Caller, Ended, Route, Target, Verdict};
-use sip::b2bua::{Call, CallEvent, CallKey, Leg, PeerKind, Presence, Purpose, Refused, Side, User};
+use sip::b2bua::{
+    Call, CallEvent, CallKey, Leg, LegPlan, MAX_LEGS, PeerKind, Presence, Purpose, Refused, Side,
+    User,
+};
 use sip::flow::Flow;
 use sip::message::{Message, Name, Scheme, Uri};
 use sip::session_timer::TimerError;
@@ -10,11 +13,12 @@ use sip::transaction::ServerTx;
 use types::cdr::{HangupCause, HangupSide, LegRecord};
 use types::{DecisionId, DestinationClass, Finding, Hold, LineId, Record, Tick, TrunkId};
 
-use crate::legs::{Live, is_exempt, witness};
+use crate::legs::{Kept, Live, is_exempt, witness};
 use crate::node::Node;
 use crate::register_path::LogIn;
 use crate::sip_reply::{self, Told};
 use crate::store_path::Pending;
+use crate::trunk_link::contact_user;
 
 impl Node {
     /// A new INVITE. Known dialogs (step 5) have gone to `dialog_path` before.
@@ -22,9 +26,14 @@ impl Node {
         if let Some(status) = self.not_for_us(request) {
             return self.refuse_invite(request, flow, status);
         }
+        // RFC 3261 §8.2.2.2: the same request on another way, while the first is being dealt with.
+        let name = request_name(request);
+        if self.calls.has_request(&name) {
+            return self.refuse_stateless(request, flow, 482);
+        }
         // 6 Who is calling? Unauthenticated requests are answered without leaving anything behind.
         let Some(from) = self.caller_of(request, flow) else { return };
-        let Some(dialled) = self.dialled(request) else {
+        let Some(dialled) = self.dialled(request, from) else {
             return self.refuse_stateless(request, flow, 404);
         };
         let Ok(tx) = self.transactions.create_server(self.now.tick, request, *flow, 0) else {
@@ -113,8 +122,22 @@ impl Node {
         }
     }
 
-    /// The called user or number: user part of a SIP URI at one of our hosts, or a tel URI.
-    fn dialled(&self, request: &Message<'_>) -> Option<String> {
+    /// The called user or number, as the request line says. A carrier that we are registered at may
+    /// call our Contact there, or our user name: then the number is in To.
+    fn dialled(&self, request: &Message<'_>, from: Caller) -> Option<String> {
+        let called = self.called(request)?;
+        let Caller::Trunk(id) = from else { return Some(called) };
+        let auth = self.engine.trunk(id).and_then(|trunk| trunk.auth.as_ref());
+        let is_ours = called == contact_user(id) || auth.is_some_and(|auth| auth.user == called);
+        if auth.is_none() || !is_ours {
+            return Some(called);
+        }
+        let to = request.to().parse_uri().ok()?;
+        Some(to.user_decoded().into_owned()).filter(|user| !user.is_empty())
+    }
+
+    /// User part of a SIP URI at one of our hosts, or a tel URI.
+    fn called(&self, request: &Message<'_>) -> Option<String> {
         let uri = Uri::parse(request.request_uri()?).ok()?;
         match uri.scheme {
             Scheme::Tel => Some(uri.user_decoded().into_owned()),
@@ -170,11 +193,22 @@ impl Node {
         tx: ServerTx,
         decision: DecisionId,
     ) {
-        let told = sip_reply::told(&[Finding::Overload], decision);
-        let leg = a_leg(request, flow);
-        let ended = ended(HangupCause::Fault, told.status, HangupSide::Ringfence, leg);
-        let records = self.engine.end(self.now, decision, ended);
         self.stats.refused += 1;
+        self.end_at_once(tx, decision, a_leg(request, flow), Finding::Overload);
+    }
+
+    /// Ends an admitted call of which nothing has gone out, and tells the caller why.
+    fn end_at_once(
+        &mut self,
+        tx: ServerTx,
+        decision: DecisionId,
+        leg: LegRecord,
+        finding: Finding,
+    ) {
+        let told = sip_reply::told(std::slice::from_ref(&finding), decision);
+        let ended = ended(HangupCause::Fault, told.status, HangupSide::Ringfence, leg);
+        let ended = Ended { finding: Some(finding), ..ended };
+        let records = self.engine.end(self.now, decision, ended);
         self.must_store(records);
         self.refuse_call(tx, &told);
     }
@@ -195,11 +229,7 @@ impl Node {
         self.transactions.trying(self.now.tick, tx, &mut self.out.sends);
         let mut wire = self.wire();
         let Some(call) = Call::new(key, request, flow, tx, &mut wire) else {
-            let told = Told { status: 400, phrase: "Bad Contact".into(), reason: String::new() };
-            self.refuse_call(tx, &told);
-            let ended = ended(HangupCause::Fault, 400, HangupSide::Ringfence, a_leg(request, flow));
-            let records = self.engine.end(self.now, decision, ended);
-            return self.must_store(records);
+            return self.end_at_once(tx, decision, a_leg(request, flow), Finding::BadContact);
         };
         let (from_line, from_trunk) = match from {
             Caller::Line(line) => (Some(line), None),
@@ -208,7 +238,6 @@ impl Node {
         let live = Live {
             call,
             decision,
-            account: route.account,
             caller: route.caller,
             target: route.target,
             gated,
@@ -218,9 +247,13 @@ impl Node {
             from_line,
             from_trunk,
             witness: witness(from_trunk.is_some()),
+            request: request_name(request),
             a_leg: a_leg(request, flow),
             private: wants_privacy(request),
+            b_agent: String::new(),
+            carried_until: None,
             best_status: 0,
+            finding: None,
             ending: None,
             settled: false,
             wake: Tick::NEVER,
@@ -269,6 +302,9 @@ impl Node {
             Some(leg) if gated => {
                 if let Some(hold) = self.hold_with_legs(decision) {
                     self.store(vec![Record::Hold(Box::new(hold))], Pending::Leg(key, leg));
+                } else {
+                    // Money that cannot be written is not held.
+                    self.reject_with(key, &Finding::StoreDown);
                 }
             }
             Some(leg) => {
@@ -283,6 +319,7 @@ impl Node {
         if plans.is_empty() {
             return self.reject_with(key, &Finding::NotRegistered);
         }
+        let plans = self.within_limit(plans);
         self.with_call(key, |live, wire, _| {
             for plan in plans {
                 if let Ok(leg) = live.call.prepare_leg(wire, plan) {
@@ -294,6 +331,13 @@ impl Node {
             return self.reject_with(key, &Finding::Overload);
         }
         self.record_ringing(key);
+    }
+
+    /// At most [`MAX_LEGS`] phones ring, those that registered last; the others are counted.
+    fn within_limit(&mut self, mut plans: Vec<LegPlan>) -> Vec<LegPlan> {
+        self.stats.phones_not_rung += plans.len().saturating_sub(MAX_LEGS) as u64;
+        plans.truncate(MAX_LEGS);
+        plans
     }
 
     /// 10 The hold is durable, or will never be.
@@ -310,8 +354,13 @@ impl Node {
         let mut hold = self.engine.hold(decision)?;
         let key = *self.by_decision.get(&decision)?;
         let live = self.calls.find(key)?;
-        let snapshot = live.call.snapshot(&self.transactions);
-        hold.legs = postcard::to_stdvec(&snapshot).expect("a snapshot has no unserialisable parts");
+        let kept = Kept {
+            signalling: live.call.snapshot(&self.transactions),
+            a_leg: live.a_leg.clone(),
+            b_leg: live.b_leg(),
+            carried_until: live.carried_until,
+        };
+        hold.legs = postcard::to_stdvec(&kept).expect("a snapshot has no unserialisable parts");
         Some(hold)
     }
 
@@ -336,6 +385,9 @@ impl Node {
         self.stats.answered += 1;
         self.engine.answered(self.now, decision);
         self.record_answer(key);
+        if self.is_answered_outside(key) {
+            self.cut(decision, HangupCause::Cut, "answered outside the IP lock");
+        }
     }
 
     /// A leg was answered that nobody waited for any more. A carrier bills it.
@@ -414,6 +466,7 @@ impl Node {
             _ => HangupCause::Fault,
         };
         self.with_call(key, |live, wire, events| {
+            live.finding = Some(finding.clone());
             let refused = Refused {
                 status: told.status,
                 phrase: Some(&told.phrase),
@@ -439,6 +492,19 @@ impl Node {
         self.engine.hung_up(self.now, decision);
     }
 
+    /// The witness of a call that was taken up has it: from now on this program carries it.
+    pub(crate) fn note_witness(&mut self, key: CallKey) {
+        let Some(live) = self.calls.find(key) else { return };
+        let is_here = live.call.presence(live.witness) == Presence::Here;
+        if !is_here || live.carried_until.take().is_none() || live.ending.is_some() {
+            return;
+        }
+        let decision = live.decision;
+        if let Some(hold) = self.hold_with_legs(decision) {
+            self.store(vec![Record::Hold(Box::new(hold))], Pending::Loose);
+        }
+    }
+
     /// A call that was hung up, and whose witness has been heard by now, is settled.
     pub(crate) fn settle_if_told(&mut self, key: CallKey) {
         let Some(live) = self.calls.find(key) else { return };
@@ -457,20 +523,17 @@ impl Node {
         live.settled = true;
         let (side, cause, status) =
             live.ending.unwrap_or((HangupSide::Ringfence, HangupCause::Fault, 500));
-        let vain = live.vain_leg.and_then(|leg| live.call.legs().get(usize::from(leg)));
-        let leg = live.call.winning_leg().or(vain).or_else(|| live.call.legs().last());
-        let b_leg = leg.map_or_else(LegRecord::default, |leg| LegRecord {
-            peer: Some(leg.plan.flow.peer),
-            call_id: leg.call_id.clone(),
-            user_agent: leg.user_agent.clone(),
-        });
-        let trunk = leg
+        let b_leg = live.b_leg();
+        let trunk = live
+            .told_leg()
             .filter(|leg| matches!(leg.plan.peer, PeerKind::Trunk(_)))
             .map(|leg| TrunkId(leg.plan.mark));
         let decision = live.decision;
-        let was_gone = live.call.presence(live.witness) == Presence::Gone;
+        let is_gone = live.call.presence(live.witness) == Presence::Gone;
+        let lost_after = live.carried_until.filter(|_| is_gone);
         let ended = ended(cause, status, side, live.a_leg.clone());
-        let ended = Ended { b_leg, trunk, was_gone, ..ended };
+        let finding = live.finding.take();
+        let ended = Ended { b_leg, trunk, lost_after, finding, ..ended };
         let records = self.engine.end(self.now, decision, ended);
         self.by_decision.remove(&decision);
         self.must_store(records);
@@ -488,8 +551,23 @@ impl Node {
     }
 }
 
+/// What is the same in all copies of a request that proxies made of one.
+fn request_name(request: &Message<'_>) -> String {
+    let tag = request.from().tag().unwrap_or("");
+    format!("{}\n{tag}\n{}", request.call_id(), request.cseq().number)
+}
+
 fn ended(cause: HangupCause, status: u16, side: HangupSide, a_leg: LegRecord) -> Ended {
-    Ended { cause, status, side, a_leg, b_leg: LegRecord::default(), trunk: None, was_gone: false }
+    Ended {
+        cause,
+        status,
+        side,
+        a_leg,
+        b_leg: LegRecord::default(),
+        trunk: None,
+        lost_after: None,
+        finding: None,
+    }
 }
 
 fn a_leg(request: &Message<'_>, flow: &Flow) -> LegRecord {

@@ -31,6 +31,9 @@ pub struct Limits {
     pub transactions: usize,
     /// Bindings of one line.
     pub bindings_per_line: usize,
+    /// Transactions of the store that may wait for their answer, or to be asked for again; from half
+    /// of that on CDRs of refused calls are not kept, beyond it nothing that costs nothing.
+    pub backlog: usize,
     /// What digest offers and remembers.
     pub digest: sip::digest::Limits,
 }
@@ -41,6 +44,7 @@ impl Default for Limits {
             calls: 50_000,
             transactions: 400_000,
             bindings_per_line: 10,
+            backlog: 20_000,
             digest: sip::digest::Limits::default(),
         }
     }

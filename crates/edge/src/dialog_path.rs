@@ -106,7 +106,7 @@ impl Node {
 
     /// F6 and I1. The dialog's own flow, always; else a phone shows fresh credentials of its own line,
     /// and a carrier, which has none, comes from the networks that its calls to us come from, on
-    /// whatever port. And the phone's IP lock, on its own flow as well.
+    /// whatever port. And the phone's IP lock, on its own flow as well, but for a BYE there.
     fn may_speak(
         &mut self,
         place: Place,
@@ -115,6 +115,10 @@ impl Node {
         flow: &Flow,
     ) -> bool {
         let Some((party, exempt)) = self.party(place) else { return false };
+        // Hanging up does no harm, wherever the dialog's own end has come to sit.
+        if check == DialogCheck::SameFlow && request.method() == Some(Method::Bye) {
+            return true;
+        }
         match party {
             Party::Trunk(trunk) => {
                 if check == DialogCheck::SameFlow || self.is_source_of(trunk, flow) {
@@ -166,7 +170,10 @@ impl Node {
     fn is_source_of(&self, trunk: TrunkId, flow: &Flow) -> bool {
         let peer = flow.peer.ip().to_canonical();
         let trunk = self.engine.trunk(trunk);
-        trunk.is_some_and(|trunk| trunk.sources.iter().any(|network| network.contains(&peer)))
+        trunk.is_some_and(|trunk| {
+            let is_source = trunk.sources.iter().any(|network| network.contains(&peer));
+            is_source || trunk.registrar() == Some(peer)
+        })
     }
 
     /// Fresh credentials of the dialog's own line move the dialog to the new flow.
@@ -188,6 +195,10 @@ impl Node {
             && let Some(fork) = live.call.fork_of(place.side, place.index, request)
         {
             live.call.move_flow(place.side, fork, flow);
+            if place.side == Side::Caller {
+                let decision = live.decision;
+                self.engine.sits_at(decision, flow.peer.ip());
+            }
         }
         true
     }

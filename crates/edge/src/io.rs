@@ -31,8 +31,8 @@ pub enum Input<'a> {
     Command {
         /// Comes back with the reply.
         id: u64,
-        /// What.
-        command: engine::Command,
+        /// What: all of it, or nothing.
+        commands: Vec<engine::Command>,
     },
 }
 
@@ -98,6 +98,8 @@ pub struct Stats {
     pub refused: u64,
     /// Calls answered.
     pub answered: u64,
+    /// Phones that did not ring because too many are registered for one number.
+    pub phones_not_rung: u64,
     /// Calls ended by Ringfence.
     pub cut: u64,
     /// Calls in memory now, ended ones that are still being tidied included.
@@ -108,4 +110,9 @@ pub struct Stats {
     pub bindings: usize,
     /// Store requests without an answer now.
     pub stores_open: usize,
+    /// Transactions that the store refused and that wait to be asked for again.
+    pub records_waiting: usize,
+    /// Transactions given up because too many waited: CDRs of refused calls first, then others that
+    /// cost nobody anything.
+    pub records_dropped: u64,
 }

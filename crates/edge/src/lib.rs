@@ -4,6 +4,7 @@
 //! Sans-IO: [`Node::handle`] takes one [`Input`], [`Node::drain`] gives what is to be done about it.
 
 mod call_path;
+mod command_path;
 mod config;
 mod dialog_path;
 mod io;

@@ -13,14 +13,14 @@ use sip::message::{Message, Method, Origin, Scheme, Uri};
 use sip::registrar::Registrar;
 use sip::tokens::Tokens;
 use sip::transaction::{Matched, Transactions, TxEvent};
-use types::{DecisionId, Map, Now, Record, Snapshot, Tick};
+use types::{DecisionId, Map, Now, Snapshot, Tick};
 
 use crate::config::{NodeConfig, NodeError, Timers};
 use crate::io::{Input, Outputs, Stats};
 use crate::late_answers::LateAnswers;
 use crate::legs::Calls;
 use crate::recovery::Orphan;
-use crate::store_path::Pending;
+use crate::store_path::{Backlog, Pending};
 use crate::trunk_link::TrunkLinks;
 use crate::{screen, sip_reply};
 
@@ -42,20 +42,21 @@ pub struct Node {
     pub(crate) adopted: Map<String, CallKey>,
     /// Unanswered calls of an earlier run, by the Call-ID of their legs.
     pub(crate) orphans: Map<String, Orphan>,
+    /// Whose an INVITE is, by its Call-ID.
+    pub(crate) orphan_legs: Map<String, String>,
+    /// No orphan wants to be looked after before.
+    pub(crate) orphans_at: Tick,
     pub(crate) late_answers: LateAnswers,
     pub(crate) links: TrunkLinks,
     wakes: BinaryHeap<Reverse<(Tick, CallKey)>>,
     pub(crate) pending: BTreeMap<u64, Pending>,
     pub(crate) last_ticket: u64,
-    pub(crate) retries: Vec<Vec<Record>>,
+    pub(crate) backlog: Backlog,
+    pub(crate) max_backlog: usize,
     /// When the next mark of life is due; `Tick::NEVER` while nobody talks at somebody's expense.
     pub(crate) mark_at: Tick,
     /// A mark is on its way to the store.
     pub(crate) mark_open: bool,
-    /// Answered calls that could not be put on record yet.
-    pub(crate) unconfirmed: Vec<CallKey>,
-    pub(crate) retry_at: Tick,
-    pub(crate) store_up: bool,
     pub(crate) closing: bool,
     pub(crate) out: Outputs,
     pub(crate) stats: Stats,
@@ -108,17 +109,17 @@ impl Node {
             by_decision: Map::with_hasher(hash),
             adopted: Map::with_hasher(hash),
             orphans: Map::with_hasher(hash),
+            orphan_legs: Map::with_hasher(hash),
+            orphans_at: Tick::NEVER,
             late_answers: LateAnswers::default(),
             links: TrunkLinks::default(),
             wakes: BinaryHeap::new(),
             pending: BTreeMap::new(),
             last_ticket: 0,
-            retries: Vec::new(),
+            backlog: Backlog::new(config.timers.store_retry_ms),
+            max_backlog: config.limits.backlog,
             mark_at: Tick::NEVER,
             mark_open: false,
-            unconfirmed: Vec::new(),
-            retry_at: Tick::NEVER,
-            store_up: true,
             closing: false,
             out: Outputs::default(),
             stats: Stats::default(),
@@ -139,7 +140,7 @@ impl Node {
             Input::Timeout => {}
             Input::Stored { ticket, ok } => self.stored(ticket, ok),
             Input::StoreHealth(up) => self.store_health(up),
-            Input::Command { id, command } => self.command(id, command),
+            Input::Command { id, commands } => self.command(id, commands),
         }
         self.run_timers();
         let facts = self.engine.take_facts();
@@ -162,8 +163,8 @@ impl Node {
             self.engine.next_timeout(),
             self.registrar.next_timeout(),
             self.links.next_timeout(),
-            self.orphans.values().map(|orphan| orphan.next_timeout()).min(),
-            (self.retry_at != Tick::NEVER).then_some(self.retry_at),
+            (self.orphans_at != Tick::NEVER).then_some(self.orphans_at),
+            self.backlog.next_timeout(),
             (self.mark_at != Tick::NEVER).then_some(self.mark_at),
         ]
         .into_iter()
@@ -183,6 +184,7 @@ impl Node {
             transactions: self.transactions.len(),
             bindings: self.registrar.len(),
             stores_open: self.pending.len(),
+            records_waiting: self.backlog.len(),
             ..self.stats
         }
     }
@@ -336,7 +338,7 @@ impl Node {
         }
         self.links_timeout();
         self.orphans_timeout();
-        self.retries_timeout();
+        self.backlog_timeout();
     }
 
     fn transaction_events(&mut self) {
@@ -390,6 +392,7 @@ impl Node {
             self.wakes.push(Reverse((next, key)));
         }
         self.follow_up(key, &mut events);
+        self.note_witness(key);
         events.clear();
         self.call_events = events;
     }

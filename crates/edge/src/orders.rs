@@ -1,11 +1,10 @@
-//! What calls are told from outside of their signalling. Lives here: the engine's money orders, commands
-//! of staff and holders. Never here: who decides (engine).
+//! What calls are told from outside of their signalling. Lives here: the engine's money orders, cuts.
+//! Never here: who decides (engine), commands (command_path).
 
 use engine::{CallOrder, Extension};
 use types::cdr::HangupCause;
 use types::{DecisionId, Record};
 
-use crate::io::Reply;
 use crate::node::Node;
 use crate::sip_reply;
 use crate::store_path::Pending;
@@ -32,28 +31,6 @@ impl Node {
             }
             Extension::Refused(_) => {
                 // The hard stop stands: the engine orders the cut when it comes.
-            }
-        }
-    }
-
-    pub(crate) fn command(&mut self, id: u64, command: engine::Command) {
-        let cut = match &command {
-            engine::Command::Cut(decision) => Some(*decision),
-            _ => None,
-        };
-        match self.engine.command(self.now, command) {
-            Err(error) => self.out.replies.push((id, Err(error.to_string()))),
-            Ok(done) => {
-                let mut count = 0;
-                for decision in done.cut.iter().copied().chain(cut) {
-                    if self.by_decision.contains_key(&decision) {
-                        count += 1;
-                        self.cut(decision, HangupCause::Cut, "cut by the provider");
-                    }
-                }
-                self.after_command();
-                let reply = Reply { message: done.message, cut: count };
-                self.store(done.records.clone(), Pending::Command(id, reply, done.records));
             }
         }
     }

@@ -1,8 +1,9 @@
 //! After a restart. Lives here: bindings loaded, live calls taken up and their sides asked, ringing calls cancelled.
 //! Never here: what their money is (engine).
 
+use std::mem;
+
 use sip::b2bua::{Call, CallSnapshot, LegSnapshot, PeerKind};
-use sip::dialog::Dialog;
 use sip::flow::Flow;
 use sip::message::{Message, Method};
 use types::cdr::{HangupCause, HangupSide, LegRecord};
@@ -10,7 +11,7 @@ use types::{DecisionId, Direction, Fact, Hold, Millis, Record, Snapshot, Tick, T
 
 use engine::{Ended, Target};
 
-use crate::legs::{Live, is_exempt, witness};
+use crate::legs::{Kept, Live, is_exempt, witness};
 use crate::node::Node;
 use crate::routing;
 use crate::store_path::Pending;
@@ -29,6 +30,9 @@ pub struct Orphan {
     /// Until its money was released.
     decision: Option<DecisionId>,
     legs: Vec<OrphanLeg>,
+    /// Both sides, for the CDR.
+    a_leg: LegRecord,
+    b_leg: LegRecord,
     cancel_at: Tick,
     interval_ms: Millis,
     until: Tick,
@@ -63,29 +67,31 @@ impl OrphanLeg {
 impl Node {
     /// Takes up what the snapshot says was going on.
     pub(crate) fn recover(&mut self, snapshot: &Snapshot) {
+        // Locks and lines may have changed while no node was running.
         for binding in &snapshot.bindings {
-            self.registrar.load(self.now, binding);
+            if self.engine.ip_allowed(binding.line, binding.peer.ip()) {
+                self.registrar.load(self.now, binding);
+            }
         }
         let recovered = self.engine.recovered();
         let mut probe_at = self.now.tick.plus_ms(PROBE_AFTER_MS);
         let probe_every_us = PROBE_WITHIN_US / (recovered.len() as u64).max(1);
         let mut adopted_holds = Vec::new();
         for hold in snapshot.holds.iter().filter(|hold| recovered.contains(&hold.decision)) {
-            let legs = postcard::from_bytes::<CallSnapshot>(&hold.legs).ok();
-            let adopted = match legs {
-                Some(CallSnapshot::Answered { caller, callee, mark, timers }) => {
-                    probe_at = Tick(probe_at.0.saturating_add(probe_every_us.max(PROBE_LEAST_US)));
-                    let adopted = self.adopt(hold, (*caller, *callee), (mark, timers), probe_at);
-                    adopted_holds.extend(adopted.then_some(hold.decision));
-                    adopted
-                }
-                Some(CallSnapshot::Pending(legs)) => {
-                    self.add_orphan(hold.decision, legs);
-                    true
-                }
-                None => false,
+            let Ok(mut kept) = postcard::from_bytes::<Kept>(&hold.legs) else {
+                self.end_unrecoverable(hold);
+                continue;
             };
-            if !adopted {
+            if let CallSnapshot::Pending(invites) = kept.signalling {
+                self.add_orphan(hold.decision, invites, (kept.a_leg, kept.b_leg));
+                continue;
+            }
+            // Were there several crashes, the program counts that was the last to hear of the witness.
+            kept.carried_until.get_or_insert(snapshot.newest);
+            probe_at = Tick(probe_at.0.saturating_add(probe_every_us.max(PROBE_LEAST_US)));
+            if self.adopt(hold, kept, probe_at) {
+                adopted_holds.push(hold.decision);
+            } else {
                 self.end_unrecoverable(hold);
             }
         }
@@ -97,13 +103,10 @@ impl Node {
         self.orphans_timeout();
     }
 
-    fn adopt(
-        &mut self,
-        hold: &Hold,
-        (caller, callee): (Dialog, Dialog),
-        (mark, timers): (u32, [bool; 2]),
-        probe_at: Tick,
-    ) -> bool {
+    fn adopt(&mut self, hold: &Hold, kept: Kept, probe_at: Tick) -> bool {
+        let CallSnapshot::Answered { caller, callee, mark, timers } = kept.signalling else {
+            return false;
+        };
         let key = self.calls.next_key();
         let peer = match hold.direction {
             Direction::Outgoing => {
@@ -114,13 +117,9 @@ impl Node {
             }
             Direction::Incoming | Direction::OnNet => PeerKind::Phone,
         };
-        let a_leg = LegRecord {
-            peer: Some(caller.flow.peer),
-            call_id: caller.call_id.clone(),
-            user_agent: String::new(),
-        };
+        let place = caller.flow.peer.ip();
         let mut wire = self.wire();
-        let adopted = Call::adopt(key, caller, callee, peer, (mark, timers), &mut wire);
+        let adopted = Call::adopt(key, *caller, *callee, peer, (mark, timers), &mut wire);
         let Some(mut call) = adopted else {
             return false;
         };
@@ -130,7 +129,6 @@ impl Node {
         let live = Live {
             call,
             decision: hold.decision,
-            account: hold.account,
             caller: hold.caller.clone(),
             target: Target::Lines(Vec::new()),
             gated: false,
@@ -140,14 +138,19 @@ impl Node {
             from_line: hold.line.filter(|_| outgoing),
             from_trunk: hold.trunk.filter(|_| !outgoing),
             witness: witness(!outgoing),
-            a_leg,
+            request: String::new(),
+            a_leg: kept.a_leg,
             private: false,
+            b_agent: kept.b_leg.user_agent,
+            carried_until: kept.carried_until,
             best_status: 0,
+            finding: None,
             ending: None,
             settled: false,
             wake: Tick::NEVER,
         };
         self.calls.insert(live);
+        self.engine.sits_at(hold.decision, place);
         self.by_decision.insert(hold.decision, key);
         for tag in tags {
             self.adopted.insert(tag, key);
@@ -165,24 +168,36 @@ impl Node {
         }
     }
 
-    fn add_orphan(&mut self, decision: DecisionId, legs: Vec<LegSnapshot>) {
+    fn add_orphan(
+        &mut self,
+        decision: DecisionId,
+        legs: Vec<LegSnapshot>,
+        (a_leg, b_leg): (LegRecord, LegRecord),
+    ) {
         let now = self.now.tick;
         let name = legs.first().map_or_else(|| decision.to_string(), |leg| leg.call_id.clone());
         let legs = legs.into_iter().map(|invite| OrphanLeg { invite, heard: false, over: false });
         let orphan = Orphan {
             decision: Some(decision),
             legs: legs.collect(),
+            a_leg,
+            b_leg,
             cancel_at: now,
             interval_ms: self.timers.sip.t1_ms,
             until: now.plus_ms(self.timers.orphan_ms),
         };
+        for leg in &orphan.legs {
+            self.orphan_legs.insert(leg.invite.call_id.clone(), name.clone());
+        }
+        self.orphans_at = now;
         self.orphans.insert(name, orphan);
     }
 
     /// CANCELs again and again; after the last chance of a late answer the hold is released.
     pub(crate) fn orphans_timeout(&mut self) {
         let now = self.now.tick;
-        if self.orphans.values().all(|orphan| orphan.next_timeout() > now) {
+        // There may be thousands: they are gone through when one of them is due, not for each packet.
+        if self.orphans_at > now {
             return;
         }
         let hash = *self.by_decision.hasher();
@@ -191,7 +206,8 @@ impl Node {
         let mut over = Vec::new();
         orphans.retain(|_, orphan| {
             if now >= orphan.until {
-                over.extend(orphan.decision);
+                let legs = (mem::take(&mut orphan.a_leg), mem::take(&mut orphan.b_leg));
+                over.extend(orphan.decision.map(|decision| (decision, legs)));
                 return false;
             }
             if now >= orphan.cancel_at {
@@ -203,10 +219,13 @@ impl Node {
             }
             true
         });
+        let next = orphans.values().map(Orphan::next_timeout).min();
+        self.orphans_at = next.unwrap_or(Tick::NEVER);
+        self.orphan_legs.retain(|_, name| orphans.contains_key(name));
         self.orphans = orphans;
-        over.sort_unstable();
-        for decision in over {
-            self.end_orphan(decision);
+        over.sort_unstable_by_key(|(decision, _)| *decision);
+        for (decision, legs) in over {
+            self.end_orphan(decision, legs);
         }
     }
 
@@ -258,7 +277,8 @@ impl Node {
         if orphan.legs.iter().all(|leg| leg.over)
             && let Some(decision) = orphan.decision.take()
         {
-            self.end_orphan(decision);
+            let legs = (orphan.a_leg.clone(), orphan.b_leg.clone());
+            self.end_orphan(decision, legs);
         }
     }
 
@@ -267,22 +287,22 @@ impl Node {
         response: &Message<'_>,
         flow: &Flow,
     ) -> Option<(String, &mut OrphanLeg)> {
-        self.orphans.iter_mut().find_map(|(name, orphan)| {
-            let mut legs = orphan.legs.iter_mut();
-            let leg = legs.find(|leg| leg.invite.is_answered_by(response, flow))?;
-            Some((name.clone(), leg))
-        })
+        let name = self.orphan_legs.get(response.call_id())?;
+        let mut legs = self.orphans.get_mut(name)?.legs.iter_mut();
+        let leg = legs.find(|leg| leg.invite.is_answered_by(response, flow))?;
+        Some((name.clone(), leg))
     }
 
-    fn end_orphan(&mut self, decision: DecisionId) {
+    fn end_orphan(&mut self, decision: DecisionId, (a_leg, b_leg): (LegRecord, LegRecord)) {
         let ended = Ended {
             cause: HangupCause::Fault,
             status: 500,
             side: HangupSide::Ringfence,
-            a_leg: LegRecord::default(),
-            b_leg: LegRecord::default(),
+            a_leg,
+            b_leg,
             trunk: None,
-            was_gone: false,
+            lost_after: None,
+            finding: None,
         };
         let records = self.engine.end(self.now, decision, ended);
         self.must_store(records);
@@ -290,6 +310,6 @@ impl Node {
 
     /// A hold without readable dialogs: nobody can be hung up on, so it is settled for what it held time for.
     fn end_unrecoverable(&mut self, hold: &Hold) {
-        self.end_orphan(hold.decision);
+        self.end_orphan(hold.decision, Default::default());
     }
 }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use engine::{Target, dial_string};
 use sip::b2bua::{CallKey, Credentials, HostPort, LegPlan, PeerKind};
 use sip::flow::{Flow, Transport};
-use types::{DialPlan, E164, LineId, Trunk, TrunkAuth, TrunkId, TrunkTransport};
+use types::{E164, LineId, Trunk, TrunkAuth, TrunkId, TrunkTransport};
 
 use crate::node::Node;
 
@@ -18,9 +18,7 @@ impl Node {
         let trunk = self.engine.trunk(trunk)?;
         let Target::Trunks { number, .. } = &live.target else { return None };
         let flow = trunk_flow(&self.settings.listeners, trunk)?;
-        let plan = self.engine.account(live.account).map(|account| &account.dial_plan);
-        let plan = plan.map_or_else(DialPlan::default, |plan| DialPlan::clone(plan));
-        let called = dial_string(trunk.number_format, number, &plan)?;
+        let called = dial_string(trunk.number_format, number, &trunk.dial_plan)?;
         let host = trunk_host(trunk);
         let realm = &self.settings.realm;
         let number_shown = live.caller.parse::<E164>().ok();
@@ -58,7 +56,10 @@ impl Node {
             let Some(user) = self.engine.line(*line).map(|line| line.user.clone()) else {
                 continue;
             };
-            for binding in self.registrar.contacts(*line) {
+            let engine = &self.engine;
+            let inside = |peer: SocketAddr| engine.ip_allowed(*line, peer.ip());
+            let phones = self.registrar.contacts(*line);
+            for binding in phones.filter(|phone| inside(phone.flow().peer)) {
                 plans.push(LegPlan {
                     flow: binding.flow(),
                     request_uri: binding.uri().to_owned(),

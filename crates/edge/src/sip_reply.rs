@@ -11,6 +11,7 @@ use types::{DecisionId, Finding, Reason};
 /// The SIP status of a refusal.
 pub const fn status_of(reason: Reason) -> u16 {
     match reason {
+        Reason::BadContact => 400,
         Reason::InvalidNumber | Reason::UnknownNumber => 404,
         Reason::NotRegistered => 480,
         Reason::CallLimit | Reason::CostlyCallLimit => 486,

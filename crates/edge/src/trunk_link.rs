@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use sip::b2bua::{CallKey, PeerKind, User};
+use sip::b2bua::{CallKey, HostPort, PeerKind, User};
 use sip::flow::Flow;
 use sip::message::{Message, Method, Name, print};
 use types::{Fact, Millis, Record, Tick, TrunkId};
@@ -151,7 +151,10 @@ impl Node {
                 print::header(out, Name::To, &address);
                 print::header(out, Name::CallId, &registration.call_id);
                 print::header(out, Name::CSeq, format_args!("{} REGISTER", registration.cseq));
-                print::header(out, Name::Contact, settings.contact(&flow));
+                let (place, user) = (settings.listener(&flow).advertised, contact_user(trunk.id));
+                let transport = routing::transport_param(flow.transport);
+                let contact = format_args!("<sip:{user}@{}{transport}>", HostPort(place));
+                print::header(out, Name::Contact, contact);
                 print::header(out, Name::Expires, EXPIRES_S);
                 if let Some(line) = &credentials {
                     out.extend_from_slice(line);
@@ -217,6 +220,11 @@ impl Node {
             self.must_store(vec![Record::Fact(self.now.wall, fact)]);
         }
     }
+}
+
+/// The user part of our Contact at a carrier. Many carriers call it, whatever number was dialled.
+pub fn contact_user(trunk: TrunkId) -> String {
+    format!("trunk-{trunk}")
 }
 
 /// What the carrier granted: the expires parameter of our Contact, else Expires.

@@ -73,7 +73,8 @@ fn ended() -> Ended {
         a_leg: LegRecord::default(),
         b_leg: LegRecord::default(),
         trunk: None,
-        was_gone: false,
+        lost_after: None,
+        finding: None,
     }
 }
 
@@ -131,6 +132,7 @@ fn trunk() -> Trunk {
         routes: vec![TrunkRoute { prefix: String::new(), priority: 10 }],
         cost_deck: Some(DeckId(1)),
         number_format: TrunkNumberFormat::E164Plus,
+        dial_plan: types::DialPlan::default(),
         emergency: true,
         enabled: true,
     }

@@ -42,7 +42,9 @@ impl Engine {
             chargeable,
         };
         self.forget_old_hotspots(now, &case);
-        self.calls.insert(Call::new(first_hold(now, case)));
+        let mut call = Call::new(first_hold(now, case));
+        call.peer = matches!(attempt.from, Caller::Line(_)).then_some(attempt.peer);
+        self.calls.insert(call);
         Verdict::Admit(admission)
     }
 

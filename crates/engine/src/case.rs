@@ -1,6 +1,7 @@
 //! A call that is asked for, with everything the rules want to know of it. Lives here: steps 7 and 8,
 //! classify and rate. Never here: what speaks against the call, writes.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use rating::{Called, Slice};
 use types::decision::Destination;
 use types::{
     AccountId, AccountStatus, Controls, DecisionId, DestinationClass, Direction, LineId, Now,
-    Number, Rate, TrunkId,
+    Number, Rate, TrunkId, TrunkNumberFormat,
 };
 
 use crate::caller_id;
@@ -150,12 +151,14 @@ impl Engine {
         case.direction = Direction::Incoming;
         case.trunk = Some(trunk);
         case.target = Target::Lines(Vec::new());
-        let called = self.dial_cache.classify(&self.trunk_plan, asked.dialled);
+        let plan = self.directory.trunk_plan(trunk).unwrap_or_else(|| Arc::clone(&self.no_plan));
+        let format = self.directory.trunk(trunk).map(|trunk| trunk.number_format);
+        let called = self.dial_cache.classify(&plan, &as_written(format, asked.dialled));
         let number = called.destination.e164.and_then(|number| self.directory.number(number));
         let known = self.directory.trunk(trunk).is_some_and(|trunk| trunk.enabled);
         case.destination = called.destination;
-        case.caller =
-            caller_id::foreign(&mut self.dial_cache, &self.trunk_plan, asked.claimed_caller);
+        let claimed = asked.claimed_caller.map(|claimed| as_written(format, claimed));
+        case.caller = caller_id::foreign(&mut self.dial_cache, &plan, claimed.as_deref());
         if let Some(number) = number.filter(|_| known) {
             case.account = number.account;
             case.line = number.line;
@@ -236,6 +239,15 @@ fn on_net(directory: &Directory, called: &Called, dialled: &str) -> Option<OnNet
 
 fn ring(directory: &Directory, number: &Number) -> OnNet {
     OnNet { account: number.account, lines: directory.ringing(number) }
+}
+
+/// What a carrier wrote: one that leaves out the `+` means a number with its country code all the same.
+fn as_written(format: Option<TrunkNumberFormat>, text: &str) -> Cow<'_, str> {
+    let is_bare = format == Some(TrunkNumberFormat::E164)
+        && !text.starts_with('0')
+        && text.len() > 6
+        && text.bytes().all(|byte| byte.is_ascii_digit());
+    if is_bare { Cow::Owned(format!("+{text}")) } else { Cow::Borrowed(text) }
 }
 
 fn lead_on_net(case: &mut Case, destination: Destination, ours: OnNet) {

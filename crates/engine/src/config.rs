@@ -3,7 +3,7 @@
 
 use jiff::civil::Date;
 use rating::{DeckError, NumberingConfig, NumberingError};
-use types::{AccountId, DeckId, DialPlan, HashKey, Millis};
+use types::{AccountId, DeckId, HashKey, Millis};
 
 /// The usual margin between the hard stop and the end of the held talk.
 const CUT_MARGIN_MS: Millis = 250;
@@ -16,8 +16,6 @@ const MARK_AGE_MS: Millis = 1_500;
 pub struct EngineConfig {
     /// Short codes and hotspots.
     pub numbering: NumberingConfig,
-    /// How carriers write the numbers they call and show: their home country and prefixes.
-    pub trunk_plan: DialPlan,
     /// Which shard of the node this is: the low byte of its decision ids.
     pub shard: u8,
     /// Secret of the hash maps.
@@ -37,8 +35,6 @@ pub struct EngineConfig {
     pub mark_age_ms: Millis,
     /// When it is off hours, in each account's own time zone.
     pub off_hours: OffHours,
-    /// Longest hang-up latency assumed: bounds what a call can cost beyond its hold.
-    pub overrun_ms: Millis,
 }
 
 impl EngineConfig {
@@ -46,7 +42,6 @@ impl EngineConfig {
     pub fn new(hash: HashKey) -> EngineConfig {
         EngineConfig {
             numbering: NumberingConfig::default(),
-            trunk_plan: DialPlan::default(),
             shard: 0,
             hash,
             first_slice_ms: 30_000,
@@ -55,7 +50,6 @@ impl EngineConfig {
             cut_margin_ms: CUT_MARGIN_MS,
             mark_age_ms: MARK_AGE_MS,
             off_hours: OffHours::default(),
-            overrun_ms: 2_000,
         }
     }
 }

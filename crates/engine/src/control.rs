@@ -2,6 +2,7 @@
 //! Never here: who may give a command, how it travels.
 
 mod checks;
+mod together;
 
 use rating::{DeckDiff, RateDeck};
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use types::{
 use crate::directory::AccountEntry;
 use crate::engine::Engine;
 use crate::live_call::Call;
+use together::{Checked, Made};
 
 /// A change. It travels over the control socket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,12 +42,17 @@ pub enum Command {
 }
 
 /// What a command did.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Done {
     /// To be written, one transaction.
     pub records: Vec<Record>,
     /// Live calls to hang up with `HangupCause::Cut`.
     pub cut: Vec<DecisionId>,
+    /// Lines whose phones have to register again, because the secret is another, the line disabled
+    /// or the account closed: their bindings end.
+    pub unbound: Vec<LineId>,
+    /// Lines that have another IP lock: bindings and legs of phones outside it end.
+    pub relocked: Vec<LineId>,
     /// What was done, in words.
     pub message: String,
 }
@@ -113,115 +120,119 @@ pub enum CommandError {
 impl Engine {
     /// Checks a command, then carries it out at once. On an error nothing was changed.
     pub fn command(&mut self, now: Now, command: Command) -> Result<Done, CommandError> {
+        self.commands(now, vec![command])
+    }
+
+    /// Checks all commands, then carries them out at once, in order: their records are one
+    /// transaction. The message is that of the last. On an error nothing was changed.
+    pub fn commands(&mut self, now: Now, commands: Vec<Command>) -> Result<Done, CommandError> {
+        let mut made = Made::default();
+        let checked: Vec<Checked> = commands
+            .into_iter()
+            .map(|command| self.check(command, &mut made))
+            .collect::<Result<_, _>>()?;
+        // After this point it must succeed.
+        let mut all = Done::default();
+        for command in checked {
+            let done = self.carry_out(now, command);
+            all.records.extend(done.records);
+            all.cut.extend(done.cut);
+            all.unbound.extend(done.unbound);
+            all.relocked.extend(done.relocked);
+            all.message = done.message;
+        }
+        Ok(all)
+    }
+
+    fn carry_out(&mut self, now: Now, command: Checked) -> Done {
         match command {
-            Command::PutAccount(account) => self.put_account(now, account),
-            Command::SetStatus(account, status) => self.set_status(now, account, status),
-            Command::Note(account, words) => self.note(now, account, words),
-            Command::PutLine(line) => self.put_line(now, line),
-            Command::PutNumber(number) => self.put_number(now, number),
-            Command::RemoveNumber(number) => self.remove_number(now, number),
-            Command::PutTrunk(trunk) => self.put_trunk(now, trunk),
-            Command::PutDeck(deck) => self.put_deck(now, deck),
-            Command::Cut(decision) => self.cut(decision),
+            Checked::Deck(deck, table) => self.put_deck(now, deck, table),
+            Checked::Other(command) => match command {
+                Command::PutAccount(account) => self.put_account(now, account),
+                Command::SetStatus(account, status) => self.set_status(now, account, status),
+                Command::Note(account, words) => note(now, account, words),
+                Command::PutLine(line) => self.put_line(now, line),
+                Command::PutNumber(number) => self.put_number(now, number),
+                Command::RemoveNumber(number) => self.remove_number(now, number),
+                Command::PutTrunk(trunk) => self.put_trunk(now, trunk),
+                Command::PutDeck(_) => Done::default(),
+                Command::Cut(decision) => self.cut(decision),
+            },
         }
     }
 
-    fn put_account(&mut self, now: Now, account: Account) -> Result<Done, CommandError> {
-        checks::account(&account)?;
-        if !self.decks.contains_key(&account.sell_deck) {
-            return Err(CommandError::UnknownDeck(account.sell_deck));
-        }
+    fn put_account(&mut self, now: Now, account: Account) -> Done {
         let known = self.directory.account(account.id).map(AccountEntry::to_account);
-        let put = self.directory.put_account(&account);
-        put.map_err(|_| field("time_zone", format!("`{}` is not known", account.time_zone)))?;
+        self.directory.put_account(&account).expect("its time zone was looked up");
+        let (id, status) = (account.id, account.status);
+        let relocks =
+            known.as_ref().is_some_and(|known| known.controls.ip_lock != account.controls.ip_lock);
         let change = match &known {
             Some(known) => account_change(known, &account),
             None => "added".to_owned(),
         };
-        let id = account.id;
         let fact = Fact::AccountChanged { account: id, change: change.clone() };
-        Ok(Done {
-            cut: self.follow_status(id),
+        let mut cut = self.follow_status(id);
+        if relocks {
+            cut.extend(self.follow_lock(id));
+        }
+        Done {
+            unbound: self.unbound_by(id, known.map(|known| known.status), status),
+            relocked: if relocks { self.lines_of(id) } else { Vec::new() },
             records: vec![Record::Account(Box::new(account)), Record::Fact(now.wall, fact)],
-            message: format!("account {id}: {change}"),
-        })
+            message: with_cuts(format!("account {id}: {change}"), &cut),
+            cut,
+        }
     }
 
-    fn set_status(
-        &mut self,
-        now: Now,
-        id: AccountId,
-        status: AccountStatus,
-    ) -> Result<Done, CommandError> {
-        let before =
-            self.directory.set_status(id, status).ok_or(CommandError::UnknownAccount(id))?;
-        let account = self.directory.account(id).ok_or(CommandError::UnknownAccount(id))?;
-        let change = format!("status {before} to {status}");
+    fn set_status(&mut self, now: Now, id: AccountId, status: AccountStatus) -> Done {
+        let before = self.directory.set_status(id, status);
+        let account = self.directory.account(id).expect("it was looked up");
+        let change = match before {
+            Some(before) => format!("status {before} to {status}"),
+            None => format!("status {status}"),
+        };
         let fact = Fact::AccountChanged { account: id, change: change.clone() };
         let records =
             vec![Record::Account(Box::new(account.to_account())), Record::Fact(now.wall, fact)];
         let cut = self.follow_status(id);
-        let message = match cut.len() {
-            0 => format!("account {id}: {change}"),
-            count => format!("account {id}: {change}; {count} live calls cut"),
-        };
-        Ok(Done { records, cut, message })
+        Done {
+            unbound: self.unbound_by(id, before, status),
+            relocked: Vec::new(),
+            records,
+            message: with_cuts(format!("account {id}: {change}"), &cut),
+            cut,
+        }
     }
 
-    fn note(&self, now: Now, account: AccountId, words: String) -> Result<Done, CommandError> {
-        self.account_exists(account)?;
-        let is_readable = !words.trim().is_empty() && words.chars().count() <= 500;
-        if !is_readable || words.chars().any(char::is_control) {
-            return Err(field("note", "expected 1 to 500 characters on one line".to_owned()));
-        }
-        let message = format!("account {account}: noted");
-        let fact = Fact::AccountChanged { account, change: format!("note: {words}") };
-        Ok(Done { records: vec![Record::Fact(now.wall, fact)], cut: Vec::new(), message })
-    }
-
-    fn put_line(&mut self, now: Now, line: Line) -> Result<Done, CommandError> {
-        checks::line(&line)?;
-        self.account_exists(line.account)?;
-        let known = self.directory.line(line.id);
-        if let Some(known) = known.filter(|known| known.account != line.account) {
-            return Err(CommandError::LineElsewhere { line: line.id, account: known.account });
-        }
-        if let Some(other) = self.directory.line_of_user(&line.user)
-            && other.id != line.id
-        {
-            return Err(CommandError::UserTaken { user: line.user, line: other.id });
-        }
-        let change = line_change(known, &line);
-        self.directory.put_line(&line);
+    fn put_line(&mut self, now: Now, line: Line) -> Done {
         let (id, account) = (line.id, line.account);
-        let cut = match line.status {
-            LineStatus::Active => Vec::new(),
-            LineStatus::Disabled => {
+        let known = self.directory.line(id);
+        let change = line_change(known, &line);
+        let relocks = known.is_some_and(|known| known.ip_lock != line.ip_lock);
+        let is_disabled = line.status == LineStatus::Disabled;
+        let unbinds = known.is_some_and(|known| is_disabled || known.ha1 != line.ha1);
+        self.directory.put_line(&line);
+        let mut cut = match is_disabled {
+            false => Vec::new(),
+            true => {
                 self.order_cuts(account, |call| call.hold.line == Some(id) && call.chargeable())
             }
         };
+        if relocks {
+            cut.extend(self.follow_lock(account));
+        }
         let fact = Fact::LineChanged { account, line: id, change: change.clone() };
-        Ok(Done {
+        Done {
             records: vec![Record::Line(Box::new(line)), Record::Fact(now.wall, fact)],
+            unbound: if unbinds { vec![id] } else { Vec::new() },
+            relocked: if relocks { vec![id] } else { Vec::new() },
+            message: with_cuts(format!("line {id} of account {account}: {change}"), &cut),
             cut,
-            message: format!("line {id} of account {account}: {change}"),
-        })
+        }
     }
 
-    fn put_number(&mut self, now: Now, number: Number) -> Result<Done, CommandError> {
-        self.account_exists(number.account)?;
-        if let Some(id) = number.line {
-            let line = self.directory.line(id).ok_or(CommandError::UnknownLine(id))?;
-            if line.account != number.account {
-                return Err(CommandError::LineElsewhere { line: id, account: line.account });
-            }
-        }
-        if let Some(known) = self.directory.number(number.number)
-            && known.account != number.account
-        {
-            let (number, account) = (number.number, known.account);
-            return Err(CommandError::NumberTaken { number, account });
-        }
+    fn put_number(&mut self, now: Now, number: Number) -> Done {
         self.directory.put_number(&number);
         let change = match number.line {
             Some(line) => format!("rings line {line}"),
@@ -230,26 +241,21 @@ impl Engine {
         let (account, message) = (number.account, format!("number {}: {change}", number.number));
         let fact = Fact::NumberChanged { account, number: number.number, change };
         let records = vec![Record::Number(number), Record::Fact(now.wall, fact)];
-        Ok(Done { records, cut: Vec::new(), message })
+        Done { records, message, ..Done::default() }
     }
 
-    fn remove_number(&mut self, now: Now, number: E164) -> Result<Done, CommandError> {
-        let removed =
-            self.directory.remove_number(number).ok_or(CommandError::UnknownNumber(number))?;
-        let account = removed.account;
+    fn remove_number(&mut self, now: Now, number: E164) -> Done {
+        let account = self.directory.remove_number(number).map(|number| number.account);
+        let account = account.unwrap_or_default();
         let fact = Fact::NumberChanged { account, number, change: "taken back".to_owned() };
-        Ok(Done {
+        Done {
             records: vec![Record::NumberGone(number), Record::Fact(now.wall, fact)],
-            cut: Vec::new(),
             message: format!("number {number} taken back from account {account}"),
-        })
+            ..Done::default()
+        }
     }
 
-    fn put_trunk(&mut self, now: Now, trunk: Trunk) -> Result<Done, CommandError> {
-        checks::trunk(&trunk)?;
-        if let Some(deck) = trunk.cost_deck.filter(|deck| !self.decks.contains_key(deck)) {
-            return Err(CommandError::UnknownDeck(deck));
-        }
+    fn put_trunk(&mut self, now: Now, trunk: Trunk) -> Done {
         let id = trunk.id;
         let change = match self.directory.trunk(id) {
             None => "added",
@@ -261,33 +267,47 @@ impl Engine {
         let message = format!("trunk {id} ({}): {change}", trunk.name);
         let fact = Fact::TrunkChanged { trunk: id, change: change.to_owned() };
         let records = vec![Record::Trunk(Box::new(trunk)), Record::Fact(now.wall, fact)];
-        Ok(Done { records, cut: Vec::new(), message })
+        Done { records, message, ..Done::default() }
     }
 
-    fn put_deck(&mut self, now: Now, deck: Deck) -> Result<Done, CommandError> {
-        checks::deck(&deck)?;
+    fn put_deck(&mut self, now: Now, deck: Deck, table: RateDeck) -> Done {
         let id = deck.id;
-        let table = RateDeck::from_rows(id, deck.rows.clone())
-            .map_err(|error| CommandError::Deck { deck: id, problem: error.to_string() })?;
         let change = match self.decks.get(&id) {
             None => format!("added with {} rows", table.len()),
             Some(old) => deck_change(&rating::diff(old.rows(), table.rows())),
         };
         self.decks.insert(id, table);
+        self.deck_names.insert(id, deck.name.clone());
         let message = format!("rate deck {id} ({}): {change}", deck.name);
         let fact = Fact::DeckImported { deck: id, change };
         let records = vec![Record::Deck(Box::new(deck)), Record::Fact(now.wall, fact)];
-        Ok(Done { records, cut: Vec::new(), message })
+        Done { records, message, ..Done::default() }
     }
 
-    fn cut(&mut self, decision: DecisionId) -> Result<Done, CommandError> {
-        let call = self.calls.find(decision).ok_or(CommandError::UnknownCall(decision))?;
+    fn cut(&mut self, decision: DecisionId) -> Done {
+        let call = self.calls.find(decision).expect("it was looked up");
         let account = call.hold.account;
-        Ok(Done {
-            records: Vec::new(),
+        Done {
             cut: self.order_cuts(account, |call| call.hold.decision == decision),
             message: format!("call {decision} of account {account} is hung up"),
-        })
+            ..Done::default()
+        }
+    }
+
+    /// The lines whose phones are forgotten because their account is closed.
+    fn unbound_by(
+        &self,
+        account: AccountId,
+        before: Option<AccountStatus>,
+        status: AccountStatus,
+    ) -> Vec<LineId> {
+        let closed = status == AccountStatus::Closed;
+        if closed && before != Some(status) { self.lines_of(account) } else { Vec::new() }
+    }
+
+    fn lines_of(&self, account: AccountId) -> Vec<LineId> {
+        let account = self.directory.account(account);
+        account.map_or_else(Vec::new, |account| account.lines().to_vec())
     }
 
     /// After a change of status: which live calls end now, and when the others do.
@@ -309,6 +329,17 @@ impl Engine {
         })
     }
 
+    /// After a change of a lock: calls whose caller sits outside it end, but emergency and support
+    /// calls (I1).
+    fn follow_lock(&mut self, account: AccountId) -> Vec<DecisionId> {
+        let live = self.calls.of_account(account);
+        let outside: Vec<DecisionId> = live
+            .filter(|call| self.against_place(call).is_some())
+            .map(|call| call.hold.decision)
+            .collect();
+        self.order_cuts(account, |call| outside.contains(&call.hold.decision))
+    }
+
     /// Marks the account's calls that `ends` picks as cut; those that were not yet, oldest first.
     fn order_cuts(&mut self, account: AccountId, ends: impl Fn(&Call) -> bool) -> Vec<DecisionId> {
         let chosen = self.calls.of_account(account).filter(|call| !call.is_cut && ends(call));
@@ -321,9 +352,19 @@ impl Engine {
         }
         chosen
     }
+}
 
-    fn account_exists(&self, id: AccountId) -> Result<(), CommandError> {
-        self.directory.account(id).map(drop).ok_or(CommandError::UnknownAccount(id))
+/// Words of staff, kept.
+fn note(now: Now, account: AccountId, words: String) -> Done {
+    let message = format!("account {account}: noted");
+    let fact = Fact::AccountChanged { account, change: format!("note: {words}") };
+    Done { records: vec![Record::Fact(now.wall, fact)], message, ..Done::default() }
+}
+
+fn with_cuts(message: String, cut: &[DecisionId]) -> String {
+    match cut.len() {
+        0 => message,
+        count => format!("{message}; {count} live calls cut"),
     }
 }
 

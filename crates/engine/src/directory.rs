@@ -73,11 +73,13 @@ pub(crate) struct UnknownZone;
 pub(crate) struct Directory {
     accounts: Vec<AccountEntry>,
     by_account: HashTable<u32>,
+    /// Whoever makes accounts takes care that no two have the same name.
+    by_name: HashTable<u32>,
     lines: Vec<Line>,
     by_line: HashTable<u32>,
     by_user: HashTable<u32>,
     numbers: Map<E164, Number>,
-    trunks: BTreeMap<TrunkId, Trunk>,
+    trunks: BTreeMap<TrunkId, (Trunk, Arc<Shared<DialPlan>>)>,
     controls: Interner<Controls>,
     plans: Interner<DialPlan>,
     zones: Zones,
@@ -90,6 +92,7 @@ impl Directory {
         Directory {
             accounts: Vec::with_capacity(accounts),
             by_account: HashTable::with_capacity(accounts),
+            by_name: HashTable::with_capacity(accounts),
             lines: Vec::with_capacity(lines),
             by_line: HashTable::with_capacity(lines),
             by_user: HashTable::with_capacity(lines),
@@ -112,9 +115,30 @@ impl Directory {
     }
 
     pub fn account(&self, id: AccountId) -> Option<&AccountEntry> {
-        let hash = self.hash.hash_one(id);
-        let position = self.by_account.find(hash, |&at| self.accounts[at as usize].id == id)?;
+        let position = self.account_position(id)?;
+        Some(&self.accounts[position as usize])
+    }
+
+    /// The account of this name, whatever its status.
+    pub fn account_of_name(&self, name: &str) -> Option<&AccountEntry> {
+        let hash = self.hash.hash_one(name);
+        let position = self.by_name.find(hash, |&at| *self.accounts[at as usize].name == *name)?;
         Some(&self.accounts[*position as usize])
+    }
+
+    /// All accounts, in no order that means anything.
+    pub fn accounts(&self) -> impl Iterator<Item = &AccountEntry> {
+        self.accounts.iter()
+    }
+
+    /// All lines, in no order that means anything.
+    pub fn lines(&self) -> impl Iterator<Item = &Line> {
+        self.lines.iter()
+    }
+
+    /// Is there such a time zone?
+    pub fn knows_zone(&mut self, name: &str) -> bool {
+        self.zones.find(name).is_some()
     }
 
     pub fn line(&self, id: LineId) -> Option<&Line> {
@@ -160,23 +184,35 @@ impl Directory {
     }
 
     pub fn trunk(&self, id: TrunkId) -> Option<&Trunk> {
-        self.trunks.get(&id)
+        self.trunks.get(&id).map(|(trunk, _)| trunk)
+    }
+
+    /// How a trunk's carrier writes numbers.
+    pub fn trunk_plan(&self, id: TrunkId) -> Option<Arc<Shared<DialPlan>>> {
+        self.trunks.get(&id).map(|(_, plan)| Arc::clone(plan))
     }
 
     /// All trunks, by id.
     pub fn trunks(&self) -> impl Iterator<Item = &Trunk> + Clone {
-        self.trunks.values()
+        self.trunks.values().map(|(trunk, _)| trunk)
     }
 
-    /// The enabled trunk whose networks hold the address: the narrowest network, then the lowest id.
+    /// The enabled trunk whose networks hold the address: the narrowest network, then the lowest id;
+    /// else the one that we are registered at there, which may call us without more ado.
     pub fn trunk_by_source(&self, peer: IpAddr) -> Option<TrunkId> {
         let peer = peer.to_canonical();
-        let enabled = self.trunks.values().filter(|trunk| trunk.enabled);
+        let enabled = self.trunks().filter(|trunk| trunk.enabled);
         enabled
             .flat_map(|trunk| trunk.sources.iter().map(move |network| (trunk.id, network)))
             .filter(|(_, network)| network.contains(&peer))
             .max_by_key(|(id, network)| (network.prefix_len(), std::cmp::Reverse(*id)))
             .map(|(id, _)| id)
+            .or_else(|| self.registered_at(peer))
+    }
+
+    fn registered_at(&self, peer: IpAddr) -> Option<TrunkId> {
+        let mut enabled = self.trunks().filter(|trunk| trunk.enabled);
+        enabled.find(|trunk| trunk.registrar() == Some(peer)).map(|trunk| trunk.id)
     }
 
     /// The one kept copy of controls, and of a dial plan, for what belongs to no account.
@@ -204,12 +240,15 @@ impl Directory {
             lines: Vec::new(),
             numbers: Vec::new(),
         };
-        match self.account_mut(account.id) {
-            Some(known) => {
+        let position = match self.account_position(account.id) {
+            Some(position) => {
+                self.forget_name(position);
+                let known = &mut self.accounts[position as usize];
                 let old = std::mem::replace(known, entry);
                 (known.lines, known.numbers) = (old.lines, old.numbers);
                 self.controls.forget(old.controls);
                 self.plans.forget(old.dial_plan);
+                position
             }
             None => {
                 let (position, hash) = (next_position(self.accounts.len()), self.hash);
@@ -218,8 +257,10 @@ impl Directory {
                 let accounts = &self.accounts;
                 let rehash = |&at: &u32| hash.hash_one(accounts[at as usize].id);
                 self.by_account.insert_unique(hash.hash_one(account.id), position, rehash);
+                position
             }
-        }
+        };
+        self.remember_name(position);
         Ok(())
     }
 
@@ -279,13 +320,33 @@ impl Directory {
 
     /// Adds or replaces a trunk.
     pub fn put_trunk(&mut self, trunk: &Trunk) {
-        self.trunks.insert(trunk.id, trunk.clone());
+        let plan = self.plans.intern(trunk.dial_plan.clone());
+        if let Some((_, old)) = self.trunks.insert(trunk.id, (trunk.clone(), plan)) {
+            self.plans.forget(old);
+        }
+    }
+
+    fn account_position(&self, id: AccountId) -> Option<u32> {
+        let hash = self.hash.hash_one(id);
+        self.by_account.find(hash, |&at| self.accounts[at as usize].id == id).copied()
     }
 
     fn account_mut(&mut self, id: AccountId) -> Option<&mut AccountEntry> {
-        let hash = self.hash.hash_one(id);
-        let position = self.by_account.find(hash, |&at| self.accounts[at as usize].id == id)?;
-        Some(&mut self.accounts[*position as usize])
+        let position = self.account_position(id)?;
+        Some(&mut self.accounts[position as usize])
+    }
+
+    fn remember_name(&mut self, position: u32) {
+        let (accounts, hash) = (&self.accounts, self.hash);
+        let name_hash = |at: u32| hash.hash_one(&*accounts[at as usize].name);
+        self.by_name.insert_unique(name_hash(position), position, |&at| name_hash(at));
+    }
+
+    fn forget_name(&mut self, position: u32) {
+        let hash = self.hash.hash_one(&*self.accounts[position as usize].name);
+        if let Ok(entry) = self.by_name.find_entry(hash, |&at| at == position) {
+            entry.remove();
+        }
     }
 
     fn remember_user(&mut self, position: u32) {

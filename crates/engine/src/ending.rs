@@ -6,6 +6,7 @@ use types::cdr::{HangupCause, LegRecord};
 use types::decision::{Explanation, Outcome};
 use types::{
     Cdr, DecisionId, Direction, Fact, HangupSide, Hold, HoldState, Money, Now, Record, TrunkId,
+    UnixMicros,
 };
 
 use crate::engine::Engine;
@@ -29,7 +30,7 @@ impl Engine {
         let now = call.hung_up.unwrap_or(now);
         let duration_ms = match in_vain {
             true => 0,
-            false => self.duration_ms(now, &call, ended.was_gone),
+            false => self.duration_ms(now, &call, ended.lost_after),
         };
         let price = self.close_hold(now, &call, duration_ms, ended.cause);
         let cost = carrier_cost(&call, duration_ms);
@@ -59,12 +60,12 @@ impl Engine {
 
     /// How long a call talked. One that its carrier had forgotten when this program came back ended
     /// while the last one lived, and never beyond what was held: that one had cut it.
-    fn duration_ms(&self, now: Now, call: &Call, was_gone: bool) -> u64 {
+    fn duration_ms(&self, now: Now, call: &Call, lost_after: Option<UnixMicros>) -> u64 {
         let talk_ms = call.talk_us(now.tick) / 1_000;
-        let Some(answered) = call.answered_at().filter(|_| was_gone && call.recovered) else {
+        let Some((answered, alive)) = call.answered_at().zip(lost_after) else {
             return talk_ms;
         };
-        let died = self.last_alive.plus_ms(self.config.mark_age_ms);
+        let died = alive.plus_ms(self.config.mark_age_ms);
         let alive_us = died.0.saturating_sub(answered.0).max(0).cast_unsigned();
         let most_ms = if call.chargeable() { call.hold.covered_ms } else { u64::MAX };
         talk_ms.min(alive_us / 1_000).min(most_ms)
@@ -166,7 +167,8 @@ fn ended_cdr(
     (price, cost): (Money, Money),
 ) -> Cdr {
     let answered = call.answered_at();
-    let Hold { decision, account, line, to_account, direction, .. } = call.hold;
+    let Hold { decision, account, line, to_account, direction, mut explanation, .. } = call.hold;
+    explanation.findings.extend(ended.finding);
     Cdr {
         decision,
         account,
@@ -189,6 +191,6 @@ fn ended_cdr(
         cause: ended.cause,
         status: ended.status,
         side: ended.side,
-        explanation: call.hold.explanation,
+        explanation,
     }
 }

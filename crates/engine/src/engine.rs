@@ -1,14 +1,16 @@
 //! The engine: its parts and what can be looked up. Never here: decisions (admission), live calls
 //! (metering, ending), commands (control).
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use ledger::{Book, Ledger};
 use rating::{Numbering, RateDeck};
+use types::record::Deck;
 use types::{
-    AccountId, Controls, DecisionId, DeckId, DialPlan, Line, LineId, Map, Now, Record, Snapshot,
-    Trunk, TrunkId, UnixMicros,
+    AccountId, Controls, DecisionId, DeckId, DialPlan, E164, Line, LineId, Map, Now, Number,
+    Record, Snapshot, Trunk, TrunkId, UnixMicros,
 };
 
 use crate::config::{EngineConfig, EngineError};
@@ -27,16 +29,16 @@ pub struct Engine {
     pub(crate) directory: Directory,
     /// Controls of callers that belong to no account; they are refused whatever these say.
     pub(crate) no_controls: Arc<Shared<Controls>>,
-    /// How carriers write numbers.
-    pub(crate) trunk_plan: Arc<Shared<DialPlan>>,
+    /// How carriers write numbers that are no trunk of ours; they are refused whatever they write.
+    pub(crate) no_plan: Arc<Shared<DialPlan>>,
     pub(crate) decks: Map<DeckId, RateDeck>,
+    /// What staff call them.
+    pub(crate) deck_names: BTreeMap<DeckId, String>,
     pub(crate) dial_cache: DialCache,
     pub(crate) ledger: Ledger,
     pub(crate) book: Book,
     pub(crate) calls: Calls,
     pub(crate) last_decision: DecisionId,
-    /// The last that is known of the program that ran before.
-    pub(crate) last_alive: UnixMicros,
     pub(crate) store_up: bool,
     /// Noticed, and not handed out yet.
     pub(crate) facts: Vec<Record>,
@@ -50,19 +52,18 @@ impl Engine {
         let numbering = Numbering::new(&config.numbering)?;
         let hash = config.hash;
         let mut directory = Directory::new(hash, snapshot.accounts.len(), snapshot.lines.len());
-        let (no_controls, trunk_plan) =
-            directory.share(Controls::residential(), config.trunk_plan.clone());
+        let (no_controls, no_plan) = directory.share(Controls::residential(), DialPlan::default());
         let mut engine = Engine {
             directory,
             no_controls,
-            trunk_plan,
+            no_plan,
             decks: Map::with_hasher(hash),
+            deck_names: BTreeMap::new(),
             dial_cache: DialCache::new(numbering, hash),
             ledger: Ledger::new(hash),
             book: Book::new(hash, BOOK_MEMORY),
             calls: Calls::new(hash),
             last_decision: DecisionId(0),
-            last_alive: snapshot.newest,
             store_up: true,
             facts: Vec::new(),
             config,
@@ -84,6 +85,42 @@ impl Engine {
     /// An account.
     pub fn account(&self, account: AccountId) -> Option<&AccountEntry> {
         self.directory.account(account)
+    }
+
+    /// The account of a name, whatever its status.
+    pub fn account_by_name(&self, name: &str) -> Option<&AccountEntry> {
+        self.directory.account_of_name(name)
+    }
+
+    /// All accounts, in no order that means anything.
+    pub fn accounts(&self) -> impl Iterator<Item = &AccountEntry> {
+        self.directory.accounts()
+    }
+
+    /// All lines, in no order that means anything.
+    pub fn lines(&self) -> impl Iterator<Item = &Line> {
+        self.directory.lines()
+    }
+
+    /// The line of a user name, whatever its status.
+    pub fn any_line_by_user(&self, user: &str) -> Option<&Line> {
+        self.directory.line_of_user(user)
+    }
+
+    /// A number of ours.
+    pub fn number(&self, number: E164) -> Option<&Number> {
+        self.directory.number(number)
+    }
+
+    /// All rate decks by id, with their names.
+    pub fn decks(&self) -> impl Iterator<Item = (DeckId, &str)> + Clone {
+        self.deck_names.iter().map(|(id, name)| (*id, name.as_str()))
+    }
+
+    /// A rate deck with its rows.
+    pub fn deck(&self, id: DeckId) -> Option<Deck> {
+        let (name, table) = (self.deck_names.get(&id)?, self.decks.get(&id)?);
+        Some(Deck { id, name: name.clone(), rows: table.rows().to_vec() })
     }
 
     /// A trunk.

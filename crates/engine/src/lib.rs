@@ -18,6 +18,7 @@ mod intern;
 mod live_call;
 mod metering;
 mod off_hours;
+mod place;
 mod recovery;
 mod routing;
 mod rules;

@@ -11,6 +11,7 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use rating::Slice;
 use types::cdr::HangupCause;
@@ -82,6 +83,8 @@ pub(crate) struct Call {
     pub recovered: bool,
     /// It was hung up: nobody talks any more, only the records are missing.
     pub hung_up: Option<Now>,
+    /// Where the caller speaks from; `None` when no line of ours calls.
+    pub peer: Option<IpAddr>,
     /// When the timer table wakes it.
     armed: Option<Tick>,
 }
@@ -98,6 +101,7 @@ impl Call {
             answered_in_vain: None,
             recovered: false,
             hung_up: None,
+            peer: None,
             armed: None,
             hold,
         }

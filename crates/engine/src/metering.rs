@@ -177,6 +177,7 @@ impl Engine {
         let watched_out = limit_ms(call, status).is_some_and(|limit| call.stored_ms >= limit);
         let rules = [
             account_status::check(status, call.costly),
+            self.against_place(call),
             watched_out.then_some(Finding::AccountStatus { status }),
             store_down::check(self.store_up && !is_late && call.phase != Phase::Ringing, true),
         ];

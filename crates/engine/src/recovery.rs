@@ -19,6 +19,7 @@ impl Engine {
             let table = RateDeck::from_rows(deck.id, deck.rows.clone())
                 .map_err(|error| EngineError::Deck(deck.id, error))?;
             self.decks.insert(deck.id, table);
+            self.deck_names.insert(deck.id, deck.name.clone());
         }
         for spending in &snapshot.spending {
             let (account, amount) = (spending.account, spending.amount);

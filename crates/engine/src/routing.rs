@@ -89,6 +89,7 @@ mod tests {
             routes: routes.iter().map(route).collect(),
             cost_deck: None,
             number_format: TrunkNumberFormat::E164Plus,
+            dial_plan: types::DialPlan::default(),
             emergency,
             enabled: true,
         }

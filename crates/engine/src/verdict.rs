@@ -219,7 +219,9 @@ pub struct Ended {
     pub b_leg: LegRecord,
     /// The trunk used last; `None`: the one of the last `use_trunk`.
     pub trunk: Option<TrunkId>,
-    /// Of a call taken up after a restart: the side whose word counts had lost it before we came back.
-    /// Then it ended no later than the program that carried it.
-    pub was_gone: bool,
+    /// Of a call taken up after a restart: the last that is known of the program that carried it, if the
+    /// side whose word counts has lost the call since. It ended no later than that program.
+    pub lost_after: Option<UnixMicros>,
+    /// What kept an admitted call from going out after all; its CDR tells it.
+    pub finding: Option<Finding>,
 }

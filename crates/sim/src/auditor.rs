@@ -88,8 +88,6 @@ pub struct Auditor {
     /// The newest time that is durable, and when the node that wrote it told the time last: world, wall.
     newest: UnixMicros,
     told: (u64, UnixMicros),
-    /// The newest time that was durable when the node started last.
-    newest_before: UnixMicros,
     /// At the last crash the store had not written for longer than a mark of life may take.
     was_blind: bool,
     changed: Vec<AccountId>,
@@ -208,7 +206,7 @@ impl Auditor {
         self.crashes.push(now);
         let wall = self.told.1.0.saturating_add_unsigned(now - self.told.0);
         self.was_blind = wall - self.newest.0 > MARK_AGE_US;
-        self.legs.forget(&self.kept);
+        self.legs.forget(&self.kept, self.newest);
         self.asked = self.kept.clone();
         for record in self.kept_settings.clone() {
             self.learn(&record);
@@ -222,7 +220,6 @@ impl Auditor {
     pub fn restarted(&mut self, now: u64, instant: Now, node: &Node, store: &MemoryStore) {
         self.restarted_at = now;
         self.restart_drift_us = self.drift_us;
-        self.newest_before = self.newest;
         self.tally.recovered += self.kept.holds.len() as u64;
         let open = self.kept.holds.keys();
         self.recovering = open.map(|decision| (now + RECOVERY_US, *decision)).collect();

@@ -141,6 +141,7 @@ pub fn trunk(id: u32, priority: u16, transport: TrunkTransport) -> Trunk {
         routes: vec![TrunkRoute { prefix: String::new(), priority }],
         cost_deck: Some(COST),
         number_format: TrunkNumberFormat::E164Plus,
+        dial_plan: types::DialPlan::default(),
         emergency: true,
         enabled: true,
     }

@@ -340,7 +340,7 @@ impl World {
             }
             Deed::Restart => self.restart(),
             Deed::Command(command) => {
-                self.feed(Input::Command { id: self.steps, command: *command })
+                self.feed(Input::Command { id: self.steps, commands: vec![*command] })
             }
             Deed::Stall(ms) => self.disk.trouble(self.now, ms, false),
             Deed::Full(ms) => self.disk.trouble(self.now, ms, true),

@@ -134,6 +134,7 @@ fn snapshot() -> Snapshot {
         routes: vec![TrunkRoute { prefix: String::new(), priority: id as u16 }],
         cost_deck: Some(COST[id as usize - 1]),
         number_format: TrunkNumberFormat::E164Plus,
+        dial_plan: types::DialPlan::default(),
         emergency: true,
         enabled: true,
     };
@@ -246,7 +247,16 @@ impl World {
         }
         let (trunk, side) = (Some(note.trunk), HangupSide::Caller);
         let (a_leg, b_leg) = (LegRecord::default(), LegRecord::default());
-        let ended = Ended { cause, status: 200, side, a_leg, b_leg, trunk, was_gone: false };
+        let ended = Ended {
+            cause,
+            status: 200,
+            side,
+            a_leg,
+            b_leg,
+            trunk,
+            lost_after: None,
+            finding: None,
+        };
         let records = self.engine.end(self.now, decision, ended);
         self.write(records);
     }

@@ -47,6 +47,7 @@ CREATE TABLE trunk (
     sources       TEXT   NOT NULL,  -- JSON
     cost_deck     BIGINT,
     number_format TEXT   NOT NULL,
+    dial_plan     TEXT   NOT NULL,  -- JSON
     emergency     BIGINT NOT NULL,
     enabled       BIGINT NOT NULL
 );

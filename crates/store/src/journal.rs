@@ -47,6 +47,22 @@ pub struct Contents {
     pub torn: u64,
 }
 
+/// What became of a journal's contents.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Records that the store has now.
+    pub records: usize,
+    /// Frames that it refuses: they are in the file of [`refused_path`].
+    pub set_aside: usize,
+}
+
+/// The file beside a journal that takes what the store refuses.
+pub fn refused_path(journal: &Path) -> PathBuf {
+    let mut path = journal.as_os_str().to_owned();
+    path.push(".refused");
+    PathBuf::from(path)
+}
+
 impl Journal {
     /// Opens a journal to append to, and makes it if it is not there. A torn tail is cut off.
     pub fn open(path: impl AsRef<Path>) -> Result<Journal, StoreError> {
@@ -109,20 +125,64 @@ impl Journal {
     }
 
     /// Tells everything to the store in one transaction each for some frames, then empties the file.
-    /// Gives the number of records told. Whatever stops it, telling it again is right.
-    pub fn replay(&mut self, store: &mut dyn Backend) -> Result<usize, StoreError> {
+    /// A frame that the store refuses for what it holds is set aside. Whatever stops it, telling it
+    /// again is right.
+    pub fn replay(&mut self, store: &mut dyn Backend) -> Result<Told, StoreError> {
         let contents = contents(&mut self.file, &self.path)?;
-        let mut told = 0;
+        let mut told = Told::default();
         for frames in contents.frames.chunks(256) {
-            let batches: Vec<Batch> = frames
-                .iter()
-                .map(|records| Batch { ticket: 0, records: records.clone() })
-                .collect();
-            commit_surely(store, &batches)?;
-            told += frames.iter().map(Vec::len).sum::<usize>();
+            self.tell(store, frames, &mut told)?;
         }
         self.clear()?;
         Ok(told)
+    }
+
+    /// Tells frames, by halves when one among them is refused.
+    fn tell(
+        &mut self,
+        store: &mut dyn Backend,
+        frames: &[Vec<Record>],
+        told: &mut Told,
+    ) -> Result<(), StoreError> {
+        let batch = |records: &Vec<Record>| Batch { ticket: 0, records: records.clone() };
+        let batches: Vec<Batch> = frames.iter().map(batch).collect();
+        match commit_surely(store, &batches) {
+            Ok(()) => told.records += frames.iter().map(Vec::len).sum::<usize>(),
+            Err(error) if error.is_refusal() && frames.len() > 1 => {
+                let (first, second) = frames.split_at(frames.len() / 2);
+                self.tell(store, first, told)?;
+                self.tell(store, second, told)?;
+            }
+            Err(error) if error.is_refusal() => {
+                for records in frames {
+                    self.set_aside(records, &error.to_string())?;
+                }
+                told.set_aside += frames.len();
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Keeps records that the store refuses, for people: a line of JSON in a file beside this one.
+    pub fn set_aside(&self, records: &[Record], why: &str) -> Result<(), StoreError> {
+        let path = refused_path(&self.path);
+        let is_new = !path.exists();
+        let mut text = serde_json::to_vec(&serde_json::json!({ "why": why, "records": records }))
+            .map_err(io::Error::other)
+            .map_err(fault(&path, "write a record"))?;
+        text.push(b'\n');
+        fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&path)
+            .and_then(|mut file| file.write_all(&text).and_then(|()| file.sync_data()))
+            .map_err(fault(&path, "append to it"))?;
+        if is_new {
+            sync_directory(&path).map_err(fault(&path, "sync its directory"))?;
+        }
+        Ok(())
     }
 
     /// Empties the file, once its records are in the store.
@@ -150,11 +210,11 @@ impl Journal {
     }
 }
 
-/// Tells a journal file to the store, then removes it. Nothing to do is `Ok(0)`.
-pub fn replay_file(path: impl AsRef<Path>, store: &mut dyn Backend) -> Result<usize, StoreError> {
+/// Tells a journal file to the store, then removes it. Nothing to do is nothing told.
+pub fn replay_file(path: impl AsRef<Path>, store: &mut dyn Backend) -> Result<Told, StoreError> {
     let path = path.as_ref();
     if !path.exists() {
-        return Ok(0);
+        return Ok(Told::default());
     }
     let told = Journal::open(path)?.replay(store)?;
     fs::remove_file(path).and_then(|()| sync_directory(path)).map_err(fault(path, "remove it"))?;

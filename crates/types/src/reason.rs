@@ -46,6 +46,8 @@ pub enum Reason {
     UnknownNumber,
     /// Transfers and forwards are refused until they go through the gate.
     TransferRefused,
+    /// The INVITE makes no dialog: its Contact or Record-Route cannot be used.
+    BadContact,
 }
 
 impl Reason {
@@ -69,6 +71,7 @@ impl Reason {
             Reason::NotRegistered => "not-registered",
             Reason::UnknownNumber => "unknown-number",
             Reason::TransferRefused => "transfer-refused",
+            Reason::BadContact => "bad-contact",
         }
     }
 }
@@ -193,6 +196,8 @@ pub enum Finding {
     UnknownNumber,
     /// Transfers and forwards are refused until they go through the gate.
     TransferRefused,
+    /// The INVITE makes no dialog: its Contact or Record-Route cannot be used.
+    BadContact,
 }
 
 impl Finding {
@@ -216,6 +221,7 @@ impl Finding {
             Finding::NotRegistered => Reason::NotRegistered,
             Finding::UnknownNumber => Reason::UnknownNumber,
             Finding::TransferRefused => Reason::TransferRefused,
+            Finding::BadContact => Reason::BadContact,
         }
     }
 }
@@ -258,6 +264,7 @@ impl fmt::Display for Finding {
             Finding::NotRegistered => write!(f, "no phone is registered on the called line"),
             Finding::UnknownNumber => write!(f, "the number is not in service here"),
             Finding::TransferRefused => write!(f, "transfers are not allowed"),
+            Finding::BadContact => write!(f, "bad Contact or Record-Route"),
         }
     }
 }

@@ -234,7 +234,7 @@ pub struct Spending {
 /// What the node needs in memory at the start, as read from the store.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
-    /// All accounts but closed ones.
+    /// All accounts, closed ones too: their names and ids are not given again.
     pub accounts: Vec<Account>,
     /// Their lines.
     pub lines: Vec<Line>,

@@ -1,11 +1,12 @@
 //! Connections to carriers.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::account::DialPlan;
 use crate::ids::{DeckId, TrunkId};
 
 /// How SIP reaches a trunk.
@@ -28,7 +29,7 @@ pub enum TrunkNumberFormat {
     E164Plus,
     /// `442079460000`
     E164,
-    /// `02079460000` at home, `0033…` abroad.
+    /// As in the trunk's home country: `02079460000`, abroad `0033…`.
     National,
 }
 
@@ -81,10 +82,21 @@ pub struct Trunk {
     pub routes: Vec<TrunkRoute>,
     /// What it charges us; `None`: unknown, recorded as zero.
     pub cost_deck: Option<DeckId>,
-    /// How it wants numbers.
+    /// How it wants numbers, and writes them.
     pub number_format: TrunkNumberFormat,
+    /// Its home country and prefixes: what its national numbers mean. Nobody dials there, so there is
+    /// neither outside line nor area code.
+    pub dial_plan: DialPlan,
     /// Does it carry emergency calls?
     pub emergency: bool,
     /// Is it in use?
     pub enabled: bool,
+}
+
+impl Trunk {
+    /// The address of the registrar that we are registered at, if we are.
+    pub fn registrar(&self) -> Option<IpAddr> {
+        let registers = self.auth.as_ref().is_some_and(|auth| auth.register);
+        registers.then(|| self.address.ip().to_canonical())
+    }
 }

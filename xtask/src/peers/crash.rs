@@ -49,7 +49,7 @@ fn compare(house: &House, records: &[Value], bill: &BTreeMap<String, Entry>) -> 
         let ours = Duration::from_millis(record["duration_ms"].as_u64().context("no duration")?);
         let theirs = entry.talked(now);
         if ours + CLOCKS < theirs || theirs + MARK + CLOCKS < ours {
-            unlike.push(format!("{ours:?} here, {theirs:?} there"));
+            unlike.push(format!("{ours:?} here, {theirs:?} there: {record}"));
         }
     }
     ensure!(

@@ -374,6 +374,8 @@ fn nobody_registered_and_nobody_there() {
         let got = caller.refused(status);
         let cdr = world.ended_as(want);
         assert!(got.header("Reason").contains(&cdr.decision.to_string()), "{}", got.text());
+        let reason = cdr.explanation.findings.first().expect("a refusal has a finding").reason();
+        assert!(got.header("Reason").contains(&format!("[{reason} ")), "{}", got.text());
         world.finish();
     }
     check(true, BOB_NUMBER, 480, "incoming 0ms 0/0 rejected 480 Ringfence");

@@ -200,3 +200,24 @@ fn an_answer_that_cannot_be_used_is_charged_and_the_next_carrier_tried() {
     assert_eq!((cdr.trunk.map(|trunk| trunk.0), cdr.b_leg.call_id), (Some(1), first.call_id));
     world.finish();
 }
+
+/// F3: an American account, a British carrier that wants national numbers.
+#[test]
+fn a_national_number_is_the_carriers_not_the_accounts() {
+    let world = World::with(|town| {
+        let plan = &mut town.account(1).dial_plan;
+        plan.home = "US".parse().unwrap();
+        (plan.national_prefix, plan.international_prefix) = ("1".to_owned(), "011".to_owned());
+        town.trunk(1).number_format = types::TrunkNumberFormat::National;
+    });
+    for (dialled, sent) in [(FRANCE, "0033140000000"), (FIXED, "02079460999")] {
+        let mut caller = alice(&world).invite(dialled);
+        let mut callee = carrier(&world).expect_invite();
+        let invite = callee.invite.clone().unwrap();
+        assert_eq!(invite.uri, format!("sip:{sent}@{CARRIER}"), "{dialled}");
+        callee.reply(486);
+        callee.expect("ACK");
+        caller.refused(486);
+    }
+    world.finish();
+}

@@ -250,7 +250,7 @@ fn the_ip_lock_holds_within_dialogs() {
     let (mut caller, mut callee) = talk(&world, FIXED);
     let mut account = Town::new().account(1).clone();
     account.controls.ip_lock = vec!["203.0.113.7/32".parse().unwrap()];
-    world.command(engine::Command::PutAccount(account.clone())).unwrap();
+    world.command(engine::Command::PutAccount(account)).unwrap();
     // Elsewhere: not even a challenge.
     let moved = caller.ua.moved("203.0.113.66:5060");
     let mut stolen = at(&caller, &moved);
@@ -261,14 +261,118 @@ fn the_ip_lock_holds_within_dialogs() {
     let line = moved.credentials(&challenge, "BYE", &stolen.target, 1);
     stolen.send("BYE", &line.replace("Authorization", "Proxy-Authorization"), "");
     stolen.expect(403);
-    // The lock is judged anew for each request, on the dialog's own flow, too.
-    account.controls.ip_lock = vec!["192.0.2.0/24".parse().unwrap()];
-    world.command(engine::Command::PutAccount(account)).unwrap();
-    caller.send("INFO", "", "x");
-    caller.expect(403);
+    caller.expect_nothing();
     callee.expect_nothing();
     callee.bye();
     caller.take_bye();
+    world.finish();
+}
+
+/// Locks account 1, 2 … to networks where none of its phones is.
+fn lock_out(world: &World, account: u32) {
+    let mut account = Town::new().account(account).clone();
+    account.controls.ip_lock = vec!["192.0.2.0/24".parse().unwrap()];
+    world.command(engine::Command::PutAccount(account)).unwrap();
+}
+
+#[test]
+fn an_ip_lock_ends_a_running_fraud() {
+    let world = World::new();
+    let (mut caller, mut callee) = talk(&world, FIXED);
+    world.advance(10_000);
+    lock_out(&world, 1);
+    callee.take_bye();
+    caller.take_bye();
+    world.ended_as("outgoing 10000ms 2000/1000 cut 200 Ringfence");
+    world.finish();
+}
+
+#[test]
+fn an_ip_lock_ends_calls_that_were_answered_outside_it() {
+    let world = World::new();
+    let bob = world.ua("203.0.113.20:5070", BOB);
+    bob.register();
+    let (mut caller, mut callee) = talk_between(&alice(&world), &bob, "bob1");
+    lock_out(&world, 2);
+    callee.take_bye();
+    caller.take_bye();
+    assert_eq!(world.cdr().cause, types::cdr::HangupCause::Cut);
+    world.finish();
+}
+
+#[test]
+fn emergency_calls_go_on_whatever_the_lock() {
+    let world = World::new();
+    let (mut caller, mut callee) = talk(&world, "999");
+    lock_out(&world, 1);
+    world.advance(60_000);
+    caller.expect_nothing();
+    caller.bye();
+    callee.take_bye();
+    world.finish();
+}
+
+#[test]
+fn who_hangs_up_from_outside_the_lock_is_heard() {
+    let world = World::new();
+    let (mut caller, mut callee) = talk(&world, FIXED);
+    lock_out(&world, 1);
+    // His BYE crosses ours.
+    caller.bye_crossing();
+    caller.take_bye();
+    caller.expect((200, "BYE"));
+    callee.take_bye();
+    world.finish();
+}
+
+#[test]
+fn phones_outside_the_lock_are_not_called() {
+    let world = World::new();
+    let bob = world.ua("203.0.113.20:5070", BOB);
+    bob.register();
+    lock_out(&world, 2);
+    assert_eq!((world.stats().bindings, world.bindings()), (0, vec![]));
+    alice(&world).invite("bob1").refused(480);
+    bob.expect_nothing();
+    world.finish();
+}
+
+#[test]
+fn phones_of_an_earlier_secret_or_a_disabled_line_are_not_called() {
+    fn check(change: impl FnOnce(&mut types::Line)) {
+        let world = World::new();
+        let bob = world.ua("203.0.113.20:5070", BOB);
+        bob.register();
+        let mut line = Town::new().line(3).clone();
+        change(&mut line);
+        world.command(engine::Command::PutLine(line)).unwrap();
+        assert_eq!((world.stats().bindings, world.bindings()), (0, vec![]));
+        world.finish();
+    }
+    check(|line| line.ha1.md5[0] ^= 1);
+    check(|line| line.status = types::LineStatus::Disabled);
+}
+
+#[test]
+fn a_lock_that_was_set_while_no_node_ran_holds_for_phones_of_before() {
+    let world = World::with(|town| {
+        town.account(2).controls.ip_lock = vec!["192.0.2.0/24".parse().unwrap()];
+        for (line, contact) in [(3, "sip:bob@203.0.113.20:5070"), (1, "sip:alice@203.0.113.7")] {
+            town.snapshot.bindings.push(types::BindingRecord {
+                line: types::LineId(line),
+                contact: contact.to_owned(),
+                path: Vec::new(),
+                call_id: "c".to_owned(),
+                cseq: 1,
+                expires: types::UnixMicros::from_seconds(NOON + 600),
+                transport: "udp".to_owned(),
+                peer: "203.0.113.20:5070".parse().unwrap(),
+                local: NODE_UDP.parse().unwrap(),
+                user_agent: String::new(),
+            });
+        }
+    });
+    assert_eq!(world.stats().bindings, 1);
     world.finish();
 }
 

@@ -192,7 +192,7 @@ fn the_cdr_is_asked_for_until_it_is_written() {
     world.advance(10_000);
     assert_eq!(world.cdrs().len(), 0);
     world.store(Store::Up);
-    world.advance(1_000);
+    world.advance(5_000);
     world.ended_as("outgoing 10000ms 2000/1000 normal 200 Caller");
     world.finish();
 }

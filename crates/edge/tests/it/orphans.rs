@@ -28,7 +28,11 @@ fn a_ringing_call_is_cancelled() {
     assert_eq!(world.held(1), Money::from_micros(6_000), "the carrier may still answer");
     callee.reply(487);
     callee.expect("ACK");
-    world.ended_as("outgoing 0ms 0/0 fault 500 Ringfence");
+    let cdr = world.ended_as("outgoing 0ms 0/0 fault 500 Ringfence");
+    assert_eq!((&cdr.a_leg.call_id, &cdr.b_leg.call_id), (&caller.call_id, &callee.call_id));
+    assert_eq!(cdr.a_leg.user_agent, "Phone of alice1");
+    assert_eq!(cdr.a_leg.peer, Some(caller.ua.flow.peer));
+    assert_eq!(cdr.b_leg.peer, Some(callee.ua.flow.peer));
     assert_eq!(world.held(1), Money::ZERO);
     // The 487 again: its ACK was lost.
     callee.reply(487);
@@ -51,7 +55,9 @@ fn a_cancel_is_repeated_until_it_is_answered() {
     assert_eq!(world.held(1), Money::from_micros(6_000));
     world.advance(20_000);
     callee.ua.forget();
-    world.ended_as("outgoing 0ms 0/0 fault 500 Ringfence");
+    let cdr = world.ended_as("outgoing 0ms 0/0 fault 500 Ringfence");
+    assert_eq!(cdr.b_leg.call_id, callee.call_id);
+    assert_eq!(cdr.a_leg.user_agent, "Phone of alice1");
     world.finish();
 }
 
@@ -220,4 +226,49 @@ fn an_emergency_call_that_was_ringing_has_its_cdr() {
     callee.expect("ACK");
     world.ended_as("outgoing 0ms 0/0 fault 500 Ringfence");
     world.finish();
+}
+
+/// What a thousand responses of strangers cost beside so many calls of an earlier run.
+#[expect(clippy::disallowed_methods, reason = "it is the cost that is measured")]
+fn cost_beside(orphans: u32) -> std::time::Duration {
+    let world = World::new();
+    alice(&world).invite(FIXED);
+    let callee = carrier(&world).expect_invite();
+    callee.reply(180);
+    let hold = world.open_holds().remove(0);
+    let world = World::with(|town| {
+        town.account(1).controls.stop_level_all_24h = Money::from_units(1_000_000);
+        town.snapshot.holds.extend((0..orphans).map(|n| another(&hold, &callee.call_id, n)));
+    });
+    world.forget_post();
+    let stranger = world.ua("203.0.113.66:5060", EVE);
+    let response = |n: u32| {
+        format!(
+            "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKs{n}\r\nFrom: <sip:a@b>;tag=1\r\n\
+             To: <sip:c@d>;tag=2\r\nCall-ID: s{n}\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
+        )
+    };
+    let round = |_| {
+        let began = std::time::Instant::now();
+        (0..1_000).for_each(|n| stranger.send(&response(n)));
+        began.elapsed()
+    };
+    (0..3).map(round).min().unwrap()
+}
+
+/// The same ringing call with another decision and another Call-ID.
+fn another(hold: &types::Hold, call_id: &str, n: u32) -> types::Hold {
+    let mut hold = hold.clone();
+    hold.decision = types::DecisionId(hold.decision.0 + 256 * u64::from(n));
+    let length = call_id.len();
+    let mut parts = hold.legs.windows(length);
+    let at = parts.position(|part| part == call_id.as_bytes()).expect("the leg names its Call-ID");
+    hold.legs[at..at + 8].copy_from_slice(format!("{n:08x}").as_bytes());
+    hold
+}
+
+#[test]
+fn calls_of_an_earlier_run_do_not_cost_every_packet() {
+    let (alone, beside) = (cost_beside(0), cost_beside(10_000));
+    assert!(beside < 4 * alone, "{beside:?} beside ten thousand orphans, {alone:?} alone");
 }

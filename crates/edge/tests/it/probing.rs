@@ -123,17 +123,35 @@ fn never_more_than_was_held() {
         world.ended_as(want);
         world.finish();
     }
-    // It dies again before the carrier has spoken, and the last mark is later than the end: what was held is the most.
+}
+
+#[test]
+fn the_first_of_several_deaths_counts() {
     let world = World::new();
-    let (mut caller, mut callee) = talk(&world, FIXED);
-    world.advance(20_000);
-    world.restart(60_000);
-    world.forget_post();
+    let (mut caller, mut callee) = talk_and_die(&world, 2_000);
+    world.advance(3_000);
+    world.restart(2_000);
+    world.advance(3_000);
     world.restart(1_000);
+    world.advance(ASKED_MS);
+    answer_probe(&mut caller, 481);
+    answer_probe(&mut callee, 481);
+    world.ended_as("outgoing 11500ms 2400/1200 session-expired 200 Ringfence");
+    world.forget_post();
+    world.finish_with_post();
+
+    // But one that has heard of the carrier carries the call itself.
+    let world = World::new();
+    let (mut caller, mut callee) = talk_and_die(&world, 2_000);
+    world.advance(ASKED_MS);
+    both_are_there(&mut caller, &mut callee);
+    world.advance(2_300);
+    world.restart(2_000);
+    world.advance(ASKED_MS);
+    answer_probe(&mut caller, 200);
+    answer_probe(&mut callee, 481);
+    world.ended_as("outgoing 23900ms 4800/2400 session-expired 200 Ringfence");
     caller.take_bye();
-    let bye = callee.expect("BYE");
-    callee.respond(&bye, 481, "", "");
-    world.ended_as("outgoing 30000ms 6000/3000 money-ended 200 Ringfence");
     world.forget_post();
     world.finish_with_post();
 }

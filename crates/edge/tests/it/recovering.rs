@@ -28,6 +28,8 @@ fn the_phone_hangs_up_after_a_restart() {
     assert_eq!((cdr.caller.as_str(), cdr.dialled.as_str()), (ALICE_NUMBER, FIXED));
     assert_eq!(cdr.a_leg.call_id, caller.call_id);
     assert_eq!(cdr.b_leg.call_id, callee.call_id);
+    assert_eq!(cdr.a_leg.user_agent, "Phone of alice1");
+    assert_eq!(cdr.b_leg.user_agent, "Box of carrier");
     world.finish();
 }
 

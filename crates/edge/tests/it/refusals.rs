@@ -5,6 +5,7 @@ use types::{AccountStatus, Controls, DestinationClass, Finding, Money};
 
 use crate::calls::{alice, carrier, talk};
 use crate::town::*;
+use crate::ua::Request;
 use crate::wire::OFFER;
 use crate::world::{Store, World};
 
@@ -255,3 +256,85 @@ fn a_body_that_nobody_knows() {
     check("text/plain", false);
     check("application/sdpx", false);
 }
+
+#[test]
+fn an_invite_that_makes_no_dialog_is_recorded_with_its_reason() {
+    let world = World::new();
+    let phone = alice(&world);
+    let mut request = phone.invite_request(FIXED);
+    request.extra.push_str("Record-Route: <sip:>\r\n");
+    let mut caller = phone.invite_with(request);
+    caller.expect(100);
+    let got = caller.refused(400);
+    assert!(got.header("Reason").contains("[bad-contact "), "{}", got.text());
+    let cdr = world.ended_as("outgoing 0ms 0/0 fault 400 Ringfence");
+    assert_eq!(cdr.explanation.findings, [Finding::BadContact]);
+    assert_eq!(world.held(1), Money::ZERO);
+    world.finish();
+}
+
+/// RFC 3261 §8.2.2.2: a proxy forked, and both branches lead to us.
+#[test]
+fn a_merged_request_is_one_call() {
+    let world = World::new();
+    let bob = world.ua("203.0.113.20:5070", BOB);
+    bob.register();
+    let carrier = carrier(&world);
+    let request = carrier.invite_request(BOB_NUMBER);
+    carrier.send_request(&request);
+    let mut caller = carrier.leg_of(request.clone());
+    caller.expect(100);
+    let mut callee = bob.expect_invite();
+    let other_way = Request { branch: carrier.branch(), ..request.clone() };
+    carrier.send_request(&other_way);
+    caller.expect(482);
+    bob.expect_nothing();
+    // A later request of the same caller is another.
+    let later = Request { branch: carrier.branch(), cseq: request.cseq + 1, ..request };
+    carrier.send_request(&later);
+    caller.expect(100);
+    let mut second = bob.expect_invite();
+    for leg in [&mut callee, &mut second] {
+        leg.reply(486);
+        leg.expect("ACK");
+    }
+    world.forget_post();
+    world.advance(70_000);
+    assert_eq!(world.cdrs().len(), 2);
+    assert_eq!(world.stats().calls, 0);
+}
+
+#[test]
+fn a_ringing_call_that_is_cut_is_cut_once() {
+    let world = World::new();
+    let mut caller = alice(&world).invite(FIXED);
+    let callee = carrier(&world).expect_invite();
+    callee.reply(180);
+    caller.expect(180);
+    let decision = world.open_holds()[0].decision;
+    let reply = world.command(engine::Command::Cut(decision)).unwrap();
+    assert_eq!((reply.cut, world.stats().cut), (1, 1));
+    world.forget_post();
+    world.finish_with_post();
+}
+
+#[test]
+fn no_more_phones_ring_than_a_call_can_have() {
+    let world = World::with(|town| {
+        town.snapshot.lines.extend((10..13).map(|id| line(id, 2, BOB_LINES[id as usize - 10])));
+    });
+    for (number, user) in BOB_LINES.iter().enumerate() {
+        for phone in 0..9 {
+            world.ua(&format!("203.0.113.{}:{}", 100 + number, 6_000 + phone), *user).register();
+        }
+    }
+    let mut caller = carrier(&world).invite_as_carrier(BOB_NUMBER);
+    caller.expect(100);
+    assert_eq!(world.stats().phones_not_rung, 3);
+    caller.cancel();
+    world.forget_post();
+    world.advance(70_000);
+}
+
+const BOB_LINES: [(&str, &str); 3] =
+    [("bob10", "one secret"), ("bob11", "another secret"), ("bob12", "a third secret")];

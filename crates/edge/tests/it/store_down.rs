@@ -1,6 +1,6 @@
 //! The store is down: no new costs, everything else goes on. And a node that has enough to do.
 
-use types::Finding;
+use types::{Finding, Record};
 
 use crate::calls::{HOME, alice, carrier, talk, talk_between};
 use crate::town::*;
@@ -30,6 +30,23 @@ fn chargeable_calls_are_refused() {
     assert_eq!(world.cdrs().len(), 0);
     back(&world);
     let cdr = world.ended_as("outgoing 0ms 0/0 refused 503 Ringfence");
+    assert_eq!(cdr.explanation.findings, [Finding::StoreDown]);
+    world.finish();
+}
+
+#[test]
+fn a_first_hold_that_is_not_written_is_told() {
+    let world = World::new();
+    // It fails before anybody knows that the store is down.
+    world.store(Store::Failing);
+    let phone = alice(&world);
+    let mut caller = phone.invite_with(phone.invite_request(FIXED));
+    caller.expect(100);
+    let got = caller.refused(503);
+    assert!(got.header("Reason").contains("[store-down "), "{}", got.text());
+    world.store(Store::Up);
+    world.advance(1_000);
+    let cdr = world.ended_as("outgoing 0ms 0/0 fault 503 Ringfence");
     assert_eq!(cdr.explanation.findings, [Finding::StoreDown]);
     world.finish();
 }
@@ -158,5 +175,82 @@ fn enough_transactions_are_enough() {
     callee.reply(486);
     callee.expect("ACK");
     first.refused(486);
+    world.finish();
+}
+
+/// The accounts written, as status and calls at once, oldest first.
+fn accounts_written(world: &World) -> Vec<(types::AccountStatus, u16)> {
+    let written = world.written();
+    let account = |record| match record {
+        Record::Account(account) => Some((account.status, account.controls.calls)),
+        _ => None,
+    };
+    written.into_iter().filter_map(account).collect()
+}
+
+#[test]
+fn a_change_that_is_written_late_does_not_undo_a_later_one() {
+    let world = World::new();
+    world.store(Store::Failing);
+    let mut account = Town::new().account(1).clone();
+    account.controls.calls = 4;
+    world.command(engine::Command::PutAccount(account)).unwrap_err();
+    world.store(Store::Up);
+    let suspended = types::AccountStatus::Suspended;
+    world.command(engine::Command::SetStatus(types::AccountId(1), suspended)).unwrap();
+    world.advance(2_000);
+    assert_eq!(accounts_written(&world), [(suspended, 4), (suspended, 4)]);
+    world.finish();
+}
+
+#[test]
+fn a_line_that_is_written_late_is_the_line_of_now() {
+    let world = World::new();
+    world.store(Store::Failing);
+    let line = Town::new().line(1).clone();
+    let named = types::Line { caller_id: Some(ALICE_NUMBER.parse().unwrap()), ..line };
+    world.command(engine::Command::PutLine(named.clone())).unwrap_err();
+    let number = number(FIXED, 1, None);
+    world.command(engine::Command::PutNumber(number.clone())).unwrap_err();
+    world.store(Store::Up);
+    let off = types::Line { status: types::LineStatus::Disabled, ..named };
+    world.command(engine::Command::PutLine(off.clone())).unwrap();
+    world.command(engine::Command::RemoveNumber(number.number)).unwrap();
+    world.advance(2_000);
+    let written = world.written();
+    let last = written.iter().rev().find(|record| matches!(record, Record::Line(_)));
+    assert_eq!(last, Some(&Record::Line(Box::new(off))));
+    let of_number = |record: &&Record| matches!(record, Record::Number(_) | Record::NumberGone(_));
+    let last = written.iter().rev().find(of_number);
+    assert_eq!(last, Some(&Record::NumberGone(number.number)));
+    world.finish();
+}
+
+#[test]
+fn what_cannot_be_written_is_bounded_and_money_is_kept() {
+    let world = World::with(|town| town.config.limits.backlog = 20);
+    let (mut caller, mut callee) = talk(&world, FIXED);
+    world.advance(10_000);
+    // The disk is full: neither database nor journal takes anything.
+    down(&world);
+    let phone = alice(&world);
+    for _ in 0..100 {
+        phone.invite_with(phone.invite_request(FIXED)).refused(503);
+    }
+    let stats = world.stats();
+    assert_eq!((stats.records_waiting, stats.records_dropped), (10, 90));
+    caller.bye();
+    callee.take_bye();
+    assert_eq!(world.stats().records_waiting, 11, "a charge is never given up");
+    let asked = world.asked();
+    world.advance(600_000);
+    let times = world.asked() - asked;
+    assert!(times <= 11 * 25, "asked {times} times in ten minutes");
+    back(&world);
+    // One refusal more had to make room for the charge.
+    assert_eq!(world.cdrs().len(), 10);
+    assert_eq!(world.stats().records_waiting, 0);
+    let charged: i64 = world.cdrs().iter().map(|cdr| cdr.price.micros()).sum();
+    assert_eq!(charged, 2_000);
     world.finish();
 }

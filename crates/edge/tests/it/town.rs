@@ -139,6 +139,7 @@ fn trunk(id: u32, address: &str, priority: u16) -> Trunk {
         routes: vec![TrunkRoute { prefix: String::new(), priority }],
         cost_deck: Some(DeckId(2)),
         number_format: TrunkNumberFormat::E164Plus,
+        dial_plan: types::DialPlan::default(),
         emergency: id == 1,
         enabled: true,
     }

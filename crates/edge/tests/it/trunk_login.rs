@@ -316,7 +316,7 @@ fn take_register(box_of: &Ua) -> Got {
     let register = box_of.expect("REGISTER");
     assert_eq!(register.uri, format!("sip:{CARRIER}"));
     assert_eq!(register.header("To"), format!("<sip:ringfence@{CARRIER}>"));
-    assert_eq!(register.contact(), "sip:ringfence@192.0.2.10:5060");
+    assert_eq!(register.contact(), "sip:trunk-1@192.0.2.10:5060");
     register
 }
 
@@ -417,4 +417,55 @@ fn a_trunk_added_later_is_registered_at() {
     world.advance(4_000_000);
     box_of.expect_nothing();
     world.finish();
+}
+
+/// A carrier that we are registered at, and whose networks nobody told us.
+#[test]
+fn a_registrar_calls_our_contact_and_means_the_number_in_to() {
+    fn check(uri: &str, to: &str, want: u16) {
+        let world = World::with(|town| {
+            let auth = TrunkAuth {
+                user: "acme".to_owned(),
+                secret: "secret at the carrier".to_owned(),
+                realm: OURS.to_owned(),
+                register: true,
+            };
+            let trunk = town.trunk(1);
+            (trunk.auth, trunk.sources) = (Some(auth), Vec::new());
+        });
+        world.advance(0);
+        let bob = world.ua("203.0.113.20:5070", BOB);
+        bob.register();
+        let carrier = carrier(&world).moved("198.51.100.1:40000");
+        let mut request = carrier.request("INVITE", uri);
+        request.to = format!("<sip:{to}@carrier.test>");
+        request.extra = format!("Contact: <{}>\r\n", carrier.contact());
+        request.body = OFFER.to_owned();
+        carrier.send_request(&request);
+        let mut caller = carrier.leg_of(request);
+        if want == 200 {
+            caller.expect(100);
+            let mut callee = bob.expect_invite();
+            callee.reply(200);
+            callee.expect("ACK");
+            caller.expect(200);
+            caller.ack();
+            caller.bye();
+            callee.take_bye();
+        } else {
+            caller.refused(want);
+        }
+        world.forget_post();
+        world.advance(70_000);
+        assert_eq!(world.stats().calls, 0);
+    }
+    let contact = "sip:trunk-1@192.0.2.10:5060";
+    check(contact, BOB_NUMBER, 200);
+    check(contact, "442079460002", 200);
+    check("sip:acme@192.0.2.10:5060", BOB_NUMBER, 200);
+    check(&format!("sip:{BOB_NUMBER}@192.0.2.10:5060"), "somebody", 200);
+    check(contact, "+442079460777", 404);
+    // What a carrier asks for decides; To does only where that says nothing.
+    check("sip:+442079460777@192.0.2.10:5060", BOB_NUMBER, 404);
+    check("sip:trunk-2@192.0.2.10:5060", BOB_NUMBER, 404);
 }

@@ -39,6 +39,8 @@ struct Inner {
     answered: u64,
     failing: std::ops::Range<u64>,
     waiting: VecDeque<StoreRequest>,
+    /// Requests so far.
+    asked: usize,
     written: Vec<Record>,
     holds: BTreeMap<DecisionId, Hold>,
     bindings: BTreeMap<(LineId, String), BindingRecord>,
@@ -73,6 +75,7 @@ impl World {
             answered: 0,
             failing: 0..0,
             waiting: VecDeque::new(),
+            asked: 0,
             written: Vec::new(),
             holds,
             bindings: BTreeMap::new(),
@@ -106,7 +109,7 @@ impl World {
 
     pub fn command(&self, command: engine::Command) -> Result<edge::Reply, String> {
         let mut inner = self.0.borrow_mut();
-        inner.input(Input::Command { id: 77, command });
+        inner.input(Input::Command { id: 77, commands: vec![command] });
         inner.replies.pop().expect("a command is answered").1
     }
 
@@ -158,6 +161,11 @@ impl World {
     /// Requests that have had no answer.
     pub fn unanswered(&self) -> Vec<StoreRequest> {
         self.0.borrow().waiting.iter().cloned().collect()
+    }
+
+    /// How often the store was asked to write something.
+    pub fn asked(&self) -> usize {
+        self.0.borrow().asked
     }
 
     /// The oldest request that waits is answered.
@@ -360,6 +368,7 @@ impl Inner {
             for (flow, bytes) in outputs.sends.iter() {
                 self.deliver(Got::parse(flow, bytes));
             }
+            self.asked += outputs.stores.len();
             self.waiting.extend(outputs.stores.drain(..));
             self.replies.append(&mut outputs.replies);
             self.outputs = outputs;

@@ -42,6 +42,10 @@ pub(super) fn trunk(trunk: &Trunk) -> Result<(), CommandError> {
         return wrong("address", "port 0 cannot be called");
     }
     networks("sources", &trunk.sources)?;
+    dial_plan(&trunk.dial_plan)?;
+    if trunk.dial_plan.outside_line.is_some() || trunk.dial_plan.area_code.is_some() {
+        return wrong("dial_plan", "a carrier has neither outside line nor area code");
+    }
     if trunk.routes.len() > LONGEST_LIST {
         return wrong("routes", &format!("more than {LONGEST_LIST}"));
     }
@@ -59,6 +63,14 @@ pub(super) fn trunk(trunk: &Trunk) -> Result<(), CommandError> {
 pub(super) fn deck(deck: &Deck) -> Result<(), CommandError> {
     id(deck.id.0)?;
     name(&deck.name)
+}
+
+pub(super) fn note(words: &str) -> Result<(), CommandError> {
+    let is_readable = !words.trim().is_empty() && words.chars().count() <= 500;
+    if !is_readable || words.chars().any(char::is_control) {
+        return wrong("note", "expected 1 to 500 characters on one line");
+    }
+    Ok(())
 }
 
 fn id(id: u32) -> Result<(), CommandError> {

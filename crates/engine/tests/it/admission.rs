@@ -231,6 +231,34 @@ fn incoming_calls_reach_our_numbers_whatever_the_status() {
 }
 
 #[test]
+fn a_carriers_numbers_are_read_as_in_its_own_country() {
+    fn check(home: &str, format: types::TrunkNumberFormat, dialled: &str, caller: &str) {
+        let mut snapshot = snapshot();
+        let trunk = &mut snapshot.trunks[0];
+        trunk.number_format = format;
+        trunk.dial_plan.home = home.parse().expect("a country");
+        if home == "US" {
+            trunk.dial_plan.national_prefix = "1".to_owned();
+            trunk.dial_plan.international_prefix = "011".to_owned();
+        }
+        let mut world = World::from(&snapshot, NOON);
+        match world.attempt(Caller::Trunk(MAIN_TRUNK), dialled, Some(caller)) {
+            Verdict::Admit(admission) => {
+                assert_eq!(admission.account(), ALICE);
+                assert_eq!(admission.caller(), "+33142345678", "{caller} in {home}");
+            }
+            Verdict::Refuse(refusal) => panic!("{dialled} in {home}: {:?}", refusal.findings),
+        }
+    }
+    use types::TrunkNumberFormat::*;
+    check("GB", National, "02079460001", "0033142345678");
+    check("FR", National, "00442079460001", "0142345678");
+    check("US", National, "011442079460001", "01133142345678");
+    check("US", E164, "442079460001", "33142345678");
+    check("FR", E164Plus, "+442079460001", "+33142345678");
+}
+
+#[test]
 fn a_disabled_trunk_brings_nothing_in() {
     let mut snapshot = snapshot();
     snapshot.trunks[0].enabled = false;

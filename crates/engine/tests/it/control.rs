@@ -86,6 +86,12 @@ fn commands_that_make_no_sense_change_nothing() {
         Command::PutTrunk(Trunk { host: "a\r\nb".into(), ..carrier() }),
         "host: expected a host name or an address",
     );
+    let mut with_line = carrier();
+    with_line.dial_plan.outside_line = Some('9');
+    check(
+        Command::PutTrunk(with_line),
+        "dial_plan: a carrier has neither outside line nor area code",
+    );
     check(
         Command::PutTrunk(trunk(MAIN_TRUNK, &[("+44", 1)])),
         "routes.prefix: `+44`: expected at most 15 digits",
@@ -166,6 +172,61 @@ fn statuses_cut_what_they_bar() {
     check(AccountStatus::Frozen, &[PARIS, LONDON]);
     check(AccountStatus::Suspended, &[PARIS, LONDON]);
     check(AccountStatus::Closed, &[PARIS, LONDON, "1001", "08001111111"]);
+}
+
+#[test]
+fn an_ip_lock_ends_calls_from_outside_it() {
+    fn check(lock: &str, want: &[&str]) {
+        let mut world = World::new();
+        let dialled = [PARIS, LONDON, "1001", "08001111111", "999"];
+        let live: Vec<DecisionId> = dialled.iter().map(|dialled| world.call(dialled)).collect();
+        let ip_lock = vec![lock.parse().expect("a network")];
+        let by_line = Line { ip_lock: ip_lock.clone(), ..line(ALICE_LINE, ALICE, "alice") };
+        let controls = types::Controls { ip_lock, ..alice().controls };
+        let by_account = Account { controls, ..alice() };
+        let done = carry_out(&mut world, Command::PutLine(by_line)).expect("good");
+        assert_eq!(done.relocked, [ALICE_LINE]);
+        let again = carry_out(&mut world, Command::PutAccount(by_account)).expect("good");
+        assert_eq!(again.cut, [], "a call is cut once");
+        let pairs = live.iter().zip(dialled).filter(|(decision, _)| done.cut.contains(decision));
+        assert_eq!(pairs.map(|(_, dialled)| dialled).collect::<Vec<_>>(), want, "{lock}");
+    }
+    check("0.0.0.0/0", &[]);
+    check("2001:db8::/32", &[PARIS, LONDON, "1001", "08001111111"]);
+}
+
+#[test]
+fn a_caller_who_moved_outside_the_lock_is_given_no_more_time() {
+    let mut world = World::new();
+    let controls = types::Controls {
+        ip_lock: vec!["0.0.0.0/0".parse().expect("a network")],
+        ..alice().controls
+    };
+    carry_out(&mut world, Command::PutAccount(Account { controls, ..alice() })).expect("good");
+    let call = world.call(LONDON);
+    world.engine.answered(world.now, call);
+    assert_eq!(world.engine.extend(world.now, call), engine::Extension::Granted);
+    let peer: std::net::IpAddr = "2001:db8::9".parse().expect("an address");
+    world.engine.sits_at(call, peer);
+    let refused = engine::Extension::Refused(vec![types::Finding::IpLock { peer }]);
+    assert_eq!(world.engine.extend(world.now, call), refused);
+}
+
+#[test]
+fn phones_have_to_register_again_when_they_may_be_somebody_elses() {
+    let of = |command| {
+        let mut world = World::new();
+        carry_out(&mut world, command).expect("good").unbound
+    };
+    let plain = || line(ALICE_LINE, ALICE, "alice");
+    assert_eq!(of(Command::PutLine(Line { caller_id: None, ..plain() })), []);
+    let off = Line { status: LineStatus::Disabled, ..plain() };
+    assert_eq!(of(Command::PutLine(off)), [ALICE_LINE]);
+    let mut secret = plain();
+    secret.ha1.md5[0] ^= 1;
+    assert_eq!(of(Command::PutLine(secret)), [ALICE_LINE]);
+    assert_eq!(of(Command::SetStatus(ALICE, AccountStatus::Suspended)), []);
+    assert!(of(Command::SetStatus(ALICE, AccountStatus::Closed)).contains(&ALICE_LINE));
 }
 
 #[test]

@@ -60,12 +60,13 @@ fn a_call_that_outlived_its_slice_while_we_were_down_is_cut_at_once() {
 }
 
 /// A call that talked for 20 s of 30 paid ones when the last mark was written, ended `down_ms` later.
-fn lost(marked_ms: i64, down_ms: u64, was_gone: bool) -> (i64, u64) {
+fn lost(marked_ms: i64, down_ms: u64, is_lost: bool) -> (i64, u64) {
     let (holds, wall) = holds();
     let newest = UnixMicros(wall.0 + marked_ms * 1_000);
-    let down = Snapshot { holds: holds.clone(), newest, ..snapshot() };
+    let down = Snapshot { holds: holds.clone(), ..snapshot() };
     let mut world = World::from(&down, wall.plus_ms(down_ms));
-    let ended = Ended { was_gone, ..ended(HangupCause::SessionExpired) };
+    let lost_after = is_lost.then_some(newest);
+    let ended = Ended { lost_after, ..ended(HangupCause::SessionExpired) };
     let records = world.engine.end(world.now, holds[1].decision, ended);
     (cdr(&records).price.micros(), cdr(&records).duration_ms)
 }

@@ -104,6 +104,7 @@ pub fn trunk(id: TrunkId, routes: &[(&str, u16)]) -> Trunk {
         routes: routes.iter().map(route).collect(),
         cost_deck: Some(COST),
         number_format: TrunkNumberFormat::E164Plus,
+        dial_plan: types::DialPlan::default(),
         emergency: false,
         enabled: true,
     }
@@ -226,7 +227,8 @@ pub fn ended(cause: HangupCause) -> Ended {
         a_leg: LegRecord::default(),
         b_leg: LegRecord::default(),
         trunk: None,
-        was_gone: false,
+        lost_after: None,
+        finding: None,
     }
 }
 

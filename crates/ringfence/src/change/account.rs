@@ -1,14 +1,11 @@
 //! Accounts. Lives here: adding one, settings by name. Never here: what settings do.
 
 use anyhow::{Context, bail};
-use engine::Command;
-use serde_json::{Value, json};
-use store::Reader;
+use engine::{Command, Engine};
+use serde_json::json;
 use types::{Account, AccountId, AccountStatus, DeckId};
 
-use super::{
-    Executor, NewAccount, check_name, find_account, find_deck, find_deck_or_only, next_account_id,
-};
+use super::{NewAccount, Plan, check_name, find_account, next_id, pick_deck, pick_deck_or_only};
 use crate::config::{Raw, controls};
 
 /// Settings of an account besides its controls, for people.
@@ -23,20 +20,19 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("area_code", "put before local numbers, or none"),
 ];
 
-pub fn add(
-    new: NewAccount,
-    reader: &dyn Reader,
-    executor: &mut dyn Executor,
-) -> anyhow::Result<Value> {
-    let accounts = reader.accounts()?;
-    let deck = find_deck_or_only(reader, new.deck.as_deref())?;
-    let account = from_new(new, next_account_id(&accounts), deck)?;
-    if let Some(other) = accounts.iter().find(|other| other.name == account.name) {
+pub fn add(new: NewAccount, engine: &Engine) -> anyhow::Result<Plan> {
+    let deck = pick_deck_or_only(engine.decks(), new.deck.as_deref())?;
+    let account = from_new(new, next_account_id(engine), deck)?;
+    if let Some(other) = engine.account_by_name(&account.name) {
         bail!("account {} has the name `{}` already", other.id, other.name);
     }
-    let (id, name) = (account.id, account.name.clone());
-    let message = executor.one(Command::PutAccount(account))?;
-    Ok(json!({ "id": id, "name": name, "message": message }))
+    let answer = json!({ "id": account.id, "name": account.name });
+    Ok(Plan::one(Command::PutAccount(account), answer))
+}
+
+/// The id of the next account that is made.
+pub fn next_account_id(engine: &Engine) -> AccountId {
+    AccountId(next_id(engine.accounts().map(|account| account.id.0)))
 }
 
 /// The record of a new account.
@@ -54,40 +50,28 @@ pub fn from_new(new: NewAccount, id: AccountId, sell_deck: DeckId) -> anyhow::Re
     })
 }
 
-pub fn set(
-    account: &str,
-    settings: &[(String, String)],
-    reader: &dyn Reader,
-    executor: &mut dyn Executor,
-) -> anyhow::Result<Value> {
-    let mut account = find_account(reader, account)?;
+pub fn set(account: &str, settings: &[(String, String)], engine: &Engine) -> anyhow::Result<Plan> {
+    let mut account = find_account(engine, account)?.to_account();
     for (name, value) in settings {
-        set_one(&mut account, name, value, reader)
+        set_one(&mut account, name, value, engine)
             .with_context(|| format!("{name}={}", value.escape_debug()))?;
     }
-    let (id, name) = (account.id, account.name.clone());
-    let message = executor.one(Command::PutAccount(account))?;
-    Ok(json!({ "id": id, "name": name, "message": message }))
+    let answer = json!({ "id": account.id, "name": account.name });
+    Ok(Plan::one(Command::PutAccount(account), answer))
 }
 
-fn set_one(
-    account: &mut Account,
-    name: &str,
-    value: &str,
-    reader: &dyn Reader,
-) -> anyhow::Result<()> {
+fn set_one(account: &mut Account, name: &str, value: &str, engine: &Engine) -> anyhow::Result<()> {
     let raw = Raw::Words(value.to_owned());
     let plan = &mut account.dial_plan;
     match name {
         "name" => {
             check_name("an account", value)?;
-            if reader.accounts()?.iter().any(|other| other.name == value && other.id != account.id)
-            {
+            if engine.account_by_name(value).is_some_and(|other| other.id != account.id) {
                 bail!("another account has this name");
             }
             account.name = value.to_owned();
         }
-        "deck" => account.sell_deck = find_deck(reader, value)?,
+        "deck" => account.sell_deck = pick_deck(engine.decks(), value)?,
         "time_zone" => {
             check_time_zone(value)?;
             account.time_zone = value.to_owned();
@@ -123,7 +107,8 @@ pub fn check_time_zone(name: &str) -> anyhow::Result<()> {
     })
 }
 
-fn digits_or_none(value: &str) -> anyhow::Result<Option<String>> {
+/// Digits of a prefix or code.
+pub fn digits_or_none(value: &str) -> anyhow::Result<Option<String>> {
     if matches!(value, "" | "none") {
         return Ok(None);
     }

@@ -1,28 +1,21 @@
 //! Rate decks. Lives here: replacing the rows of one. Never here: reading files.
 
-use engine::Command;
-use serde_json::{Value, json};
-use store::Reader;
+use engine::{Command, Engine};
+use serde_json::json;
+use types::record::Deck;
 use types::{DeckId, RateRow};
 
-use super::{Executor, check_name, deck_of};
+use super::{Plan, check_name, next_id};
 
-pub fn import(
-    name: String,
-    rows: Vec<RateRow>,
-    reader: &dyn Reader,
-    executor: &mut dyn Executor,
-) -> anyhow::Result<Value> {
-    let decks = reader.decks()?;
-    let known = decks.iter().find(|deck| deck.name == name);
+pub fn import(name: String, rows: Vec<RateRow>, engine: &Engine) -> anyhow::Result<Plan> {
+    let known = engine.decks().find(|(_, known)| *known == name);
     let id = match known {
-        Some(deck) => deck.id,
+        Some((id, _)) => id,
         None => {
             check_name("a rate deck", &name)?;
-            DeckId(decks.iter().map(|deck| deck.id.0).max().unwrap_or(0) + 1)
+            DeckId(next_id(engine.decks().map(|(id, _)| id.0)))
         }
     };
-    let count = rows.len();
-    let message = executor.one(Command::PutDeck(deck_of(id, name.clone(), rows)))?;
-    Ok(json!({ "id": id, "deck": name, "rows": count, "message": message }))
+    let answer = json!({ "id": id, "deck": name, "rows": rows.len() });
+    Ok(Plan::one(Command::PutDeck(Deck { id, name, rows }), answer))
 }

@@ -1,7 +1,8 @@
 //! Changes by staff and operator. Lives here: from what was asked (names, single settings) to the
 //! engine's commands (ids, whole records). Never here: how a change travels, what the engine allows.
 //!
-//! The same code runs in the node's process, when one runs, and in the command's own, when none does.
+//! A change is planned and carried out in one go in the thread that has the engine: the node's, when
+//! one runs, and the command's own, when none does.
 
 mod account;
 mod deck;
@@ -10,15 +11,13 @@ mod number;
 mod trunk;
 
 use anyhow::{Context, bail};
-use engine::Command;
+use engine::{AccountEntry, Command, Engine};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use store::Reader;
 use types::account::Ha1;
-use types::record::Deck;
 use types::{
-    Account, AccountId, AccountStatus, Controls, DecisionId, DeckId, DialPlan, E164, Line, LineId,
-    LineStatus, RateRow, Trunk, TrunkId,
+    AccountId, AccountStatus, Controls, DecisionId, DeckId, DialPlan, E164, Line, LineStatus,
+    RateRow, Trunk,
 };
 
 pub use account::SETTINGS as ACCOUNT_SETTINGS;
@@ -141,94 +140,100 @@ pub enum LineSetting {
     IpLock(Vec<ipnet::IpNet>),
 }
 
-/// Carries out commands of the engine.
-pub trait Executor {
-    /// All commands, in order; on an error some of them may have been carried out.
-    fn execute(&mut self, commands: Vec<Command>) -> anyhow::Result<Vec<String>>;
+/// What is to be done for a change: all of it, or nothing.
+pub struct Plan {
+    /// In order; one transaction.
+    pub commands: Vec<Command>,
+    /// Said when it is done.
+    pub answer: Answer,
+}
 
-    /// One command; what was done, in words.
-    fn one(&mut self, command: Command) -> anyhow::Result<String> {
-        let messages = self.execute(vec![command])?;
-        Ok(messages.into_iter().next().unwrap_or_default())
+/// What is said of a change that was carried out.
+pub struct Answer(Value);
+
+impl Answer {
+    /// The answer in full: in `message` what was done, where the plan has no words of its own.
+    pub fn with(mut self, message: String) -> Value {
+        if let Some(object) = self.0.as_object_mut() {
+            object.entry("message").or_insert(Value::String(message));
+        }
+        self.0
     }
 }
 
-/// Carries out a change. The answer says in `message` what was done.
-pub fn apply(
-    change: Change,
-    reader: &dyn Reader,
-    executor: &mut dyn Executor,
-) -> anyhow::Result<Value> {
+impl Plan {
+    fn one(command: Command, answer: Value) -> Plan {
+        Plan { commands: vec![command], answer: Answer(answer) }
+    }
+}
+
+/// From what was asked to what is to be done. The engine's own records are changed, not the
+/// database's: while the store is down the database does not know of the last changes.
+pub fn plan(change: Change, engine: &Engine) -> anyhow::Result<Plan> {
     match change {
-        Change::AddAccount(new) => account::add(*new, reader, executor),
-        Change::SetAccount { account, settings } => {
-            account::set(&account, &settings, reader, executor)
-        }
+        Change::AddAccount(new) => account::add(*new, engine),
+        Change::SetAccount { account, settings } => account::set(&account, &settings, engine),
         Change::SetStatus { account, status, reason } => {
-            let account = find_account(reader, &account)?;
-            // The words first: if they cannot be kept, nothing happens.
-            let mut commands: Vec<_> =
-                reason.map(|words| Command::Note(account.id, words)).into_iter().collect();
-            commands.push(Command::SetStatus(account.id, status));
-            let message = executor.execute(commands)?.pop().unwrap_or_default();
-            Ok(
-                json!({ "id": account.id, "name": account.name, "status": status, "message": message }),
-            )
+            let account = find_account(engine, &account)?;
+            let (id, name) = (account.id, account.name.clone());
+            let note = reason.map(|words| Command::Note(id, words));
+            let commands = note.into_iter().chain([Command::SetStatus(id, status)]).collect();
+            let answer = json!({ "id": id, "name": name, "status": status });
+            Ok(Plan { commands, answer: Answer(answer) })
         }
-        Change::AddLines { lines, template } => line::add(lines, template, reader, executor),
-        Change::SetLine { user, setting } => line::set(&user, setting, reader, executor),
+        Change::AddLines { lines, template } => line::add(lines, template, engine),
+        Change::SetLine { user, setting } => line::set(&user, setting, engine),
         Change::AddNumber { number, account, line } => {
-            number::add(number, &account, line.as_deref(), reader, executor)
+            number::add(number, &account, line.as_deref(), engine)
         }
         Change::RemoveNumber(number) => {
-            let message = executor.one(Command::RemoveNumber(number))?;
-            Ok(json!({ "number": number.to_string(), "message": message }))
+            let answer = json!({ "number": number.to_string() });
+            Ok(Plan::one(Command::RemoveNumber(number), answer))
         }
-        Change::AddTrunk { trunk, cost_deck } => trunk::add(*trunk, cost_deck, reader, executor),
-        Change::SetTrunk { trunk, settings } => trunk::set(&trunk, &settings, reader, executor),
-        Change::ImportDeck { name, rows } => deck::import(name, rows, reader, executor),
+        Change::AddTrunk { trunk, cost_deck } => trunk::add(*trunk, cost_deck, engine),
+        Change::SetTrunk { trunk, settings } => trunk::set(&trunk, &settings, engine),
+        Change::ImportDeck { name, rows } => deck::import(name, rows, engine),
         Change::Cut(decision) => {
-            let message = executor.one(Command::Cut(decision))?;
-            Ok(json!({ "decision": decision.to_string(), "message": message }))
+            let answer = json!({ "decision": decision.to_string() });
+            Ok(Plan::one(Command::Cut(decision), answer))
         }
     }
 }
 
 /// The account of this id or name.
-pub fn find_account(reader: &dyn Reader, text: &str) -> anyhow::Result<Account> {
-    if let Ok(id) = text.parse::<u32>()
-        && let Some(account) = reader.account(AccountId(id))?
-    {
-        return Ok(account);
-    }
-    let found = reader.accounts()?.into_iter().find(|account| account.name == text);
-    found.with_context(|| {
-        format!("there is no account `{text}`; `ringfence account list` shows all")
-    })
+fn find_account<'e>(engine: &'e Engine, text: &str) -> anyhow::Result<&'e AccountEntry> {
+    let by_id = text.parse().ok().and_then(|id| engine.account(AccountId(id)));
+    by_id.or_else(|| engine.account_by_name(text)).with_context(|| no_account(text))
+}
+
+/// What is said when there is no such account.
+pub fn no_account(text: &str) -> String {
+    format!("there is no account `{text}`; `ringfence account list` shows all")
 }
 
 /// The line of this user name.
-pub fn find_line(reader: &dyn Reader, text: &str) -> anyhow::Result<Line> {
+fn find_line<'e>(engine: &'e Engine, text: &str) -> anyhow::Result<&'e Line> {
     let user = canonical_user(text)?;
-    let found = reader.lines(None)?.into_iter().find(|line| line.user == user);
+    let found = engine.any_line_by_user(&user);
     found.with_context(|| format!("there is no line `{text}`; `ringfence line list` shows all"))
 }
 
 /// The trunk of this id or name.
-pub fn find_trunk(reader: &dyn Reader, text: &str) -> anyhow::Result<Trunk> {
-    let trunks = reader.trunks()?;
-    let by_name = trunks.iter().find(|trunk| trunk.name == text);
-    let by_id = || trunks.iter().find(|trunk| trunk.id.to_string() == text);
-    let found = by_name.or_else(by_id).cloned();
+fn find_trunk<'e>(engine: &'e Engine, text: &str) -> anyhow::Result<&'e Trunk> {
+    let by_name = engine.trunks().find(|trunk| trunk.name == text);
+    let by_id = || engine.trunks().find(|trunk| trunk.id.to_string() == text);
+    let found = by_name.or_else(by_id);
     found.with_context(|| format!("there is no trunk `{text}`; `ringfence trunk list` shows all"))
 }
 
 /// The deck of this name or id.
-pub fn find_deck(reader: &dyn Reader, text: &str) -> anyhow::Result<DeckId> {
-    let decks = reader.decks()?;
-    let by_name = decks.iter().find(|deck| deck.name == text);
-    let found = by_name.or_else(|| decks.iter().find(|deck| deck.id.to_string() == text));
-    found.map(|deck| deck.id).with_context(|| {
+pub fn pick_deck<'a>(
+    decks: impl Iterator<Item = (DeckId, &'a str)> + Clone,
+    text: &str,
+) -> anyhow::Result<DeckId> {
+    let by_name = decks.clone().find(|(_, name)| *name == text);
+    let found = by_name.or_else(|| decks.clone().find(|(id, _)| id.to_string() == text));
+    found.map(|(id, _)| id).with_context(|| {
         format!(
             "there is no rate deck `{text}`; `ringfence rates import FILE --deck {text}` makes it"
         )
@@ -236,19 +241,20 @@ pub fn find_deck(reader: &dyn Reader, text: &str) -> anyhow::Result<DeckId> {
 }
 
 /// The deck of this name, or the only one.
-pub fn find_deck_or_only(reader: &dyn Reader, text: Option<&str>) -> anyhow::Result<DeckId> {
+pub fn pick_deck_or_only<'a>(
+    mut decks: impl Iterator<Item = (DeckId, &'a str)> + Clone,
+    text: Option<&str>,
+) -> anyhow::Result<DeckId> {
     if let Some(text) = text {
-        return find_deck(reader, text);
+        return pick_deck(decks, text);
     }
-    match reader.decks()?.as_slice() {
-        [only] => Ok(only.id),
-        [] => {
+    let names: Vec<&str> = decks.clone().map(|(_, name)| name).collect();
+    match (decks.next(), names.len()) {
+        (Some((only, _)), 1) => Ok(only),
+        (None, _) => {
             bail!("there is no rate deck yet; `ringfence rates import FILE --deck NAME` makes one")
         }
-        many => {
-            let names: Vec<_> = many.iter().map(|deck| deck.name.as_str()).collect();
-            bail!("there are several rate decks; say which with --deck: {}", names.join(", "))
-        }
+        _ => bail!("there are several rate decks; say which with --deck: {}", names.join(", ")),
     }
 }
 
@@ -277,18 +283,152 @@ pub fn check_name(kind: &str, name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn next_account_id(accounts: &[Account]) -> AccountId {
-    AccountId(accounts.iter().map(|account| account.id.0).max().unwrap_or(0) + 1)
+/// The id after the highest.
+fn next_id(ids: impl Iterator<Item = u32>) -> u32 {
+    ids.max().unwrap_or(0).saturating_add(1)
 }
 
-fn next_line_id(lines: &[Line]) -> LineId {
-    LineId(lines.iter().map(|line| line.id.0).max().unwrap_or(0) + 1)
-}
+#[cfg(test)]
+mod tests {
+    use engine::EngineConfig;
+    use types::account::Ha1;
+    use types::record::Deck;
+    use types::{HashKey, Line, LineId, Money, Now, Snapshot, Tick, UnixMicros};
 
-fn next_trunk_id(trunks: &[Trunk]) -> TrunkId {
-    TrunkId(trunks.iter().map(|trunk| trunk.id.0).max().unwrap_or(0) + 1)
-}
+    use super::*;
 
-fn deck_of(id: DeckId, name: String, rows: Vec<RateRow>) -> Deck {
-    Deck { id, name, rows }
+    const NOW: Now = Now { tick: Tick(0), wall: UnixMicros(1_795_435_200_000_000) };
+
+    /// An engine that nobody writes for: what a node is while its store is down.
+    fn engine() -> Engine {
+        let account = types::Account {
+            id: AccountId(1),
+            name: "alice".to_owned(),
+            status: AccountStatus::Active,
+            controls: Controls::residential(),
+            dial_plan: DialPlan::default(),
+            sell_deck: DeckId(1),
+            time_zone: "Europe/London".to_owned(),
+        };
+        let closed = types::Account {
+            id: AccountId(7),
+            status: AccountStatus::Closed,
+            name: "gone".to_owned(),
+            ..account.clone()
+        };
+        let line = Line {
+            id: LineId(4),
+            account: AccountId(1),
+            user: "desk".to_owned(),
+            ha1: ha1(),
+            status: LineStatus::Active,
+            caller_id: None,
+            ip_lock: Vec::new(),
+        };
+        let snapshot = Snapshot {
+            accounts: vec![account, closed],
+            lines: vec![line],
+            decks: vec![Deck { id: DeckId(1), name: "retail".to_owned(), rows: Vec::new() }],
+            ..Snapshot::default()
+        };
+        Engine::new(EngineConfig::new(HashKey(1, 2)), &snapshot, NOW).expect("a good snapshot")
+    }
+
+    fn ha1() -> Ha1 {
+        sip::digest::ha1("desk", "example.com", "sesame")
+    }
+
+    fn carry_out(engine: &mut Engine, change: Change) -> Value {
+        let plan = plan(change, engine).expect("a good change");
+        let done = engine.commands(NOW, plan.commands).expect("good commands");
+        plan.answer.with(done.message)
+    }
+
+    fn set(name: &str, value: &str) -> Change {
+        let settings = vec![(name.to_owned(), value.to_owned())];
+        Change::SetAccount { account: "alice".to_owned(), settings }
+    }
+
+    fn set_line(setting: LineSetting) -> Change {
+        Change::SetLine { user: "desk".to_owned(), setting }
+    }
+
+    fn new_account(name: &str) -> NewAccount {
+        NewAccount {
+            name: name.to_owned(),
+            controls: Controls::residential(),
+            dial_plan: DialPlan::default(),
+            deck: Some("retail".to_owned()),
+            time_zone: "Europe/London".to_owned(),
+        }
+    }
+
+    fn new_line(account: &str, user: &str) -> NewLine {
+        let (account, user) = (account.to_owned(), user.to_owned());
+        NewLine { account, user, ha1: ha1(), caller_id: None }
+    }
+
+    #[test]
+    fn a_change_does_not_undo_the_one_before_it() {
+        let mut engine = engine();
+        carry_out(&mut engine, set("stop_level_24h", "5"));
+        let status = AccountStatus::Frozen;
+        carry_out(&mut engine, Change::SetStatus { account: "1".to_owned(), status, reason: None });
+        carry_out(&mut engine, set("calls", "4"));
+        let account = engine.account(AccountId(1)).expect("it is there");
+        assert_eq!(account.controls.stop_level_24h, Money::from_units(5));
+        assert_eq!((account.controls.calls, account.status), (4, AccountStatus::Frozen));
+        carry_out(&mut engine, set_line(LineSetting::Status(LineStatus::Disabled)));
+        carry_out(&mut engine, set_line(LineSetting::CallerId(None)));
+        assert_eq!(engine.line(LineId(4)).map(|line| line.status), Some(LineStatus::Disabled));
+    }
+
+    #[test]
+    fn no_two_things_get_one_id() {
+        let mut engine = engine();
+        let add = |name: &str| Change::AddAccount(Box::new(new_account(name)));
+        // Not that of a closed account, either.
+        assert_eq!(carry_out(&mut engine, add("bob"))["id"], 8);
+        assert_eq!(carry_out(&mut engine, add("carol"))["id"], 9);
+        for (user, id) in [("one", 5), ("two", 6)] {
+            let lines = vec![new_line("bob", user)];
+            let answer = carry_out(&mut engine, Change::AddLines { lines, template: None });
+            assert_eq!(answer["lines"][0]["id"], id);
+        }
+        for (name, id) in [("a", 2), ("b", 3)] {
+            let import = Change::ImportDeck { name: name.to_owned(), rows: Vec::new() };
+            assert_eq!(carry_out(&mut engine, import)["id"], id);
+        }
+        let taken = plan(add("gone"), &engine).err().expect("the name is taken").to_string();
+        assert_eq!(taken, "account 7 has the name `gone` already");
+    }
+
+    #[test]
+    fn lines_are_added_together_or_not_at_all() {
+        fn check(lines: &[(&str, &str)], want: Result<&str, &str>) {
+            let mut engine = engine();
+            let before = (engine.accounts().count(), engine.lines().count());
+            let lines: Vec<_> =
+                lines.iter().map(|(account, user)| new_line(account, user)).collect();
+            let template = Some(Box::new(new_account("as")));
+            let planned = plan(Change::AddLines { lines, template }, &engine);
+            let done = planned.and_then(|plan| {
+                let done = engine.commands(NOW, plan.commands)?;
+                Ok(plan.answer.with(done.message))
+            });
+            match (done, want) {
+                (Ok(answer), Ok(want)) => assert_eq!(answer["message"], want),
+                (Err(error), Err(want)) => {
+                    assert_eq!(error.to_string(), want);
+                    assert_eq!((engine.accounts().count(), engine.lines().count()), before);
+                }
+                (got, want) => panic!("{:?}, not {want:?}", got.map_err(|error| error.to_string())),
+            }
+        }
+        check(&[("alice", "a"), ("bob", "b"), ("bob", "c")], Ok("3 lines added, 1 accounts made"));
+        check(&[("bob", "b"), ("bob", "b")], Err("there is a line `b` already"));
+        check(&[("bob", "b"), ("alice", "desk")], Err("there is a line `desk` already"));
+        // What only the engine knows to be wrong undoes what went before it, too.
+        check(&[("bob", "b"), ("carol", "C")], Err("user: `C`: expected 1 to 64 of a-z 0-9 . _ -"));
+    }
 }

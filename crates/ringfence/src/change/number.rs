@@ -1,23 +1,21 @@
 //! Numbers of ours. Lives here: whose they are. Never here: numbers of others.
 
 use anyhow::bail;
-use engine::Command;
-use serde_json::{Value, json};
-use store::Reader;
+use engine::{Command, Engine};
+use serde_json::json;
 use types::{E164, Number};
 
-use super::{Executor, find_account, find_line};
+use super::{Plan, find_account, find_line};
 
 pub fn add(
     number: E164,
     account: &str,
     line: Option<&str>,
-    reader: &dyn Reader,
-    executor: &mut dyn Executor,
-) -> anyhow::Result<Value> {
-    let account = find_account(reader, account)?;
-    let line = line.map(|user| find_line(reader, user)).transpose()?;
-    if let Some(line) = &line
+    engine: &Engine,
+) -> anyhow::Result<Plan> {
+    let account = find_account(engine, account)?;
+    let line = line.map(|user| find_line(engine, user)).transpose()?;
+    if let Some(line) = line
         && line.account != account.id
     {
         bail!(
@@ -27,12 +25,11 @@ pub fn add(
             account.name
         );
     }
-    let record = Number { number, account: account.id, line: line.as_ref().map(|line| line.id) };
-    let message = executor.one(Command::PutNumber(record))?;
-    Ok(json!({
+    let record = Number { number, account: account.id, line: line.map(|line| line.id) };
+    let answer = json!({
         "number": number.to_string(),
         "account": account.id,
-        "line": line.map(|line| line.user),
-        "message": message,
-    }))
+        "line": line.map(|line| &line.user),
+    });
+    Ok(Plan::one(Command::PutNumber(record), answer))
 }

@@ -1,12 +1,13 @@
 //! Trunks. Lives here: adding one, settings by name. Never here: choosing one for a call.
 
 use anyhow::{Context, bail};
-use engine::Command;
-use serde_json::{Value, json};
-use store::Reader;
-use types::{Trunk, TrunkNumberFormat, TrunkRoute, TrunkTransport};
+use engine::{Command, Engine};
+use ipnet::IpNet;
+use serde_json::json;
+use types::{Trunk, TrunkId, TrunkNumberFormat, TrunkRoute, TrunkTransport};
 
-use super::{Executor, check_name, find_deck, find_trunk, next_trunk_id};
+use super::account::digits_or_none;
+use super::{Plan, check_name, find_trunk, next_id, pick_deck};
 use crate::config::{Raw, controls};
 
 /// Settings of a trunk, for people.
@@ -19,56 +20,53 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("routes", "PREFIX:PRIORITY, comma between; all:10 takes every number"),
     ("cost_deck", "rate deck that it charges by, or none"),
     ("format", "e164-plus, e164 or national"),
+    ("home", "country whose numbers it writes without country code"),
+    ("national_prefix", "before a national number, or none"),
+    ("international_prefix", "before a country code"),
     ("emergency", "does it carry emergency calls: yes or no"),
     ("enabled", "is it in use: yes or no"),
 ];
 
-pub fn add(
-    mut trunk: Trunk,
-    cost_deck: Option<String>,
-    reader: &dyn Reader,
-    executor: &mut dyn Executor,
-) -> anyhow::Result<Value> {
+pub fn add(mut trunk: Trunk, cost_deck: Option<String>, engine: &Engine) -> anyhow::Result<Plan> {
     check_name("a trunk", &trunk.name)?;
-    let trunks = reader.trunks()?;
-    if let Some(other) = trunks.iter().find(|other| other.name == trunk.name) {
+    if let Some(other) = engine.trunks().find(|other| other.name == trunk.name) {
         bail!("trunk {} has the name `{}` already", other.id, other.name);
     }
-    trunk.id = next_trunk_id(&trunks);
-    trunk.cost_deck = cost_deck.map(|deck| find_deck(reader, &deck)).transpose()?;
-    let (id, name) = (trunk.id, trunk.name.clone());
-    let message = executor.one(Command::PutTrunk(trunk))?;
-    Ok(json!({ "id": id, "name": name, "message": message }))
+    trunk.id = TrunkId(next_id(engine.trunks().map(|trunk| trunk.id.0)));
+    trunk.cost_deck = cost_deck.map(|deck| pick_deck(engine.decks(), &deck)).transpose()?;
+    let answer = json!({ "id": trunk.id, "name": trunk.name });
+    Ok(Plan::one(Command::PutTrunk(trunk), answer))
 }
 
-pub fn set(
-    trunk: &str,
-    settings: &[(String, String)],
-    reader: &dyn Reader,
-    executor: &mut dyn Executor,
-) -> anyhow::Result<Value> {
-    let mut trunk = find_trunk(reader, trunk)?;
+pub fn set(trunk: &str, settings: &[(String, String)], engine: &Engine) -> anyhow::Result<Plan> {
+    let mut trunk = find_trunk(engine, trunk)?.clone();
     for (name, value) in settings {
-        set_one(&mut trunk, name, value, reader)
+        set_one(&mut trunk, name, value, engine)
             .with_context(|| format!("{name}={}", value.escape_debug()))?;
     }
-    let (id, name) = (trunk.id, trunk.name.clone());
-    let message = executor.one(Command::PutTrunk(trunk))?;
-    Ok(json!({ "id": id, "name": name, "message": message }))
+    let answer = json!({ "id": trunk.id, "name": trunk.name });
+    Ok(Plan::one(Command::PutTrunk(trunk), answer))
 }
 
-fn set_one(trunk: &mut Trunk, name: &str, value: &str, reader: &dyn Reader) -> anyhow::Result<()> {
+fn set_one(trunk: &mut Trunk, name: &str, value: &str, engine: &Engine) -> anyhow::Result<()> {
     let raw = Raw::Words(value.to_owned());
     let list = |raw: &Raw| raw.list(controls::network).map_err(anyhow::Error::msg);
     match name {
         "name" => {
             check_name("a trunk", value)?;
-            if reader.trunks()?.iter().any(|other| other.name == value && other.id != trunk.id) {
+            if engine.trunks().any(|other| other.name == value && other.id != trunk.id) {
                 bail!("another trunk has this name");
             }
             trunk.name = value.to_owned();
         }
-        "address" => trunk.address = value.parse().context("expected ADDRESS:PORT")?,
+        "address" => {
+            let before = IpNet::from(trunk.address.ip());
+            trunk.address = value.parse().context("expected ADDRESS:PORT")?;
+            // A carrier that moves calls from where it is called.
+            if trunk.sources == [before] {
+                trunk.sources = vec![IpNet::from(trunk.address.ip())];
+            }
+        }
         "transport" => trunk.transport = transport(value).map_err(anyhow::Error::msg)?,
         "host" => trunk.host = value.to_owned(),
         "sources" => trunk.sources = list(&raw)?,
@@ -77,8 +75,15 @@ fn set_one(trunk: &mut Trunk, name: &str, value: &str, reader: &dyn Reader) -> a
             trunk.routes = raw.list(one).map_err(anyhow::Error::msg)?;
         }
         "cost_deck" if matches!(value, "" | "none") => trunk.cost_deck = None,
-        "cost_deck" => trunk.cost_deck = Some(find_deck(reader, value)?),
+        "cost_deck" => trunk.cost_deck = Some(pick_deck(engine.decks(), value)?),
         "format" => trunk.number_format = format(value).map_err(anyhow::Error::msg)?,
+        "home" => trunk.dial_plan.home = value.parse()?,
+        "national_prefix" => {
+            trunk.dial_plan.national_prefix = digits_or_none(value)?.unwrap_or_default();
+        }
+        "international_prefix" => {
+            trunk.dial_plan.international_prefix = digits_or_none(value)?.unwrap_or_default();
+        }
         "emergency" => trunk.emergency = raw.flag().map_err(anyhow::Error::msg)?,
         "enabled" => trunk.enabled = raw.flag().map_err(anyhow::Error::msg)?,
         _ => bail!("there is no such setting; `ringfence trunk set --help` lists all"),

@@ -7,9 +7,10 @@ use store::{FactFilter, Reader};
 use types::{Account, AccountStatus, Controls, DialPlan, Fact, Region};
 
 use super::Context;
+use super::lookup::find_account;
 use super::office::{ask, change};
 use super::output::Table;
-use crate::change::{Change, NewAccount, find_account};
+use crate::change::{Change, NewAccount};
 use crate::config::{Config, controls};
 use crate::shell::control::Request;
 use crate::shell::open::open_to_read;
@@ -156,13 +157,7 @@ pub fn run(command: Command, context: &Context) -> anyhow::Result<()> {
 impl AccountForm {
     /// The new account as this form says.
     pub fn account(&self, name: String, config: &Config) -> NewAccount {
-        let home = self.home.unwrap_or(config.home);
-        let (national, international) = usual_prefixes(home);
-        let prefix = |told: &Option<String>, usual: &str| match told.as_deref() {
-            Some("none") => String::new(),
-            Some(told) => told.to_owned(),
-            None => usual.to_owned(),
-        };
+        let prefixes = (self.national_prefix.as_deref(), self.international_prefix.as_deref());
         NewAccount {
             name,
             controls: match self.kind {
@@ -170,15 +165,30 @@ impl AccountForm {
                 Kind::Pbx => config.pbx.clone(),
             },
             dial_plan: DialPlan {
-                home,
-                national_prefix: prefix(&self.national_prefix, national),
-                international_prefix: prefix(&self.international_prefix, international),
                 outside_line: self.outside_line,
                 area_code: self.area_code.clone(),
+                ..plan_of(self.home.unwrap_or(config.home), prefixes)
             },
             deck: self.deck.clone(),
             time_zone: self.time_zone.clone(),
         }
+    }
+}
+
+/// How people dial in a country, but for the prefixes told: national, international.
+pub fn plan_of(home: Region, told: (Option<&str>, Option<&str>)) -> DialPlan {
+    let (national, international) = usual_prefixes(home);
+    let prefix = |told: Option<&str>, usual: &str| match told {
+        Some("none") => String::new(),
+        Some(told) => told.to_owned(),
+        None => usual.to_owned(),
+    };
+    DialPlan {
+        home,
+        national_prefix: prefix(told.0, national),
+        international_prefix: prefix(told.1, international),
+        outside_line: None,
+        area_code: None,
     }
 }
 

@@ -7,10 +7,11 @@ use types::decision::Outcome;
 use types::{Cdr, DecisionId, E164, Hold, HoldState, Money, UnixMicros};
 
 use super::Context;
+use super::lookup::find_account;
 use super::office::{ask, change};
 use super::output::{Table, line};
 use super::when::{moment, span};
-use crate::change::{Change, find_account};
+use crate::change::Change;
 use crate::config::Config;
 use crate::shell::clock::system_wall;
 use crate::shell::control::Request;

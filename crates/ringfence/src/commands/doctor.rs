@@ -63,6 +63,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     report("node", node(&status))?;
     let is_running = matches!(status, Ok(Some(_)));
     report("data directory", data_dir(config))?;
+    report("journal", journal(config))?;
     report("clock", clock(config))?;
     for socket in &config.listen {
         report(&format!("socket {socket}"), listener(socket, is_running))?;
@@ -103,6 +104,18 @@ fn print(name: &str, found: &Found, context: &Context) -> anyhow::Result<()> {
     }
     line(&format!("{state:<8} {name}: {what}"))?;
     remedy.map_or(Ok(()), |remedy| line(&format!("         → {remedy}")))
+}
+
+/// What was set aside is money or a change that nobody has in his books.
+fn journal(config: &Config) -> Found {
+    let path = store::journal::refused_path(&config.journal());
+    match path.exists() {
+        false => Good("nothing was set aside".to_owned()),
+        true => Wrong(
+            format!("{} holds records that the database refused", path.display()),
+            "read why in each line, put it right by hand, then remove the file".to_owned(),
+        ),
+    }
 }
 
 fn node(status: &anyhow::Result<Option<serde_json::Value>>) -> Found {

@@ -193,13 +193,20 @@ fn place(dialled: &str, destination: &Destination) -> String {
 
 fn verdict(explanation: &Explanation) -> Vec<String> {
     if explanation.outcome == Outcome::Admitted {
-        return vec!["It was admitted.".to_owned()];
+        if explanation.findings.is_empty() {
+            return vec!["It was admitted.".to_owned()];
+        }
+        let mut told = vec!["It was admitted, but did not go out because:".to_owned()];
+        told.extend(reasons(explanation));
+        return told;
     }
     let mut told = vec!["It was refused because:".to_owned()];
-    told.extend(
-        explanation.findings.iter().map(|finding| format!("  - {finding} [{}].", finding.reason())),
-    );
+    told.extend(reasons(explanation));
     told
+}
+
+fn reasons(explanation: &Explanation) -> impl Iterator<Item = String> {
+    explanation.findings.iter().map(|finding| format!("  - {finding} [{}].", finding.reason()))
 }
 
 fn ending(cdr: &Cdr) -> String {

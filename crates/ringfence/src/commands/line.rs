@@ -11,9 +11,10 @@ use types::{E164, LineStatus};
 
 use super::Context;
 use super::account::AccountForm;
+use super::lookup::find_account;
 use super::office::change;
 use super::output::Table;
-use crate::change::{Change, LineSetting, NewLine, canonical_user, find_account};
+use crate::change::{Change, LineSetting, NewLine, canonical_user};
 use crate::config::{Config, Raw, controls};
 use crate::shell::open::open_to_read;
 use crate::shell::secrets::phone_secret;

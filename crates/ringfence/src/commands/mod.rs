@@ -8,6 +8,7 @@ mod demo;
 mod doctor;
 mod explain;
 mod line;
+mod lookup;
 mod number;
 mod office;
 mod output;

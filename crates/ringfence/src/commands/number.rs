@@ -6,9 +6,10 @@ use store::Reader;
 use types::E164;
 
 use super::Context;
+use super::lookup::find_account;
 use super::office::change;
 use super::output::Table;
-use crate::change::{Change, find_account};
+use crate::change::Change;
 use crate::config::Config;
 use crate::shell::open::open_to_read;
 

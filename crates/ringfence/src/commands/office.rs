@@ -1,15 +1,16 @@
 //! Where changes are carried out. Lives here: by the running node, or directly when none runs.
 //! Never here: what a change means.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use engine::{Engine, EngineConfig};
+use engine::{Done, Engine, EngineConfig};
 use serde_json::Value;
-use store::{Backend, Batch, SnapshotWindow, SqliteStore};
-use types::{Now, Tick, UnixMicros};
+use store::{Backend, Batch, Reader, SnapshotWindow, SqliteStore};
+use types::{LineId, Now, Record, Tick, UnixMicros};
 
-use crate::change::{self, Change, Executor};
+use crate::change::{self, Change};
 use crate::config::Config;
 use crate::shell::clock::system_wall;
 use crate::shell::control::{Client, Request};
@@ -77,8 +78,7 @@ fn directly(config: &Config, change: Change, lock: &Lock) -> anyhow::Result<Valu
     }
     let store = open_to_write(config, lock)?;
     let mut direct = Direct::open(config, store)?;
-    let reader = crate::shell::open::open_to_read(config)?;
-    change::apply(change, &reader, &mut direct)
+    direct.carry_out(change)
 }
 
 /// An engine without a node, on the database.
@@ -99,29 +99,41 @@ impl Direct {
             .context("the database does not fit the configuration")?;
         Ok(Direct { engine, store, now })
     }
-}
 
-impl Executor for Direct {
-    fn execute(&mut self, commands: Vec<engine::Command>) -> anyhow::Result<Vec<String>> {
-        let mut records = Vec::new();
-        let mut messages = Vec::new();
-        for command in commands {
-            let done = self.engine.command(self.now, command)?;
-            records.extend(done.records);
-            messages.push(done.message);
-            // No two at the same instant: the store tells equal facts by their time.
-            self.now.wall = UnixMicros(self.now.wall.0.saturating_add(1));
-        }
-        // One transaction: all or nothing.
-        let batch = Batch { ticket: 1, records };
+    /// Carries a change out, in one transaction; the answer says in `message` what was done.
+    pub fn carry_out(&mut self, change: Change) -> anyhow::Result<Value> {
+        let plan = change::plan(change, &self.engine)?;
+        let done = self.engine.commands(self.now, plan.commands)?;
+        let gone = self.bindings_gone(&done)?;
+        // No two changes at the same instant: the store tells equal facts by their time.
+        self.now.wall = UnixMicros(self.now.wall.0.saturating_add(1));
+        let batch = Batch { ticket: 1, records: done.records.into_iter().chain(gone).collect() };
         match self.store.commit(&[batch]) {
-            Ok(()) => Ok(messages),
+            Ok(()) => {}
             Err(store::CommitError::Unknown(error)) => match self.store.resolve()? {
-                true => Ok(messages),
-                false => Err(error.into()),
+                true => {}
+                false => return Err(error.into()),
             },
-            Err(error) => Err(error.into()),
+            Err(error) => return Err(error.into()),
         }
+        Ok(plan.answer.with(done.message))
+    }
+
+    /// Phones that the change forgets: the node would forget them itself.
+    fn bindings_gone(&self, done: &Done) -> anyhow::Result<Vec<Record>> {
+        let mut gone = Vec::new();
+        let lines: BTreeSet<LineId> = done.unbound.iter().chain(&done.relocked).copied().collect();
+        for line in lines {
+            let account = self.engine.line(line).map(|line| line.account);
+            for binding in self.store.bindings(account)? {
+                let ends = done.unbound.contains(&line)
+                    || !self.engine.ip_allowed(line, binding.peer.ip());
+                if binding.line == line && ends {
+                    gone.push(Record::BindingGone(line, binding.contact));
+                }
+            }
+        }
+        Ok(gone)
     }
 }
 
@@ -133,7 +145,6 @@ pub fn engine_config(config: &Config, defaults: EngineConfig) -> EngineConfig {
         slice_ms: config.slice_s * 1_000,
         extend_lead_ms: config.extend_lead_s * 1_000,
         off_hours: config.off_hours.clone(),
-        overrun_ms: config.overrun_ms,
         ..defaults
     }
 }

@@ -11,10 +11,11 @@ use store::Reader;
 use types::{DialPlan, E164, Money, Rate, RateRow};
 
 use super::Context;
+use super::lookup::{find_deck, find_deck_or_only};
 use super::office::change;
 use super::output::Table;
 use super::when::moment;
-use crate::change::{Change, find_deck, find_deck_or_only};
+use crate::change::Change;
 use crate::config::Config;
 use crate::shell::clock::system_wall;
 use crate::shell::open::open_to_read;

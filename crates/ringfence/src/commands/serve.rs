@@ -31,7 +31,8 @@ use crate::shell::udp::Datagrams;
   RINGFENCE_NODE__REALM=example.com RINGFENCE_NODE__DATA_DIR=./data ringfence serve
 
 SIGTERM or SIGINT: no new calls, wait for those in progress (limits.stop_wait_s), stop.
-Again: stop at once; calls in progress are taken up at the next start.")]
+Again: stop at once; calls in progress are taken up at the next start.
+SIGHUP: nothing; commands take effect at once, the configuration file at a restart.")]
 pub struct Args {}
 
 #[derive(Debug, clap::Args)]
@@ -93,7 +94,7 @@ pub fn assemble(config: &Config, lock: &Lock) -> anyhow::Result<(Driver, Vec<Lis
     };
     let store = StoreLink::start(store, config.journal(), wake)?;
     let (handle, jobs) = control::channel(waker);
-    control::serve(&config.control_socket(), config.database(), handle)?;
+    control::serve(&config.control_socket(), handle)?;
     let driver = Driver {
         clock,
         node,

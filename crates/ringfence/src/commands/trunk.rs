@@ -7,9 +7,10 @@ use clap::Subcommand;
 use ipnet::IpNet;
 use serde_json::{Value, json};
 use store::Reader;
-use types::{Trunk, TrunkAuth, TrunkId, TrunkNumberFormat, TrunkRoute, TrunkTransport};
+use types::{Region, Trunk, TrunkAuth, TrunkId, TrunkNumberFormat, TrunkRoute, TrunkTransport};
 
 use super::Context;
+use super::account::plan_of;
 use super::line::read_secret;
 use super::office::change;
 use super::output::Table;
@@ -88,6 +89,15 @@ pub struct AddArgs {
     /// How it wants numbers: e164-plus, e164 or national
     #[arg(long, default_value = "e164-plus", value_parser = read_number_format)]
     format: TrunkNumberFormat,
+    /// Country whose numbers it writes without country code [default: the platform's]
+    #[arg(long, value_name = "COUNTRY")]
+    home: Option<Region>,
+    /// Prefix before national numbers, or none [default: the usual one of its country]
+    #[arg(long, value_name = "DIGITS")]
+    national_prefix: Option<String>,
+    /// Prefix before country codes [default: the usual one of its country]
+    #[arg(long, value_name = "DIGITS")]
+    international_prefix: Option<String>,
     /// Add it, but do not use it yet
     #[arg(long)]
     disabled: bool,
@@ -102,7 +112,7 @@ pub fn run(command: Command, context: &Context) -> anyhow::Result<()> {
     match command {
         Command::Add(args) => {
             let cost_deck = args.cost_deck.clone();
-            let trunk = Box::new(args.trunk()?);
+            let trunk = Box::new(args.trunk(&config)?);
             context.output.done(&change(&config, Change::AddTrunk { trunk, cost_deck })?)
         }
         Command::List => list(&config, context),
@@ -116,7 +126,9 @@ pub fn run(command: Command, context: &Context) -> anyhow::Result<()> {
 
 impl AddArgs {
     /// The trunk; its id and deck are found where the change is carried out.
-    fn trunk(self) -> anyhow::Result<Trunk> {
+    fn trunk(self, config: &Config) -> anyhow::Result<Trunk> {
+        let prefixes = (self.national_prefix.as_deref(), self.international_prefix.as_deref());
+        let dial_plan = plan_of(self.home.unwrap_or(config.home), prefixes);
         let ip = self.address.ip();
         if ip.is_unspecified() || self.address.port() == 0 {
             bail!("{} is no address that calls can be sent to", self.address);
@@ -144,6 +156,7 @@ impl AddArgs {
             routes: if self.routes.is_empty() { vec![all] } else { self.routes },
             cost_deck: None,
             number_format: self.format,
+            dial_plan,
             emergency: self.emergency,
             enabled: !self.disabled,
         })
@@ -190,6 +203,9 @@ fn view(trunk: &Trunk) -> Value {
         "routes": trunk.routes.iter().map(route_text).collect::<Vec<_>>(),
         "cost_deck": trunk.cost_deck,
         "format": trunk.number_format,
+        "home": trunk.dial_plan.home,
+        "national_prefix": trunk.dial_plan.national_prefix,
+        "international_prefix": trunk.dial_plan.international_prefix,
         "emergency": trunk.emergency,
         "enabled": trunk.enabled,
     })
@@ -216,7 +232,7 @@ fn settings_help() -> String {
         "Example:\n  ringfence trunk set carrier routes=44:10,353:20 emergency=yes\n\nSettings:\n"
             .to_owned();
     for (name, what) in crate::change::TRUNK_SETTINGS {
-        help.push_str(&format!("  {name:<12} {what}\n"));
+        help.push_str(&format!("  {name:<20} {what}\n"));
     }
     help
 }

@@ -79,8 +79,6 @@ pub struct Config {
     pub slice_s: u64,
     /// How long before the end of a slice the next is asked for.
     pub extend_lead_s: u64,
-    /// Longest hang-up latency assumed.
-    pub overrun_ms: u64,
     /// Controls of a new residential account.
     pub residential: Controls,
     /// Controls of a new account with a PBX.
@@ -134,7 +132,6 @@ impl Default for Config {
             first_slice_s: 30,
             slice_s: 30,
             extend_lead_s: 5,
-            overrun_ms: 2_000,
             residential: Controls::residential(),
             pbx: Controls::pbx(),
             log_format: LogFormat::Text,

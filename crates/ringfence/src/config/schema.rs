@@ -217,13 +217,6 @@ fn money_keys() -> Vec<Key> {
             1..=600,
             extend_lead_s
         ),
-        number_key!(
-            "money",
-            "overrun_ms",
-            "longest delay of a hang-up assumed",
-            0..=60_000,
-            overrun_ms
-        ),
     ]
 }
 

@@ -6,20 +6,19 @@
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use engine::{Command, Engine};
+use engine::Engine;
 use mio::Waker;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use store::{OpenOptions, SqliteStore};
 use types::{AccountId, Now, UnixMicros};
 
-use crate::change::{self, Change, Executor};
+use crate::change::Change;
 
 /// Bytes of one request: a rate deck of 500,000 rows fits.
 const LONGEST: u64 = 256 << 20;
@@ -44,8 +43,8 @@ pub enum Request {
 
 /// What the node's thread is asked.
 pub enum Ask {
-    /// A command of the engine.
-    Command(Box<Command>),
+    /// Something is to be changed: all of it, or nothing.
+    Change(Box<Change>),
     /// What an account has used.
     Usage(AccountId),
     /// Calls in progress.
@@ -82,7 +81,7 @@ pub fn channel(waker: Arc<Waker>) -> (NodeHandle, Receiver<Job>) {
 
 impl NodeHandle {
     /// Asks; the answer comes later.
-    pub fn ask(&self, ask: Ask) -> anyhow::Result<Receiver<JobReply>> {
+    fn ask(&self, ask: Ask) -> anyhow::Result<Receiver<JobReply>> {
         let (reply, answer) = sync_channel(1);
         self.jobs.send(Job { ask, reply }).ok().context("the node is stopping")?;
         self.waker.wake().context("cannot wake the node")?;
@@ -96,34 +95,13 @@ impl NodeHandle {
     }
 }
 
-impl Executor for NodeHandle {
-    fn execute(&mut self, commands: Vec<Command>) -> anyhow::Result<Vec<String>> {
-        // All are asked before the first answer is waited for: they share a commit.
-        let mut messages = Vec::new();
-        for window in commands.chunks(512) {
-            let asked: Vec<_> = window
-                .iter()
-                .map(|command| self.ask(Ask::Command(Box::new(command.clone()))))
-                .collect::<Result<_, _>>()?;
-            for answer in asked {
-                let answer = answer.recv_timeout(PATIENCE).context("the node did not answer")?;
-                let done = answer.map_err(anyhow::Error::msg)?;
-                messages.push(done["message"].as_str().unwrap_or_default().to_owned());
-            }
-        }
-        Ok(messages)
-    }
-}
-
 /// Serves the socket on threads of their own until the process ends.
-pub fn serve(path: &Path, database: PathBuf, node: NodeHandle) -> anyhow::Result<()> {
+pub fn serve(path: &Path, node: NodeHandle) -> anyhow::Result<()> {
     let listener = bind(path)?;
-    // One change after the other: each reads what it changes.
-    let turn = Arc::new(Mutex::new(()));
     let serve_one = move |stream: UnixStream| {
-        let (database, node, turn) = (database.clone(), node.clone(), turn.clone());
+        let node = node.clone();
         let serve = move || {
-            if let Err(error) = converse(&stream, &database, node, &turn) {
+            if let Err(error) = converse(&stream, &node) {
                 tracing::debug!(%error, "a control connection ended");
             }
         };
@@ -158,12 +136,7 @@ fn bind(path: &Path) -> anyhow::Result<UnixListener> {
     Ok(listener)
 }
 
-fn converse(
-    stream: &UnixStream,
-    database: &Path,
-    mut node: NodeHandle,
-    turn: &Mutex<()>,
-) -> anyhow::Result<()> {
+fn converse(stream: &UnixStream, node: &NodeHandle) -> anyhow::Result<()> {
     let mut lines = BufReader::new(stream);
     loop {
         let mut line = Vec::new();
@@ -172,7 +145,7 @@ fn converse(
             return Ok(());
         }
         let answer = match serde_json::from_slice::<Request>(&line) {
-            Ok(request) => answer(request, database, &mut node, turn),
+            Ok(request) => answer(request, node),
             Err(error) => Err(anyhow::anyhow!("not a request: {error}")),
         };
         let answer = match answer {
@@ -186,25 +159,14 @@ fn converse(
     }
 }
 
-fn answer(
-    request: Request,
-    database: &Path,
-    node: &mut NodeHandle,
-    turn: &Mutex<()>,
-) -> anyhow::Result<Value> {
-    match request {
-        Request::Change(change) => {
-            // A thread that panicked here had changed nothing that is not durable.
-            let _held = turn.lock().unwrap_or_else(PoisonError::into_inner);
-            let options = OpenOptions { read_only: true, ..OpenOptions::default() };
-            let reader = SqliteStore::open(database, options)?;
-            change::apply(*change, &reader, node)
-        }
-        Request::Usage(account) => node.answer(Ask::Usage(account)),
-        Request::Live => node.answer(Ask::Live),
-        Request::Status => node.answer(Ask::Status),
-        Request::Stop => node.answer(Ask::Stop),
-    }
+fn answer(request: Request, node: &NodeHandle) -> anyhow::Result<Value> {
+    node.answer(match request {
+        Request::Change(change) => Ask::Change(change),
+        Request::Usage(account) => Ask::Usage(account),
+        Request::Live => Ask::Live,
+        Request::Status => Ask::Status,
+        Request::Stop => Ask::Stop,
+    })
 }
 
 /// The client's side of the socket.
@@ -241,19 +203,6 @@ impl Client {
             bail!("{}", error.as_str().unwrap_or("unknown error"));
         }
         Ok(answer["ok"].take())
-    }
-}
-
-/// A change of controls was read from the database: meanwhile the status may have become another.
-pub fn keep_status(command: Command, engine: &Engine) -> Command {
-    match command {
-        Command::PutAccount(mut account) => {
-            if let Some(known) = engine.account(account.id) {
-                account.status = known.status;
-            }
-            Command::PutAccount(account)
-        }
-        other => other,
     }
 }
 

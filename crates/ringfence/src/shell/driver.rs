@@ -28,6 +28,7 @@ use super::signals::{Signals, Wish};
 use super::store_link::{Answer, StoreLink};
 use super::tcp::Streams;
 use super::udp::Datagrams;
+use crate::change::{self, Change};
 
 const WAKER: Token = Token(0);
 const SIGNALS: Token = Token(1);
@@ -72,7 +73,8 @@ pub struct Driver {
 struct Turn {
     outputs: Outputs,
     answers: Vec<Answer>,
-    commands: BTreeMap<u64, SyncSender<JobReply>>,
+    /// Who waits for which change, and what he is told when it is on disk.
+    commands: BTreeMap<u64, (SyncSender<JobReply>, change::Answer)>,
     last_command: u64,
     sweep_at: Tick,
     store_at: Tick,
@@ -199,16 +201,23 @@ impl Driver {
                         event.is_readable() || event.is_read_closed() || event.is_error(),
                         event.is_writable(),
                     );
+                    let now = self.clock.now();
                     let node = &mut self.node;
                     let mut take = |input: Input<'_>| node.handle(now, input);
                     self.streams.event(token, readable, writable, now.tick, &mut take);
+                    // The answers to one connection leave before the next is read.
+                    self.flush(now, turn);
                 }
             }
         }
         self.read_datagrams(turn);
+        for id in self.streams.take_ready() {
+            let now = self.clock.now();
+            let node = &mut self.node;
+            self.streams.read(id, now.tick, &mut |input| node.handle(now, input));
+            self.flush(now, turn);
+        }
         let now = self.clock.now();
-        let node = &mut self.node;
-        self.streams.read_on(now.tick, &mut |input| node.handle(now, input));
         self.hear_store(now, turn);
         self.take_jobs(now, turn);
         self.run_timers(now, turn);
@@ -261,12 +270,8 @@ impl Driver {
         for _ in 0..COMMANDS {
             let Ok(Job { ask, reply }) = self.jobs.try_recv() else { return };
             let answer = match ask {
-                Ask::Command(command) => {
-                    turn.last_command += 1;
-                    let id = turn.last_command;
-                    turn.commands.insert(id, reply);
-                    let command = super::control::keep_status(*command, self.node.engine());
-                    self.node.handle(now, Input::Command { id, command });
+                Ask::Change(change) => {
+                    self.change(now, turn, *change, reply);
                     continue;
                 }
                 Ask::Usage(account) => usage_view(self.node.engine(), now, account),
@@ -294,6 +299,20 @@ impl Driver {
         turn.has_more = true;
     }
 
+    /// Plans a change on the engine's own records and carries it out in the same breath, so that two
+    /// changes cannot undo each other; the answer waits for the disk.
+    fn change(&mut self, now: Now, turn: &mut Turn, change: Change, reply: SyncSender<JobReply>) {
+        match change::plan(change, self.node.engine()) {
+            Err(error) => drop(reply.try_send(Err(format!("{error:#}")))),
+            Ok(plan) => {
+                turn.last_command += 1;
+                let id = turn.last_command;
+                turn.commands.insert(id, (reply, plan.answer));
+                self.node.handle(now, Input::Command { id, commands: plan.commands });
+            }
+        }
+    }
+
     /// Does what the node wants done, until it wants nothing more.
     fn flush(&mut self, now: Now, turn: &mut Turn) {
         for _ in 0..ROUNDS {
@@ -306,10 +325,8 @@ impl Driver {
             self.streams.flush();
             self.store.submit(now.tick, turn.outputs.stores.drain(..), &mut turn.answers);
             for (id, outcome) in turn.outputs.replies.drain(..) {
-                if let Some(reply) = turn.commands.remove(&id) {
-                    drop(reply.try_send(outcome.map(
-                        |done| serde_json::json!({ "message": done.message, "cut": done.cut }),
-                    )));
+                if let Some((reply, answer)) = turn.commands.remove(&id) {
+                    drop(reply.try_send(outcome.map(|done| answer.with(done.message))));
                 }
             }
             for flow in self.streams.take_closed() {
@@ -345,8 +362,12 @@ impl Driver {
 
     fn signalled(&mut self, now: Now, turn: &mut Turn) {
         while let Some(wish) = self.signals.next() {
-            if wish == Wish::Stop {
-                self.stop(now, turn);
+            match wish {
+                Wish::Stop => self.stop(now, turn),
+                Wish::Reload => tracing::warn!(
+                    "nothing is read again: commands take effect at once, the configuration file at a restart"
+                ),
+                Wish::Nothing => {}
             }
         }
     }
@@ -382,7 +403,7 @@ impl Driver {
         self.flush(now, turn);
         let calls = self.node.engine().live().count();
         let stopped = types::Record::Fact(now.wall, types::Fact::Stopped);
-        let request = edge::StoreRequest { ticket: u64::MAX - 1, records: vec![stopped] };
+        let request = edge::StoreRequest { ticket: 0, records: vec![stopped] };
         self.store.submit(now.tick, std::iter::once(request), &mut turn.answers);
         drop(self.store.stop());
         tracing::info!(calls_left = calls, "stopped");

@@ -29,8 +29,15 @@ pub fn open_to_write(config: &Config, _lock: &Lock) -> anyhow::Result<SqliteStor
     let told = store::journal::replay_file(config.journal(), &mut store).with_context(|| {
         format!("the journal {} cannot be told to the database", config.journal().display())
     })?;
-    if told > 0 {
-        tracing::info!(records = told, "the journal's records are in the database now");
+    if told.records > 0 {
+        tracing::info!(records = told.records, "the journal's records are in the database now");
+    }
+    if told.set_aside > 0 {
+        tracing::error!(
+            transactions = told.set_aside,
+            file = %store::journal::refused_path(&config.journal()).display(),
+            "the database refuses what the journal kept: it was set aside"
+        );
     }
     Ok(store)
 }

@@ -11,6 +11,8 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 pub enum Wish {
     /// End in good order; a second time: now.
     Stop,
+    /// Read the configuration again: a node cannot.
+    Reload,
     /// Nothing that we do.
     Nothing,
 }
@@ -40,6 +42,7 @@ impl Signals {
         let info = self.0.read_signal().ok().flatten()?;
         match Signal::try_from(info.ssi_signo as i32) {
             Ok(Signal::SIGTERM | Signal::SIGINT) => Some(Wish::Stop),
+            Ok(Signal::SIGHUP) => Some(Wish::Reload),
             _ => Some(Wish::Nothing),
         }
     }

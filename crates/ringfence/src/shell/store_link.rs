@@ -7,8 +7,9 @@
 //!                              └ meanwhile: money cannot be held; everything else goes to the journal
 //! ```
 
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 
 use anyhow::Context;
@@ -22,8 +23,12 @@ use super::pace::Pace;
 const PROBE_MS: u64 = 1_000;
 /// A commit that takes longer counts as the store being down.
 const STALL_MS: u64 = 3_000;
-/// Ticket of our own batches: the node's count upwards from 1.
-const OUR_TICKET: u64 = u64::MAX;
+/// Tickets of our own batches count upwards from here: the node's do from 1.
+const OUR_TICKETS: u64 = 1 << 63;
+/// Frames of the journal that are told at once.
+const FRAMES: usize = 1_024;
+/// Jobs that may wait for the journal's thread; what comes when a disk does not answer fails.
+const JOURNAL_JOBS: usize = 4_096;
 /// Requests that may wait while the store is asked whether it is back.
 const WAITING: usize = 100_000;
 
@@ -39,15 +44,30 @@ pub enum Answer {
 enum Event {
     Written(u64, Result<(), store::CommitError>),
     Journaled(u64, bool),
-    /// What the journal holds, for telling it to the store.
-    Contents(Result<Vec<Record>, store::StoreError>),
+    /// What the journal holds, for telling it to the store: the records of each append.
+    Contents(Result<Vec<Vec<Record>>, store::StoreError>),
+    /// What the store refuses was kept beside the journal.
+    SetAside(bool),
     Cleared(bool),
 }
 
 enum JournalJob {
     Append(u64, Vec<Record>),
     Read,
+    SetAside(Vec<Record>, String),
     Clear,
+}
+
+/// The journal on its way to the store.
+#[derive(Default)]
+struct Telling {
+    /// Frames that were not told yet.
+    frames: VecDeque<Vec<Record>>,
+    /// Those at the writer, by ticket.
+    told: BTreeMap<u64, Vec<Record>>,
+    /// Those that are being set aside.
+    aside: usize,
+    has_failed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +82,9 @@ enum State {
 /// The store as the node sees it.
 pub struct StoreLink<B> {
     writer: Option<Writer<B>>,
-    journal: Option<(Sender<JournalJob>, JoinHandle<()>)>,
+    journal: Option<(SyncSender<JournalJob>, JoinHandle<()>)>,
+    telling: Telling,
+    last_ours: u64,
     events: Receiver<Event>,
     state: State,
     /// What the node was told last.
@@ -94,6 +116,8 @@ impl<B: Backend + 'static> StoreLink<B> {
         Ok(StoreLink {
             writer: Some(writer),
             journal: Some(journal),
+            telling: Telling::default(),
+            last_ours: OUR_TICKETS,
             events,
             state: State::Up,
             told_up: true,
@@ -166,7 +190,7 @@ impl<B: Backend + 'static> StoreLink<B> {
         match &self.journal {
             Some((jobs, _)) if !is_refused => {
                 let job = JournalJob::Append(request.ticket, request.records);
-                if jobs.send(job).is_err() {
+                if jobs.try_send(job).is_err() {
                     answers.push(Answer::Stored(request.ticket, false));
                 }
             }
@@ -178,10 +202,17 @@ impl<B: Backend + 'static> StoreLink<B> {
     pub fn hear(&mut self, now: Tick, answers: &mut Vec<Answer>) {
         while let Ok(event) = self.events.try_recv() {
             match event {
-                Event::Written(OUR_TICKET, outcome) => self.probed(now, outcome, answers),
+                Event::Written(ticket, outcome) if ticket > OUR_TICKETS => {
+                    self.frame_told(now, ticket, outcome, answers);
+                }
                 Event::Written(ticket, outcome) => self.written(now, ticket, outcome, answers),
                 Event::Journaled(ticket, ok) => answers.push(Answer::Stored(ticket, ok)),
                 Event::Contents(contents) => self.tell_journal(now, contents, answers),
+                Event::SetAside(ok) => {
+                    self.telling.aside = self.telling.aside.saturating_sub(1);
+                    self.telling.has_failed |= !ok;
+                    self.tell_on(now, answers);
+                }
                 Event::Cleared(true) => self.come_back(now, answers),
                 Event::Cleared(false) => self.go_down(now, answers),
             }
@@ -218,7 +249,7 @@ impl<B: Backend + 'static> StoreLink<B> {
             && let Some((jobs, _)) = &self.journal
         {
             self.state = State::Probing;
-            if jobs.send(JournalJob::Read).is_err() {
+            if jobs.try_send(JournalJob::Read).is_err() {
                 self.state = State::Down(now.plus_ms(PROBE_MS));
             }
         }
@@ -250,32 +281,73 @@ impl<B: Backend + 'static> StoreLink<B> {
     fn tell_journal(
         &mut self,
         now: Tick,
-        contents: Result<Vec<Record>, store::StoreError>,
+        contents: Result<Vec<Vec<Record>>, store::StoreError>,
         answers: &mut Vec<Answer>,
     ) {
-        let batch = match contents {
-            Ok(records) => Batch { ticket: OUR_TICKET, records },
+        let mut frames = match contents {
+            Ok(frames) => VecDeque::from(frames),
             Err(error) => {
                 tracing::error!(%error, "the journal cannot be read");
                 return self.go_down(now, answers);
             }
         };
-        let submitted = self.writer.as_ref().is_some_and(|writer| writer.submit(batch).is_ok());
-        if !submitted {
+        if frames.is_empty() {
+            // Nothing to tell, but is anybody there?
+            frames.push_back(Vec::new());
+        }
+        self.telling = Telling { frames, ..Telling::default() };
+        self.tell_on(now, answers);
+    }
+
+    /// Tells further frames; at the end the journal is emptied, or telling begins anew later.
+    fn tell_on(&mut self, now: Tick, answers: &mut Vec<Answer>) {
+        let telling = &mut self.telling;
+        while !telling.has_failed && telling.told.len() < FRAMES {
+            let Some(records) = telling.frames.pop_front() else { break };
+            self.last_ours += 1;
+            let batch = Batch { ticket: self.last_ours, records: records.clone() };
+            let submitted = self.writer.as_ref().is_some_and(|w| w.submit(batch).is_ok());
+            telling.has_failed |= !submitted;
+            if submitted {
+                telling.told.insert(self.last_ours, records);
+            }
+        }
+        if !telling.told.is_empty() || telling.aside > 0 {
+            return;
+        }
+        let is_cleared = !telling.has_failed && self.ask_journal(JournalJob::Clear);
+        if !is_cleared {
             self.go_down(now, answers);
         }
     }
 
-    fn probed(
+    /// One frame was told. One that is refused for what it holds would be refused for ever: it is set
+    /// aside, and the others go on.
+    fn frame_told(
         &mut self,
         now: Tick,
+        ticket: u64,
         outcome: Result<(), store::CommitError>,
         answers: &mut Vec<Answer>,
     ) {
-        let Some((jobs, _)) = &self.journal else { return };
-        if outcome.is_err() || jobs.send(JournalJob::Clear).is_err() {
-            self.go_down(now, answers);
+        let Some(records) = self.telling.told.remove(&ticket) else { return };
+        match outcome {
+            Ok(()) => {}
+            Err(error) if error.cause().is_refusal() => {
+                tracing::error!(%error, "the store refuses what the journal kept: it is set aside");
+                if self.ask_journal(JournalJob::SetAside(records, error.to_string())) {
+                    self.telling.aside += 1;
+                } else {
+                    self.telling.has_failed = true;
+                }
+            }
+            Err(_) => self.telling.has_failed = true,
         }
+        self.tell_on(now, answers);
+    }
+
+    fn ask_journal(&self, job: JournalJob) -> bool {
+        self.journal.as_ref().is_some_and(|(jobs, _)| jobs.try_send(job).is_ok())
     }
 
     fn come_back(&mut self, now: Tick, answers: &mut Vec<Answer>) {
@@ -333,19 +405,20 @@ fn start_journal(
     mut journal: Journal,
     tell: Sender<Event>,
     wake: impl Fn() + Send + 'static,
-) -> anyhow::Result<(Sender<JournalJob>, JoinHandle<()>)> {
-    let (jobs, inbox) = channel::<JournalJob>();
+) -> anyhow::Result<(SyncSender<JournalJob>, JoinHandle<()>)> {
+    let (jobs, inbox) = sync_channel::<JournalJob>(JOURNAL_JOBS);
     let work = move || {
         for job in inbox {
             let event = match job {
                 JournalJob::Append(ticket, records) => {
                     Event::Journaled(ticket, log(journal.append(&records)))
                 }
-                JournalJob::Read => Event::Contents(
-                    journal
-                        .contents()
-                        .map(|contents| contents.frames.into_iter().flatten().collect()),
-                ),
+                JournalJob::Read => {
+                    Event::Contents(journal.contents().map(|contents| contents.frames))
+                }
+                JournalJob::SetAside(records, why) => {
+                    Event::SetAside(log(journal.set_aside(&records, &why)))
+                }
                 JournalJob::Clear => Event::Cleared(log(journal.clear())),
             };
             if tell.send(event).is_err() {

@@ -214,11 +214,9 @@ impl Streams {
         }
     }
 
-    /// Goes on with connections whose turn had ended.
-    pub fn read_on(&mut self, now: Tick, take: &mut dyn FnMut(Input<'_>)) {
-        for id in std::mem::take(&mut self.ready) {
-            self.read(id, now, take);
-        }
+    /// Connections whose turn had ended before they were empty; each is to be read on.
+    pub fn take_ready(&mut self) -> BTreeSet<u32> {
+        std::mem::take(&mut self.ready)
     }
 
     /// Is there a connection whose turn had ended before it was empty?
@@ -240,7 +238,8 @@ impl Streams {
         }
     }
 
-    fn read(&mut self, id: u32, now: Tick, take: &mut dyn FnMut(Input<'_>)) {
+    /// One turn of a connection: what it sent is handed over, up to a bound.
+    pub fn read(&mut self, id: u32, now: Tick, take: &mut dyn FnMut(Input<'_>)) {
         for _ in 0..TURN {
             let Some(connection) = self.connections.get_mut(&id) else { return };
             match connection.stream.read(&mut self.buffer) {
@@ -357,6 +356,10 @@ impl Streams {
 impl Connection {
     /// Hands over every whole frame; true: there is something to write.
     fn take_frames(&mut self, now: Tick, take: &mut dyn FnMut(Input<'_>)) -> bool {
+        // Nobody knows where the next message would begin: what still comes is read and forgotten.
+        if self.is_last {
+            return false;
+        }
         let before = self.queue.len();
         let mut got_message = false;
         loop {
@@ -429,4 +432,43 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(1_024)?;
     Ok(TcpListener::from_std(socket.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A connection to somebody who says nothing.
+    fn connection() -> (Connection, std::net::TcpStream) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a socket");
+        let local = listener.local_addr().expect("an address");
+        let stream = std::net::TcpStream::connect(local).expect("connected");
+        stream.set_nonblocking(true).expect("it can");
+        let (other, peer) = listener.accept().expect("connected");
+        let connection = Connection {
+            stream: TcpStream::from_std(stream),
+            flow: Flow::tcp(local, peer, 1),
+            framer: Framer::new(),
+            queue: Vec::new(),
+            written: 0,
+            is_open: true,
+            was_opened: false,
+            is_last: false,
+            finish_by: None,
+            used: Tick(0),
+        };
+        (connection, other)
+    }
+
+    #[test]
+    fn a_broken_message_is_answered_once_however_much_follows() {
+        let (mut connection, _other) = connection();
+        let mut handed_over = 0;
+        for bytes in [&b"OPTIONS sip:a SIP/2.0\r\nVia: x\nTo: y\r\n\r\n"[..], b"more", b"more"] {
+            connection.framer.push(bytes);
+            connection.take_frames(Tick(0), &mut |_| handed_over += 1);
+        }
+        assert_eq!(handed_over, 1);
+        assert!(connection.is_last);
+    }
 }

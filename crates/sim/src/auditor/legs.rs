@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use types::{DecisionId, E164, Hold, HoldState, TrunkId};
+use types::{DecisionId, E164, Hold, HoldState, TrunkId, UnixMicros};
 
 use crate::auditor::books::Books;
 use crate::carrier::international;
@@ -37,6 +37,8 @@ pub struct Leg {
     pub bye_drift_us: i64,
     /// The first word of the peer since the node came back from a crash: does it say that it has no such dialog?
     pub lost: Option<bool>,
+    /// After a crash: the newest durable time of the last node that heard of the peer.
+    pub carried_until: Option<UnixMicros>,
     /// Nobody pays for it, and at a crash no durable record named it as answered: the node cannot know of it any
     /// more, and its peer finds out by itself.
     pub forgotten: bool,
@@ -131,9 +133,11 @@ impl Legs {
     }
 
     /// The node died: free legs that are not on record are out of its mind.
-    pub fn forget(&mut self, kept: &Books) {
+    pub fn forget(&mut self, kept: &Books, newest: UnixMicros) {
         for ((_, call_id), leg) in &mut self.legs {
-            leg.lost = None;
+            if leg.lost.take().is_some() || leg.carried_until.is_none() {
+                leg.carried_until = Some(newest);
+            }
             let on_record = |hold: &Hold| hold.state != HoldState::Pending && names(hold, call_id);
             let over = leg.bye.is_some() || leg.refused;
             if leg.decision.is_none() && !over && !kept.holds.values().any(on_record) {
@@ -228,6 +232,7 @@ impl Leg {
             bye: None,
             bye_drift_us: 0,
             lost: None,
+            carried_until: None,
             forgotten: false,
             refused: false,
             tag: String::new(),

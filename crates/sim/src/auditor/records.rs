@@ -119,9 +119,25 @@ impl Auditor {
             }
             return Ok(());
         }
+        self.check_reason(cdr)?;
         self.check_price(cdr)?;
         self.fresh.push(decision);
         self.check_transfers(cdr, records)
+    }
+
+    /// An admitted call that Ringfence itself did not let out says why; one that a crash ended names its legs.
+    fn check_reason(&self, cdr: &Cdr) -> Result<(), String> {
+        let is_ours = matches!(cdr.cause, HangupCause::Rejected | HangupCause::Fault)
+            && cdr.side == types::HangupSide::Ringfence
+            && cdr.answered.is_none();
+        let was_open = self.interrupted.contains_key(&cdr.decision);
+        if is_ours && !was_open && cdr.explanation.findings.is_empty() {
+            return Err(format!("{} was not let out, and nobody knows why", cdr.decision));
+        }
+        if is_ours && was_open && (cdr.a_leg.call_id.is_empty() || cdr.b_leg.call_id.is_empty()) {
+            return Err(format!("{} was ended by a crash and names no legs", cdr.decision));
+        }
+        Ok(())
     }
 
     /// The price is that of the duration, and never more than was held: a cut comes before the end of what is paid
@@ -222,7 +238,7 @@ impl Auditor {
             seen = (shown + bye.saturating_sub(self.restarted_at.max(answered))) / 1_000;
             slack = INTERRUPTED_MS;
             if self.is_lost(cdr, leg) {
-                seen = seen.min(self.most_of_lost(cdr) / 1_000);
+                seen = seen.min(self.most_of_lost(cdr, leg) / 1_000);
             }
         }
         if seen.abs_diff(cdr.duration_ms) > slack {
@@ -245,7 +261,7 @@ impl Auditor {
         let wall = |at: u64, drift_us: i64| i64::try_from(at).unwrap_or(i64::MAX) + drift_us;
         let talked_us = wall(bye, leg.bye_drift_us) - wall(answered, leg.drift_us);
         let (decision, recorded_us) = (cdr.decision, cdr.duration_ms * 1_000);
-        let most_us = self.most_of_lost(cdr);
+        let most_us = self.most_of_lost(cdr, leg);
         if recorded_us > most_us {
             return Err(format!(
                 "{decision} had ended at the crash: {recorded_us} µs recorded, at most {most_us}"
@@ -262,18 +278,25 @@ impl Auditor {
 
     /// Did the side that can bill say that it knows no such call, before it said anything else?
     fn is_lost(&self, cdr: &Cdr, b_leg: &legs::Leg) -> bool {
+        self.witness(cdr, b_leg).is_some_and(|leg| leg.lost == Some(true))
+    }
+
+    /// The leg of the side that can bill.
+    fn witness<'a>(&'a self, cdr: &Cdr, b_leg: &'a legs::Leg) -> Option<&'a legs::Leg> {
+        let mut legs = self.legs.iter();
         match cdr.direction {
-            types::Direction::Incoming => self
-                .legs
-                .iter()
-                .any(|((_, id), leg)| *id == cdr.a_leg.call_id && leg.lost == Some(true)),
-            _ => b_leg.lost == Some(true),
+            types::Direction::Incoming => {
+                legs.find(|((_, id), _)| *id == cdr.a_leg.call_id).map(|(_, leg)| leg)
+            }
+            _ => Some(b_leg),
         }
     }
 
     /// The longest, in microseconds, that a call may have lasted which nobody knows of any more.
-    fn most_of_lost(&self, cdr: &Cdr) -> u64 {
-        let lived_us = self.newest_before.0 + MARK_AGE_US - cdr.answered.map_or(0, |at| at.0);
+    fn most_of_lost(&self, cdr: &Cdr, b_leg: &legs::Leg) -> u64 {
+        let carried = self.witness(cdr, b_leg).and_then(|leg| leg.carried_until);
+        let answered = cdr.answered.map_or(0, |at| at.0);
+        let lived_us = carried.map_or(0, |until| until.0) + MARK_AGE_US - answered;
         let rate = self.rates.get(&cdr.decision).copied().flatten();
         let is_paid =
             rate.is_some_and(|rate| !(rate.per_minute.is_zero() && rate.connect_fee.is_zero()));

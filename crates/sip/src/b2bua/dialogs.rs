@@ -22,6 +22,11 @@ impl Call {
         }
     }
 
+    /// The flow of a side of the answered call, as it is now: phones move.
+    pub fn answered_flow(&self, side: Side) -> Option<Flow> {
+        self.winner.map(|fork| self.dialog(side, fork).flow)
+    }
+
     /// Does a request with our tag belong to a dialog of this call?
     pub fn check_dialog(
         &self,

@@ -168,7 +168,7 @@ impl Registrar {
             }
             plan.push(planned);
         }
-        let evicted = self.make_room(line, &plan)?;
+        let evicted = self.make_room(&asked, &plan)?;
         if !self.table.learn_local(flow.local) {
             return Err(refused(500, "too many local addresses"));
         }
@@ -285,6 +285,14 @@ impl Registrar {
     /// Removes all bindings of a line and returns their Contact URIs.
     pub fn remove(&mut self, line: LineId) -> Vec<String> {
         let ids: Vec<RowId> = self.table.of_line(line).map(|(id, _)| id).collect();
+        ids.into_iter().map(|id| self.table.remove(id)).collect()
+    }
+
+    /// Removes the bindings of a line whose phone sits where `ends` says, and returns their Contact URIs.
+    pub fn remove_where(&mut self, line: LineId, ends: impl Fn(SocketAddr) -> bool) -> Vec<String> {
+        let table = &self.table;
+        let ended = table.of_line(line).filter(|(_, row)| ends(table.flow(row).peer));
+        let ids: Vec<RowId> = ended.map(|(id, _)| id).collect();
         ids.into_iter().map(|id| self.table.remove(id)).collect()
     }
 

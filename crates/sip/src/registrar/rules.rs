@@ -4,7 +4,7 @@
 use types::LineId;
 
 use super::table::{Row, RowId};
-use super::{Asked, MAX_CONTACT, MAX_PATH, Plan, Planned, RegisterError, Registrar, refused};
+use super::{Asked, MAX_CONTACT, MAX_PATH, Plan, Planned, RegisterError, Registrar, cut, refused};
 use crate::flow::Flow;
 use crate::message::{Message, Name, NameAddr, Scheme, Uri, delta_seconds};
 
@@ -81,12 +81,14 @@ impl Registrar {
         rows.find(|(_, row)| same_uri(row.contact(), contact)).map(|(id, _)| id)
     }
 
-    /// Bindings that have to go for the new ones: only such whose stream is closed.
+    /// Bindings that have to go for the new ones: such whose stream is closed, then what the same
+    /// phone left behind when it began anew on another port, the oldest first.
     pub(super) fn make_room(
         &self,
-        line: LineId,
+        asked: &Asked<'_>,
         plan: &Plan<'_>,
     ) -> Result<Vec<RowId>, RegisterError> {
+        let line = asked.line;
         let added = plan.iter().filter(|p| p.existing.is_none() && p.seconds > 0).count();
         let removed = plan.iter().filter(|p| p.existing.is_some() && p.seconds == 0).count();
         let after = self.table.of_line(line).count() + added - removed;
@@ -95,12 +97,28 @@ impl Registrar {
             return Ok(Vec::new());
         }
         let is_planned = |id: RowId| plan.iter().any(|planned| planned.existing == Some(id));
-        let gone = self.table.of_line(line).filter(|(id, row)| row.gone && !is_planned(*id));
-        let evicted: Vec<RowId> = gone.map(|(id, _)| id).take(excess).collect();
+        let others = || self.table.of_line(line).filter(|(id, _)| !is_planned(*id));
+        let gone = others().filter(|(_, row)| row.gone);
+        let mut left: Vec<(u32, RowId)> = others()
+            .filter(|(_, row)| !row.gone && self.is_same_phone(row, asked))
+            .map(|(id, row)| (row.expires_s, id))
+            .collect();
+        left.sort_unstable_by_key(|(expires_s, _)| *expires_s);
+        let left = left.into_iter().map(|(_, id)| id);
+        let evicted: Vec<RowId> = gone.map(|(id, _)| id).chain(left).take(excess).collect();
         match evicted.len() == excess {
             true => Ok(evicted),
             false => Err(refused(403, "too many bindings")),
         }
+    }
+
+    /// Is a datagram binding of the phone that asks now? It keeps its Call-ID, or says the same of
+    /// itself; a stream is closed when it is left.
+    fn is_same_phone(&self, row: &Row, asked: &Asked<'_>) -> bool {
+        let user_agent = cut(asked.request.header(Name::UserAgent).unwrap_or(""));
+        let says_the_same = !user_agent.is_empty() && row.user_agent() == user_agent;
+        let is_stream = self.table.flow(row).transport.is_reliable();
+        !is_stream && (says_the_same || row.call_id() == asked.request.call_id())
     }
 }
 

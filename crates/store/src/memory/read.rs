@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use types::record::{Deck, Spending};
 use types::{
-    Account, AccountId, AccountStatus, BindingRecord, Cdr, DecisionId, DeckId, Fact, Hold,
-    LedgerAccount, Line, LineId, Money, Number, Snapshot, Transfer, TransferKind, Trunk,
+    Account, AccountId, BindingRecord, Cdr, DecisionId, DeckId, Fact, Hold, LedgerAccount, Line,
+    LineId, Money, Number, Snapshot, Transfer, TransferKind, Trunk,
 };
 
 use super::MemoryStore;
@@ -21,19 +21,15 @@ use crate::rules;
 impl State {
     /// What the node needs at its start.
     pub fn snapshot(&self, window: SnapshotWindow) -> Snapshot {
-        let open = |id: AccountId| {
-            self.accounts.get(&id).is_some_and(|account| account.status != AccountStatus::Closed)
-        };
-        let accounts = self.accounts.values().filter(|account| open(account.id));
         let spending = self.spending.range((window.spending_since, AccountId(0), false)..);
         let hotspots = self
             .cdrs
             .values()
             .filter(|cdr| rules::is_hotspot_call(cdr) && cdr.started >= window.hotspots_since);
         Snapshot {
-            accounts: accounts.map(|account| Account::clone(account)).collect(),
-            lines: self.lines.values().filter(|line| open(line.account)).cloned().collect(),
-            numbers: self.numbers.values().filter(|n| open(n.account)).cloned().collect(),
+            accounts: self.accounts.values().map(|account| Account::clone(account)).collect(),
+            lines: self.lines.values().cloned().collect(),
+            numbers: self.numbers.values().cloned().collect(),
             trunks: self.trunks.values().cloned().collect(),
             decks: self.decks.keys().filter_map(|id| self.deck(*id)).collect(),
             bindings: self.bindings.values().filter(|b| b.expires > window.now).cloned().collect(),

@@ -74,14 +74,16 @@ pub fn put_trunk(conn: &Connection, trunk: &Trunk) -> rusqlite::Result<()> {
     let auth = trunk.auth.as_ref();
     conn.prepare_cached(
         "INSERT INTO trunk (id, name, address, transport, host, auth_user, auth_secret, \
-         auth_realm, auth_register, sources, cost_deck, number_format, emergency, enabled) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
+         auth_realm, auth_register, sources, cost_deck, number_format, emergency, enabled, \
+         dial_plan) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
          ON CONFLICT (id) DO UPDATE SET name = excluded.name, address = excluded.address, \
          transport = excluded.transport, host = excluded.host, auth_user = excluded.auth_user, \
          auth_secret = excluded.auth_secret, auth_realm = excluded.auth_realm, \
          auth_register = excluded.auth_register, sources = excluded.sources, \
          cost_deck = excluded.cost_deck, number_format = excluded.number_format, \
-         emergency = excluded.emergency, enabled = excluded.enabled",
+         emergency = excluded.emergency, enabled = excluded.enabled, \
+         dial_plan = excluded.dial_plan",
     )?
     .execute(params![
         trunk.id.0,
@@ -98,6 +100,7 @@ pub fn put_trunk(conn: &Connection, trunk: &Trunk) -> rusqlite::Result<()> {
         Code(trunk.number_format),
         trunk.emergency,
         trunk.enabled,
+        Json(&trunk.dial_plan),
     ])?;
     conn.execute("DELETE FROM trunk_route WHERE trunk = $1", [trunk.id.0])?;
     let mut insert = conn.prepare_cached(

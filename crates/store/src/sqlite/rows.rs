@@ -80,7 +80,7 @@ pub fn number(row: &Row<'_>) -> rusqlite::Result<Number> {
 /// All trunks with their routes.
 pub fn trunks(conn: &Connection) -> Rows<Trunk> {
     let sql = "SELECT id, name, address, transport, host, auth_user, auth_secret, auth_realm, \
-               auth_register, sources, cost_deck, number_format, emergency, enabled \
+               auth_register, sources, cost_deck, number_format, emergency, enabled, dial_plan \
                FROM trunk ORDER BY id";
     let mut trunks = all(conn, sql, [], trunk)?;
     for trunk in &mut trunks {
@@ -113,6 +113,7 @@ fn trunk(row: &Row<'_>) -> rusqlite::Result<Trunk> {
         routes: Vec::new(),
         cost_deck: maybe(row, 10)?,
         number_format: row.get::<_, Code<_>>(11)?.0,
+        dial_plan: row.get::<_, Json<_>>(14)?.0,
         emergency: read(row, 12)?,
         enabled: read(row, 13)?,
     })

@@ -8,8 +8,6 @@ use super::columns::Code;
 use super::rows::{self, read};
 use crate::backend::SnapshotWindow;
 
-const OPEN_ACCOUNTS: &str = "account IN (SELECT id FROM account WHERE status <> 'closed')";
-
 /// Un-billed usage by account, of those who have any.
 pub const UNBILLED: &str = "SELECT account, SUM(amount) FROM (\
     SELECT account, unbilled AS amount FROM account_total UNION ALL \
@@ -21,13 +19,13 @@ pub fn take(conn: &Connection, window: SnapshotWindow) -> rusqlite::Result<Snaps
     // Only reads: the transaction is there so that they all see the same moment.
     let tx = conn.unchecked_transaction()?;
     let (last_decision, newest) = newest(&tx)?;
-    let open_accounts = format!("{} WHERE status <> 'closed' ORDER BY id", rows::ACCOUNT);
-    let lines = format!("{} WHERE {OPEN_ACCOUNTS} ORDER BY id", rows::LINE);
-    let numbers = format!("{} WHERE {OPEN_ACCOUNTS} ORDER BY e164", rows::NUMBER);
+    let accounts = format!("{} ORDER BY id", rows::ACCOUNT);
+    let lines = format!("{} ORDER BY id", rows::LINE);
+    let numbers = format!("{} ORDER BY e164", rows::NUMBER);
     let bindings = format!("{} WHERE expires > $1 ORDER BY line, contact", rows::BINDING);
     let holds = format!("{} ORDER BY decision", rows::HOLD);
     let snapshot = Snapshot {
-        accounts: rows::all(&tx, &open_accounts, [], rows::account)?,
+        accounts: rows::all(&tx, &accounts, [], rows::account)?,
         lines: rows::all(&tx, &lines, [], rows::line)?,
         numbers: rows::all(&tx, &numbers, [], rows::number)?,
         trunks: rows::trunks(&tx)?,

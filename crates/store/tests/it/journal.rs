@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use store::journal::replay_file;
+use store::journal::{Told, refused_path, replay_file};
 use store::memory::Fault;
 use store::{Journal, MemoryStore, Reader, StoreError};
 use types::*;
@@ -58,12 +58,32 @@ fn replaying_twice_is_replaying_once() {
     let mut store = MemoryStore::new();
     for _ in 0..3 {
         fs::write(&place.path, &bytes).unwrap();
-        assert_eq!(replay_file(&place.path, &mut store), Ok(12));
+        let told = Told { records: 12, set_aside: 0 };
+        assert_eq!(replay_file(&place.path, &mut store), Ok(told));
         assert!(!place.path.exists());
         assert_eq!(everything(&store), everything(&direct));
     }
     assert_eq!(store.holds(None).unwrap(), [], "a call that ended is not held again");
-    assert_eq!(replay_file(&place.path, &mut store), Ok(0));
+    assert_eq!(replay_file(&place.path, &mut store), Ok(Told::default()));
+}
+
+#[test]
+fn what_the_store_refuses_is_set_aside_and_the_rest_is_told() {
+    let place = place();
+    let mut journal = written(&place);
+    let too_dear = ended(9, 1, 2_000_000_000_000_000);
+    journal.append(&too_dear).unwrap();
+    journal.append(&frames()[0]).unwrap();
+    drop(journal);
+    let mut store = MemoryStore::new();
+    let told = replay_file(&place.path, &mut store).unwrap();
+    assert_eq!(told.set_aside, 1);
+    assert_eq!(store.verify().unwrap().cdrs, 3);
+    let aside = fs::read_to_string(refused_path(&place.path)).unwrap();
+    let aside: serde_json::Value = serde_json::from_str(aside.trim()).unwrap();
+    assert!(aside["why"].as_str().unwrap().contains("transfer of 2000000000"), "{aside}");
+    assert_eq!(aside["records"], serde_json::to_value(&too_dear).unwrap());
+    assert!(!place.path.exists());
 }
 
 #[test]

@@ -84,6 +84,7 @@ pub fn trunk(id: u32) -> Trunk {
         ],
         cost_deck: Some(DeckId(2)),
         number_format: TrunkNumberFormat::National,
+        dial_plan: types::DialPlan::default(),
         emergency: true,
         enabled: true,
     }

@@ -10,10 +10,9 @@ use types::{
 };
 
 use super::agent::Login;
-use crate::change::{self, Change, NewAccount, NewLine};
+use crate::change::{Change, NewAccount, NewLine};
 use crate::commands::office::Direct;
 use crate::config::Config;
-use crate::shell::open::open_to_read;
 use crate::shell::secrets::phone_secret;
 
 const DECK: &str = include_str!("../../../../rating/data/demo_deck.csv");
@@ -35,8 +34,7 @@ pub fn settle(
     direct: &mut Direct,
     carrier: SocketAddr,
 ) -> anyhow::Result<Vec<Login>> {
-    let reader = open_to_read(config)?;
-    let mut apply = |change: Change| change::apply(change, &reader, direct).map(drop);
+    let mut apply = |change: Change| direct.carry_out(change).map(drop);
     let imported = rating::import(DECK.as_bytes(), &ImportDefaults::default())?;
     let mut rows = imported.rows;
     for row in &mut rows {
@@ -99,6 +97,7 @@ fn trunk(carrier: SocketAddr) -> Trunk {
         routes: vec![TrunkRoute { prefix: String::new(), priority: 10 }],
         cost_deck: None,
         number_format: TrunkNumberFormat::E164Plus,
+        dial_plan: types::DialPlan::default(),
         emergency: true,
         enabled: true,
     }

@@ -152,6 +152,52 @@ fn what_the_journal_kept_is_told_once_and_forgotten() {
     assert_eq!(bench.facts(), 1);
 }
 
+/// More than any call may cost: no store takes it.
+fn too_dear() -> Record {
+    Record::Transfer(types::Transfer {
+        decision: DecisionId(512),
+        kind: types::TransferKind::Charge,
+        debit: types::LedgerAccount::Receivable(AccountId(1)),
+        credit: types::LedgerAccount::Revenue,
+        amount: Money::from_units(2_000_000_000),
+        at: UnixMicros(1),
+    })
+}
+
+#[test]
+fn one_record_that_is_refused_does_not_keep_the_store_away() {
+    let mut bench = Bench::new(&[(1, Fault::Fail)]);
+    bench.ask(0, 1, fact(1));
+    assert_eq!(bench.hear(0), [Answer::Health(false), Answer::Stored(1, false)]);
+    for (ticket, record) in [(2, fact(2)), (3, too_dear()), (4, fact(4))] {
+        bench.ask(0, ticket, record);
+        assert_eq!(bench.hear(0), [Answer::Stored(ticket, true)]);
+    }
+    assert_eq!(bench.hear(1), [Answer::Health(true)]);
+    let journal = bench._dir.path().join("journal");
+    assert_eq!(std::fs::metadata(&journal).expect("it is there").len(), 0);
+    let aside = std::fs::read_to_string(store::journal::refused_path(&journal)).expect("kept");
+    assert!(aside.contains("2000000000"), "{aside}");
+    assert_eq!(bench.facts(), 2, "the others are told");
+}
+
+#[test]
+fn what_waits_for_the_journal_is_bounded() {
+    let mut bench = Bench::new(&[(1, Fault::Fail)]);
+    bench.ask(0, 1, fact(1));
+    assert_eq!(bench.hear(0), [Answer::Health(false), Answer::Stored(1, false)]);
+    let mut answers = Vec::new();
+    let requests = (2..50_000).map(|ticket| StoreRequest { ticket, records: vec![fact(ticket)] });
+    bench.link.submit(at(0), requests, &mut answers);
+    let at_once = answers.len();
+    assert!(at_once > 0, "more than can wait is refused at once");
+    while answers.len() < 49_998 {
+        answers.extend(bench.hear(0));
+    }
+    let refused = answers.iter().filter(|answer| matches!(answer, Answer::Stored(_, false)));
+    assert_eq!(refused.count(), at_once, "and what may wait is kept");
+}
+
 #[test]
 fn a_stall_counts_as_down_until_it_ends() {
     let mut bench = Bench::new(&[]);

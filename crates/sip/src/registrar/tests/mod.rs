@@ -280,13 +280,19 @@ fn all_or_nothing() {
 #[test]
 fn ten_bindings_and_no_more() {
     let mut world = World::new();
+    let mut phone = |number: u32, lines: &str| {
+        let call_id = format!("c{number}");
+        let register = Register { call_id: &call_id, cseq: world.cseq + 1, lines };
+        world.cseq += 1;
+        status(world.sends_as(1, &home(), &register))
+    };
     for number in 0..10 {
-        world.sends(0, &home(), &format!("Contact: <sip:p{number}@10.0.0.9>\r\n")).unwrap();
+        assert_eq!(phone(number, &format!("Contact: <sip:p{number}@10.0.0.9>\r\n")), 200);
     }
-    assert_eq!(status(world.sends(1, &home(), "Contact: <sip:p10@10.0.0.9>\r\n")), 403);
-    assert_eq!(status(world.sends(1, &home(), "Contact: <sip:p3@10.0.0.9>\r\n")), 200, "a refresh");
+    assert_eq!(phone(10, "Contact: <sip:p10@10.0.0.9>\r\n"), 403);
+    assert_eq!(phone(3, "Contact: <sip:p3@10.0.0.9>\r\n"), 200, "a refresh");
     let swap = "Contact: <sip:p3@10.0.0.9>;expires=0, <sip:p10@10.0.0.9>\r\n";
-    assert_eq!(status(world.sends(1, &home(), swap)), 200);
+    assert_eq!(phone(10, swap), 200);
     assert_eq!(world.registrar.len(), 10);
     assert!(world.uris().contains(&"sip:p10@10.0.0.9".to_owned()));
 }
@@ -303,10 +309,49 @@ fn ten_thousand_contacts() {
     // And one by one over the life of a line.
     let mut stored = 0;
     for number in 0..10_000 {
-        let lines = format!("Contact: <sip:{number}@10.0.0.9>\r\n");
-        stored += usize::from(world.sends(0, &home(), &lines).is_ok());
+        let (call_id, lines) =
+            (format!("c{number}"), format!("Contact: <sip:{number}@10.0.0.9>\r\n"));
+        let register = Register { call_id: &call_id, cseq: 1, lines: &lines };
+        stored += usize::from(world.sends_as(0, &home(), &register).is_ok());
     }
     assert_eq!((stored, world.registrar.len()), (10, 10));
+}
+
+#[test]
+fn a_phone_that_begins_anew_takes_the_place_of_what_it_left_behind() {
+    fn check(user_agent: &str, other: &str, want: u16) {
+        let mut world = World::new();
+        let mut sends = |n: u32, call_id: &str, user_agent: &str| {
+            let flow = udp(&format!("198.51.100.7:{}", 40_000 + n));
+            let lines = format!(
+                "Contact: <sip:alice@10.0.0.9:{}>\r\nUser-Agent: {user_agent}\r\n",
+                5_000 + n
+            );
+            let register = Register { call_id, cseq: n + 1, lines: &lines };
+            world.sends_as(u64::from(n) * 1_000, &flow, &register)
+        };
+        // Another phone of the line, registered first, and nine ports of this one.
+        sends(0, "desk", "Desk phone 1").unwrap();
+        (1..10).for_each(|n| drop(sends(n, &format!("boot{n}"), "Softphone 2").unwrap()));
+        match sends(10, other, user_agent) {
+            Ok(changes) => assert_eq!(
+                (200, short(&changes)),
+                (
+                    want,
+                    vec![
+                        "-sip:alice@10.0.0.9:5001".to_owned(),
+                        "+sip:alice@10.0.0.9:5010".to_owned()
+                    ]
+                )
+            ),
+            Err(error) => assert_eq!(error.status, want),
+        }
+        assert_eq!(world.registrar.len(), 10);
+    }
+    check("Softphone 2", "boot10", 200);
+    check("", "boot1", 200);
+    check("Unheard of 3", "new", 403);
+    check("", "new", 403);
 }
 
 #[test]
