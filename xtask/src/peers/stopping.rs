@@ -96,7 +96,9 @@ fn taken_up(house: &mut House, mut alice: Phone, mut dialog: Dialog) -> Result<(
     let record = record(house, "normal")?;
     let ours = Duration::from_millis(record["duration_ms"].as_u64().context("no duration")?);
     let theirs = entry.talked(Instant::now());
-    let apart = if ours > theirs { ours - theirs } else { theirs - ours };
-    ensure!(apart < Duration::from_millis(500), "{ours:?} here, {theirs:?} there: not metered on");
+    ensure!(
+        ours.abs_diff(theirs) < Duration::from_millis(500),
+        "{ours:?} here, {theirs:?} there: not metered on"
+    );
     Ok(())
 }
