@@ -38,7 +38,9 @@ impl Kamailio {
     /// A carrier's proxy that relays what it gets to `behind` and back.
     pub fn carrier(behind: SocketAddr) -> Result<Kamailio> {
         let template = include_str!("../../peers/kamailio-carrier.cfg");
-        Kamailio::start(template, &[("@BEHIND@", behind.to_string())], None)
+        let changes =
+            [("@BEHIND@", behind.to_string()), ("@BEHIND_PORT@", behind.port().to_string())];
+        Kamailio::start(template, &changes, None)
     }
 
     fn start(template: &str, changes: &[(&str, String)], core: Option<usize>) -> Result<Kamailio> {

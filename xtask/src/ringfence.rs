@@ -90,6 +90,19 @@ impl Ringfence {
         Ok(())
     }
 
+    /// SIGTERM, and no waiting.
+    pub fn terminate(&self) -> Result<()> {
+        self.guard.as_ref().context("the server does not run")?.signal(Signal::SIGTERM)
+    }
+
+    /// Its exit code, once it has ended by itself.
+    pub fn ended(&mut self, limit: Duration) -> Result<i32> {
+        let mut guard = self.guard.take().context("the server does not run")?;
+        guard
+            .wait(limit)?
+            .with_context(|| format!("it still runs after {limit:?}:\n{}", self.log()))
+    }
+
     /// SIGTERM and a clean end.
     pub fn stop(&mut self) -> Result<()> {
         let guard = self.guard.take().context("the server does not run")?;

@@ -94,7 +94,7 @@ impl Tier {
             Tier::Tidy => tidy::run().map(|passed| Count { passed, failed: 0 }),
             Tier::Unit => unit(),
             Tier::Release => release(),
-            Tier::Sim => sim(0, options.seeds),
+            Tier::Sim => sim_and_thieves(options.seeds),
             Tier::Peers => Ok(peers::run(peers::PEERS, only)),
             Tier::Crash => Ok(peers::run(peers::CRASH, only)),
             Tier::Fuzz => fuzz(options.fuzz_seconds.unwrap_or(if is_ci() { 60 } else { 10 })),
@@ -216,13 +216,22 @@ fn count_cargo_test(text: &str) -> Count {
     count
 }
 
+/// Seeds, and a batch with a thief in every world.
+fn sim_and_thieves(count: u64) -> Result<Count> {
+    let mut total = sim(0, count)?;
+    total.add(play(0, count.div_ceil(5), &["--thief"])?);
+    Ok(total)
+}
+
 /// Seeds in the virtual world.
 pub fn sim(first: u64, count: u64) -> Result<Count> {
+    play(first, count, &[])
+}
+
+fn play(first: u64, count: u64, flags: &[&str]) -> Result<Count> {
     let range = format!("{first}..{}", first + count);
-    quiet(
-        "sim",
-        cargo().args(["run", "--release", "--quiet", "-p", "sim", "--", "seeds", &range]),
-    )?;
+    let run = ["run", "--release", "--quiet", "-p", "sim", "--", "seeds", &range];
+    quiet("sim", cargo().args(run).args(flags))?;
     Ok(Count { passed: usize::try_from(count)?, failed: 0 })
 }
 

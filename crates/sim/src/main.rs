@@ -1,15 +1,17 @@
 //! Plays seeds and scenarios. Lives here: the command line. Never here: the world.
 //!
 //! `sim seeds 0..1000` plays seeds and stops at the first that fails; `sim seed 17` tells its story;
-//! `sim scenario FILE` plays a scenario. `--planted NAME` plants a bug, `--minutes N` sets the length.
+//! `sim scenario FILE` plays a scenario. `--planted NAME` plants a bug, `--thief` puts a thief into
+//! every world, `--minutes N` sets the length.
 
 use std::process::ExitCode;
 
 use sim::planted::Planted;
 use sim::seeds::{Options, run_seed};
 
-const USAGE: &str = "usage: sim seeds FROM..TO [--minutes N] [--planted NAME] [--keep-going]
-       sim seed N [--minutes N] [--planted NAME] [--wire]
+const USAGE: &str =
+    "usage: sim seeds FROM..TO [--minutes N] [--planted NAME] [--thief] [--keep-going]
+       sim seed N [--minutes N] [--planted NAME] [--thief] [--wire]
        sim scenario FILE...";
 
 fn main() -> ExitCode {
@@ -51,6 +53,7 @@ fn options(rest: &[String]) -> Result<(&str, Options, bool), String> {
                 options.planted =
                     Some(found.ok_or(format!("`{name}` is none of {:?}", Planted::ALL))?);
             }
+            "--thief" => options.thief = true,
             "--wire" => options.wire = true,
             "--keep-going" => keep_going = true,
             other => return Err(format!("`{other}` is no option")),

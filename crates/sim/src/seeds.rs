@@ -32,11 +32,13 @@ pub struct Options {
     pub planted: Option<Planted>,
     /// Do the network, the store and the node fail?
     pub faults: bool,
+    /// Is there a thief in every world? Otherwise in one of five.
+    pub thief: bool,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { minutes: 20, told: false, wire: false, planted: None, faults: true }
+        Options { minutes: 20, told: false, wire: false, planted: None, faults: true, thief: false }
     }
 }
 
@@ -127,7 +129,7 @@ fn build(seed: u64, dice: &mut Dice, options: Options, span: u64) -> World {
         told: options.told,
     };
     let mut world = World::new(setup);
-    people(&mut world, dice, span, transports);
+    people(&mut world, dice, span, transports, options.thief);
     if options.faults {
         trouble(&mut world, dice, span, options.planted);
     }
@@ -195,7 +197,13 @@ fn controls(dice: &mut Dice) -> Controls {
     }
 }
 
-fn people(world: &mut World, dice: &mut Dice, span: u64, transports: [TrunkTransport; 2]) {
+fn people(
+    world: &mut World,
+    dice: &mut Dice,
+    span: u64,
+    transports: [TrunkTransport; 2],
+    thief: bool,
+) {
     let trouble = [0, 200, 500][dice.below(3) as usize];
     for (at, transport) in transports.into_iter().enumerate() {
         let life = Life {
@@ -223,7 +231,7 @@ fn people(world: &mut World, dice: &mut Dice, span: u64, transports: [TrunkTrans
         phone.live(habits, start + 2_000_000);
         world.add(Actor::Phone(Box::new(phone)));
     }
-    if dice.chance(200) {
+    if dice.chance(200) || thief {
         let user = USERS[dice.below(10) as usize];
         let (count, start) = (20 + dice.below(60) as usize, span / 4 + dice.below(span / 2));
         add_racer(world, user, &["+2348031234567", "0033142685300", "+37129123456"], count, start);

@@ -67,6 +67,34 @@ fn seeds_hold_every_invariant() {
     }
 }
 
+/// M4 with somebody who means it: in every world of a batch a thief has the password and starts his calls at once.
+#[test]
+fn seeds_with_a_thief_hold_every_invariant() {
+    let (mut refused, mut quiet) = (0, 0);
+    for seed in 0..count() / 10 {
+        let options = Options { thief: true, ..Options::default() };
+        let report = run_seed(seed, options);
+        assert!(report.violations.is_empty(), "seed {seed}: {:?}", report.violations);
+        let bounds = [
+            "stop-level",
+            "costly-call-limit",
+            "call-limit",
+            "hotspot-limit",
+            "ip-lock",
+            "store-down",
+            "account-status",
+        ];
+        let stopped: u64 = bounds.iter().filter_map(|what| report.tally.refused.get(*what)).sum();
+        refused += stopped;
+        quiet += u64::from(stopped == 0);
+    }
+    // Twenty to eighty calls in one breath: nearly everywhere something says no to some of them.
+    assert!(
+        refused > count() / 2 && quiet * 4 < count() / 10,
+        "{refused} refused, {quiet} quiet worlds"
+    );
+}
+
 #[test]
 fn seeds_without_faults_hold_every_invariant() {
     for seed in 0..count() / 10 {

@@ -141,11 +141,11 @@ struct Server {
     address: SocketAddr,
     process: u32,
     carrier: Option<UdpSocket>,
-    _alive: Alive,
+    alive: Alive,
 }
 
 enum Alive {
-    Ringfence(#[expect(dead_code, reason = "kept until the end")] Box<Ringfence>),
+    Ringfence(Box<Ringfence>),
     Kamailio(#[expect(dead_code, reason = "kept until the end")] Kamailio),
 }
 
@@ -178,7 +178,7 @@ impl Server {
                 (ringfence.address(), ringfence.id(), Alive::Ringfence(Box::new(ringfence)))
             }
         };
-        Ok(Server { which, address, process, carrier: Some(carrier), _alive: alive })
+        Ok(Server { which, address, process, carrier: Some(carrier), alive })
     }
 
     fn name(&self) -> &'static str {
@@ -292,7 +292,32 @@ fn cpu_of_calls(options: &Options) -> Result<Row> {
     }
     let count = options.call_rate as usize * options.seconds;
     let figures = in_turn(options, &servers, |at| loads[at].run(count, options.call_rate))?;
+    for server in &servers {
+        if let Alive::Ringfence(ringfence) = &server.alive {
+            let placed = options.call_rate as usize + count * options.rounds;
+            all_recorded(ringfence, placed)?;
+        }
+    }
     Ok(Row::new("call", "us-cpu", figures))
+}
+
+/// A figure for calls that were not priced and written would be worth nothing: each has its record, none is left open.
+fn all_recorded(ringfence: &Ringfence, placed: usize) -> Result<()> {
+    let records = process::until(Duration::from_secs(10), "every call has its record", || {
+        ringfence.calls().ok().filter(|records| records.len() >= placed)
+    })?;
+    let priced = |record: &&serde_json::Value| {
+        !record["answered"].is_null() && crate::money::micros(&record["price"]).unwrap_or(0) > 0
+    };
+    let priced = records.iter().filter(priced).count();
+    anyhow::ensure!(
+        records.len() == placed && priced == placed,
+        "{placed} calls were placed, {} recorded, {priced} priced",
+        records.len()
+    );
+    let live = ringfence.json(&["calls", "--live"])?.len();
+    anyhow::ensure!(live == 0, "{live} calls are still live");
+    ringfence.command(&["doctor"]).map(drop)
 }
 
 /// Loads the servers in turn; the median CPU time of one operation in microseconds, ours and the peer's.

@@ -12,6 +12,7 @@ mod login;
 mod phones;
 mod restart;
 mod sipp;
+mod stopping;
 mod torture;
 mod trunks;
 mod wire_checks;
@@ -55,6 +56,9 @@ pub const PEERS: &[Check] = checks! {
     "a carrier's call to a number of ours": trunks::inbound,
     "the next carrier when one refuses or is silent": trunks::failover,
     "a caller gives up": trunks::cancel,
+    "SIGTERM waits for a live call": stopping::waits,
+    "SIGTERM twice ends at once, the call is taken up again": stopping::hurried,
+    "SIGTERM and time is over, the call is taken up again": stopping::patience_ends,
     "P1 torture over UDP": torture::udp,
     "P1 torture over TCP": torture::tcp,
     "P2 1000 connections with impossible lengths": wire_checks::impossible_lengths,

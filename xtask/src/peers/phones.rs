@@ -8,9 +8,9 @@ use serde_json::Value;
 use super::driven::{Baresip, Pjsua};
 use super::{House, LONDON, SECRET};
 use crate::kamailio::Kamailio;
-use crate::process::until;
+use crate::process::{loopback, until};
 use crate::ringfence::{Ringfence, Setup};
-use crate::sip_client::{Behaviour, Carrier, Phone};
+use crate::sip_client::{Behaviour, Carrier, Dialog, Message, Phone, Wire};
 
 const PSTN: &str = "sip:02083661177@example.com";
 
@@ -110,7 +110,9 @@ fn baresip(transport: &str) -> Result<()> {
     bob.press("dial", PSTN)?;
     bob.expect("CALL_ESTABLISHED")?;
     bob.press("hold", "")?;
+    direction_at(&house.carrier, "sendonly")?;
     bob.press("resume", "")?;
+    direction_at(&house.carrier, "sendrecv")?;
     bob.press("hangup", "")?;
     bob.expect("CALL_CLOSED")?;
     carrier_is_quit_of(&house.carrier, 1)?;
@@ -136,10 +138,22 @@ fn baresip(transport: &str) -> Result<()> {
     records(&house.ringfence, 3).map(drop)
 }
 
+/// The carrier is invited again, with media going this way.
+fn direction_at(carrier: &Carrier, direction: &str) -> Result<()> {
+    until(Duration::from_secs(5), &format!("the carrier hears {direction}"), || {
+        let bill = carrier.bill();
+        let last = bill.values().find_map(|entry| entry.again.last())?;
+        last.body.contains(&format!("a={direction}\r\n")).then_some(())
+    })
+}
+
 /// Kamailio stays in the dialog as the carrier's proxy, in front of a switch; calls in both directions.
 pub fn kamailio_carrier() -> Result<()> {
     let switch = Carrier::start(|_| Behaviour::Answer(50))?;
     let kamailio = Kamailio::carrier(switch.address())?;
+    for transport in ["udp", "tcp"] {
+        both_ways(transport)?;
+    }
     for transport in ["udp", "tcp"] {
         let mut ringfence = Ringfence::prepare(Setup::default())?;
         ringfence.add_trunk("kamailio", kamailio.address(), &["--transport", transport])?;
@@ -163,6 +177,74 @@ pub fn kamailio_carrier() -> Result<()> {
         records(&ringfence, 1)?;
     }
     Ok(())
+}
+
+/// A switch behind Kamailio hangs up a call that it took, and one that it made.
+fn both_ways(transport: &str) -> Result<()> {
+    let at_home = [127, 0, 0, 5].into();
+    // Whom it talks to is known a moment later.
+    let mut wire = Wire::udp([127, 0, 0, 1].into(), loopback(9))?;
+    let kamailio = Kamailio::carrier(wire.local())?;
+    wire.turn_to(kamailio.address());
+    let mut switch = Phone::on(wire, "+442083661177", "");
+    let mut ringfence = Ringfence::prepare(Setup::default())?;
+    let address = kamailio.address().to_string();
+    let trunk =
+        ["trunk", "add", "kamailio", &address, "--transport", transport, "--route", "all:10"];
+    let terms = ["--source", "127.0.0.1/32", "--cost-deck", crate::ringfence::DECK];
+    ringfence.command(&[&trunk[..], &terms[..]].concat())?;
+    ringfence.add_account("a", "residential")?;
+    ringfence.add_line("a", "alice", SECRET)?;
+    ringfence.command(&["number", "add", "+442033221100", "a", "alice"])?;
+    ringfence.start()?;
+    let server = ringfence.address();
+    let mut alice = Phone::udp_from(at_home, server, "alice", SECRET)?;
+
+    // She calls; the switch hangs up.
+    let call = std::thread::spawn(move || {
+        let answered = alice.invite(LONDON);
+        (alice, answered)
+    });
+    let invite = switch.expect("INVITE", Duration::from_secs(5))?;
+    ensure!(!invite.header("Record-Route").is_empty(), "Kamailio is not in the dialog");
+    let mut there = switch.pick_up(&invite)?;
+    let (mut alice, answered) = call.join().expect("alice's thread does not panic");
+    answered?.dialog.context("her call is answered")?;
+    let gone = hangs_up(&mut switch, &mut there, &mut alice)?;
+    ensure!(gone.status() == Some(200), "the switch's BYE got {}", gone.start);
+
+    // The switch calls her number, and hangs up.
+    ensure!(alice.register(600)?.status() == Some(200), "alice is not registered");
+    let uri = format!("sip:+442033221100@{server};transport={transport}");
+    let call = std::thread::spawn(move || {
+        let answered = switch.invite_uri(&uri, "");
+        (switch, answered)
+    });
+    let invite = alice.expect("INVITE", Duration::from_secs(5))?;
+    ensure!(
+        invite.header("From").contains("+442083661177"),
+        "alice sees {}",
+        invite.header("From")
+    );
+    alice.pick_up(&invite)?;
+    let (mut switch, answered) = call.join().expect("the switch's thread does not panic");
+    let mut there = answered?.dialog.context("the switch's call is answered")?;
+    let gone = hangs_up(&mut switch, &mut there, &mut alice)?;
+    ensure!(gone.status() == Some(200), "the switch's BYE got {}", gone.start);
+
+    let records = records(&ringfence, 2)?;
+    let directions: Vec<_> = records.iter().map(|call| call["direction"].as_str()).collect();
+    ensure!(directions == [Some("outgoing"), Some("incoming")], "{directions:?}");
+    ensure!(records.iter().all(|call| call["cause"] == "normal"), "{records:?}");
+    Ok(())
+}
+
+/// BYE from the switch's side arrives at alice's, and is agreed to.
+fn hangs_up(switch: &mut Phone, there: &mut Dialog, alice: &mut Phone) -> Result<Message> {
+    switch.within(there, "BYE", "", "")?;
+    let bye = alice.expect("BYE", Duration::from_secs(5))?;
+    alice.wire.send(bye.reply(200, "OK", "", "", "").as_bytes())?;
+    switch.final_response(&there.call_id, there.cseq)
 }
 
 /// Each refusal has its status, a phrase, and a Reason header with the code and the decision's id.

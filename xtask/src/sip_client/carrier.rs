@@ -40,6 +40,8 @@ pub struct Entry {
     pub byes: u32,
     /// Did an ACK to the 200 come?
     pub acked: bool,
+    /// Further INVITEs within the call, in order.
+    pub again: Vec<Message>,
 }
 
 impl Entry {
@@ -177,6 +179,9 @@ impl Work {
         if known {
             // A re-INVITE or a retransmission: agree again.
             if invite.header("To").contains(";tag=") {
+                if let Some(entry) = lock(&self.bill).get_mut(invite.call_id()) {
+                    entry.again.push(invite.clone());
+                }
                 self.say(peer, &answer(invite, self.local));
             }
             return;
@@ -189,6 +194,7 @@ impl Work {
             ended: None,
             byes: 0,
             acked: false,
+            again: Vec::new(),
         };
         lock(&self.bill).insert(invite.call_id().to_owned(), entry);
         let contact = format!("Contact: <sip:{}>\r\n", self.local);

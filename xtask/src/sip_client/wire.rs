@@ -56,6 +56,11 @@ impl Wire {
         Ok(Wire { kind: Kind::Tcp(stream, Vec::new()), server, local })
     }
 
+    /// From now on it talks to somebody else (UDP).
+    pub fn turn_to(&mut self, server: SocketAddr) {
+        self.server = server;
+    }
+
     /// Our own address.
     pub fn local(&self) -> SocketAddr {
         self.local

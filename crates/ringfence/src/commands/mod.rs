@@ -171,4 +171,32 @@ mod tests {
     fn the_commands_are_consistent() {
         Cli::command().debug_assert();
     }
+
+    /// Every command that does something, by its words, with its help.
+    fn leaves(command: &clap::Command, words: &str, found: &mut Vec<(String, String)>) {
+        let mut inner =
+            command.get_subcommands().filter(|inner| inner.get_name() != "help").peekable();
+        if inner.peek().is_none() {
+            found.push((words.to_owned(), command.clone().render_long_help().to_string()));
+        }
+        for inner in inner {
+            leaves(inner, format!("{words} {}", inner.get_name()).trim(), found);
+        }
+    }
+
+    #[test]
+    fn every_command_has_an_example() {
+        let mut found = Vec::new();
+        let mut root = Cli::command();
+        root.build();
+        leaves(&root, "", &mut found);
+        assert!(found.len() > 25, "{} commands", found.len());
+        for (words, help) in found {
+            let example = help.split("Example").nth(1).unwrap_or_default();
+            // Commands that are used alike (freeze, watch, …) show one example for all of them.
+            let group = words.split(' ').next().unwrap_or_default();
+            let is_shown = example.contains(&format!("ringfence {group}"));
+            assert!(is_shown, "`{words} --help` has no example of its use:\n{help}");
+        }
+    }
 }
