@@ -492,17 +492,15 @@ impl Node {
         self.engine.hung_up(self.now, decision);
     }
 
-    /// The witness of a call that was taken up has it: from now on this program carries it.
+    /// The witness of a call that was taken up has it: from now on this program carries it, which is put on record like
+    /// an answer, again and again until it is.
     pub(crate) fn note_witness(&mut self, key: CallKey) {
         let Some(live) = self.calls.find(key) else { return };
         let is_here = live.call.presence(live.witness) == Presence::Here;
         if !is_here || live.carried_until.take().is_none() || live.ending.is_some() {
             return;
         }
-        let decision = live.decision;
-        if let Some(hold) = self.hold_with_legs(decision) {
-            self.store(vec![Record::Hold(Box::new(hold))], Pending::Loose);
-        }
+        self.record_answer(key);
     }
 
     /// A call that was hung up, and whose witness has been heard by now, is settled.

@@ -88,8 +88,6 @@ pub struct Auditor {
     /// The newest time that is durable, and when the node that wrote it told the time last: world, wall.
     newest: UnixMicros,
     told: (u64, UnixMicros),
-    /// At the last crash the store had not written for longer than a mark of life may take.
-    was_blind: bool,
     changed: Vec<AccountId>,
     /// CDRs of this step, to be compared with what goes over the wire in the same step.
     fresh: Vec<DecisionId>,
@@ -205,8 +203,8 @@ impl Auditor {
         self.tally.crashes += 1;
         self.crashes.push(now);
         let wall = self.told.1.0.saturating_add_unsigned(now - self.told.0);
-        self.was_blind = wall - self.newest.0 > MARK_AGE_US;
-        self.legs.forget(&self.kept, self.newest);
+        let was_blind = wall - self.newest.0 > MARK_AGE_US;
+        self.legs.forget(now, &self.kept, self.newest, was_blind);
         self.asked = self.kept.clone();
         for record in self.kept_settings.clone() {
             self.learn(&record);

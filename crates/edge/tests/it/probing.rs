@@ -140,11 +140,13 @@ fn the_first_of_several_deaths_counts() {
     world.forget_post();
     world.finish_with_post();
 
-    // But one that has heard of the carrier carries the call itself.
+    // But one that has heard of the carrier carries the call itself; the store is told until it knows.
     let world = World::new();
     let (mut caller, mut callee) = talk_and_die(&world, 2_000);
+    world.store(Store::Failing);
     world.advance(ASKED_MS);
     both_are_there(&mut caller, &mut callee);
+    world.store(Store::Up);
     world.advance(2_300);
     world.restart(2_000);
     world.advance(ASKED_MS);

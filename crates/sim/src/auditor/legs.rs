@@ -9,6 +9,8 @@ use crate::auditor::books::Books;
 use crate::carrier::international;
 use crate::wire::Wire;
 
+/// A word of a peer is on record after so long.
+const NEW_WORD_US: u64 = 1_500_000;
 /// Timer B.
 const TIMER_B_US: u64 = 32_000_000;
 
@@ -37,8 +39,11 @@ pub struct Leg {
     pub bye_drift_us: i64,
     /// The first word of the peer since the node came back from a crash: does it say that it has no such dialog?
     pub lost: Option<bool>,
-    /// After a crash: the newest durable time of the last node that heard of the peer.
-    pub carried_until: Option<UnixMicros>,
+    /// World time of that word.
+    word_at: u64,
+    /// After a crash: the newest durable time of the last node that heard of the peer, and whether its store may not
+    /// have known that it did: it had not written for longer than a mark of life may take, or the word was too new.
+    pub carried_until: Option<(UnixMicros, bool)>,
     /// Nobody pays for it, and at a crash no durable record named it as answered: the node cannot know of it any
     /// more, and its peer finds out by itself.
     pub forgotten: bool,
@@ -115,7 +120,7 @@ impl Legs {
     /// Something came to the node.
     pub fn received(&mut self, now: u64, from: usize, wire: &Wire) {
         let key = (from, wire.call_id().to_owned());
-        self.heard_of(&key, wire);
+        self.heard_of(now, &key, wire);
         match (wire.is_request(), wire.method()) {
             (true, "INVITE") if wire.to_tag().is_empty() => {
                 let leg = Leg { number: wire.dialled(), ..Leg::begun(now) };
@@ -133,10 +138,11 @@ impl Legs {
     }
 
     /// The node died: free legs that are not on record are out of its mind.
-    pub fn forget(&mut self, kept: &Books, newest: UnixMicros) {
+    pub fn forget(&mut self, now: u64, kept: &Books, newest: UnixMicros, was_blind: bool) {
         for ((_, call_id), leg) in &mut self.legs {
             if leg.lost.take().is_some() || leg.carried_until.is_none() {
-                leg.carried_until = Some(newest);
+                let is_new = now < leg.word_at + NEW_WORD_US;
+                leg.carried_until = Some((newest, was_blind || is_new));
             }
             let on_record = |hold: &Hold| hold.state != HoldState::Pending && names(hold, call_id);
             let over = leg.bye.is_some() || leg.refused;
@@ -170,14 +176,16 @@ impl Legs {
     }
 
     /// What a peer says within the dialog tells whether it has one. 408 is no word of the peer's.
-    fn heard_of(&mut self, key: &(usize, String), wire: &Wire) {
+    fn heard_of(&mut self, now: u64, key: &(usize, String), wire: &Wire) {
         let is_word = match (wire.is_request(), wire.status()) {
             (true, _) => !wire.to_tag().is_empty() && wire.method() != "ACK",
             (false, Some(status)) => status >= 200 && status != 408,
             (false, None) => false,
         };
         if let Some(leg) = self.legs.get_mut(key).filter(|_| is_word) {
-            leg.lost.get_or_insert(wire.status() == Some(481));
+            if leg.lost.is_none() {
+                (leg.lost, leg.word_at) = (Some(wire.status() == Some(481)), now);
+            }
         }
     }
 
@@ -232,6 +240,7 @@ impl Leg {
             bye: None,
             bye_drift_us: 0,
             lost: None,
+            word_at: 0,
             carried_until: None,
             forgotten: false,
             refused: false,

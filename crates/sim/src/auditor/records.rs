@@ -239,6 +239,9 @@ impl Auditor {
             slack = INTERRUPTED_MS;
             if self.is_lost(cdr, leg) {
                 seen = seen.min(self.most_of_lost(cdr, leg) / 1_000);
+                if self.was_blind(cdr, leg) {
+                    seen = seen.min(cdr.duration_ms);
+                }
             }
         }
         if seen.abs_diff(cdr.duration_ms) > slack {
@@ -268,7 +271,7 @@ impl Auditor {
             ));
         }
         let talked_us = talked_us.max(0).unsigned_abs();
-        if recorded_us + LOST_SLACK_US < talked_us && !self.was_blind {
+        if recorded_us + LOST_SLACK_US < talked_us && !self.was_blind(cdr, leg) {
             return Err(format!(
                 "{decision} had ended at the crash: {recorded_us} µs recorded, {talked_us} seen"
             ));
@@ -279,6 +282,12 @@ impl Auditor {
     /// Did the side that can bill say that it knows no such call, before it said anything else?
     fn is_lost(&self, cdr: &Cdr, b_leg: &legs::Leg) -> bool {
         self.witness(cdr, b_leg).is_some_and(|leg| leg.lost == Some(true))
+    }
+
+    /// May the store have known too little of the call at the crash?
+    fn was_blind(&self, cdr: &Cdr, b_leg: &legs::Leg) -> bool {
+        let carried = self.witness(cdr, b_leg).and_then(|leg| leg.carried_until);
+        carried.is_some_and(|(_, was_blind)| was_blind)
     }
 
     /// The leg of the side that can bill.
@@ -296,7 +305,7 @@ impl Auditor {
     fn most_of_lost(&self, cdr: &Cdr, b_leg: &legs::Leg) -> u64 {
         let carried = self.witness(cdr, b_leg).and_then(|leg| leg.carried_until);
         let answered = cdr.answered.map_or(0, |at| at.0);
-        let lived_us = carried.map_or(0, |until| until.0) + MARK_AGE_US - answered;
+        let lived_us = carried.map_or(0, |(until, _)| until.0) + MARK_AGE_US - answered;
         let rate = self.rates.get(&cdr.decision).copied().flatten();
         let is_paid =
             rate.is_some_and(|rate| !(rate.per_minute.is_zero() && rate.connect_fee.is_zero()));
