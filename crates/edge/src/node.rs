@@ -53,6 +53,7 @@ pub struct Node {
     pub(crate) last_ticket: u64,
     pub(crate) backlog: Backlog,
     pub(crate) max_backlog: usize,
+    pub(crate) store_up: bool,
     /// When the next mark of life is due; `Tick::NEVER` while nobody talks at somebody's expense.
     pub(crate) mark_at: Tick,
     /// A mark is on its way to the store.
@@ -118,6 +119,7 @@ impl Node {
             last_ticket: 0,
             backlog: Backlog::new(config.timers.store_retry_ms),
             max_backlog: config.limits.backlog,
+            store_up: true,
             mark_at: Tick::NEVER,
             mark_open: false,
             closing: false,

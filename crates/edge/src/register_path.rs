@@ -3,7 +3,7 @@
 
 use sip::digest::{Verified, canonical_user};
 use sip::flow::Flow;
-use sip::message::{Message, Name};
+use sip::message::{Message, Name, ReplyHead};
 use sip::registrar::{Change, Registrar};
 use types::account::Ha1;
 use types::{Fact, LineId, LineStatus, Record};
@@ -37,8 +37,7 @@ impl Node {
         match self.registrar.register(self.now, line, request, flow) {
             Ok(registered) => {
                 self.stats.registered += 1;
-                self.keep_bindings(line, registered.changes, flow);
-                self.registered(request, flow, line);
+                self.registered(request, flow, line, &registered.changes);
             }
             Err(error) => {
                 let tag = self.tokens.tag();
@@ -114,7 +113,7 @@ impl Node {
             _ => (407, Name::ProxyAuthenticate),
         };
         let tag = self.tokens.tag();
-        let head = sip::message::ReplyHead::new(request, flow);
+        let head = ReplyHead::new(request, flow);
         let out = &mut self.out.sends;
         let start = out.begin();
         let phrase = sip::message::print::reason_phrase(status);
@@ -141,20 +140,33 @@ impl Node {
             .is_some_and(|line| user.is_some_and(|user| user.as_str() == line.user))
     }
 
-    fn registered(&mut self, request: &Message<'_>, flow: &Flow, line: LineId) {
-        let tag = self.tokens.tag();
-        let head = sip::message::ReplyHead::new(request, flow);
-        let out = &mut self.out.sends;
-        let start = out.begin();
-        head.begin(&mut out.arena, 200, "OK", tag.as_str());
-        self.registrar.write_contacts(line, self.now, &mut out.arena);
-        Registrar::write_path(request, &mut out.arena);
-        sip::message::print::finish(&mut out.arena, None, b"");
-        out.finish(start, *flow);
+    /// The 200 with all bindings of the line, when what changed is durable: a phone that was told 200 is called also
+    /// after a crash. A mere refresh is answered at once: lost, it costs one period at most. So is everything
+    /// while the store is down, or fails: phones that cannot register help nobody.
+    fn registered(&mut self, request: &Message<'_>, flow: &Flow, line: LineId, changes: &[Change]) {
+        let (head, tag) = (ReplyHead::new(request, flow), self.tokens.tag());
+        let (registrar, now) = (&self.registrar, self.now);
+        let write = |out: &mut Vec<u8>| {
+            head.begin(out, 200, "OK", tag.as_str());
+            registrar.write_contacts(line, now, out);
+            Registrar::write_path(request, out);
+            sip::message::print::finish(out, None, b"");
+        };
+        let is_refresh = changes.iter().all(|change| matches!(change, Change::Persist(_)));
+        if is_refresh || !self.store_up {
+            let out = &mut self.out.sends;
+            let start = out.begin();
+            write(&mut out.arena);
+            out.finish(start, *flow);
+            return self.keep_bindings(line, changes, flow, Pending::Loose);
+        }
+        let mut answer = Vec::with_capacity(512);
+        write(&mut answer);
+        self.keep_bindings(line, changes, flow, Pending::Registered(*flow, answer));
     }
 
     /// Writes down what changed among the bindings; refreshes only now and then.
-    fn keep_bindings(&mut self, line: LineId, changes: Vec<Change>, flow: &Flow) {
+    fn keep_bindings(&mut self, line: LineId, changes: &[Change], flow: &Flow, pending: Pending) {
         let mut records = Vec::new();
         for change in changes {
             match change {
@@ -168,14 +180,18 @@ impl Node {
                         };
                         records.push(Record::Fact(self.now.wall, fact));
                     }
-                    records.push(Record::Binding(binding));
+                    records.push(Record::Binding(binding.clone()));
                 }
-                Change::Persist(binding) => records.push(Record::Binding(binding)),
-                Change::Removed { contact } => records.push(Record::BindingGone(line, contact)),
+                Change::Changed(binding) | Change::Persist(binding) => {
+                    records.push(Record::Binding(binding.clone()));
+                }
+                Change::Removed { contact } => {
+                    records.push(Record::BindingGone(line, contact.clone()));
+                }
             }
         }
         if !records.is_empty() {
-            self.store(records, Pending::Loose);
+            self.store(records, pending);
         }
     }
 

@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 
 use sip::b2bua::CallKey;
+use sip::flow::Flow;
 use types::decision::Outcome;
 use types::{DecisionId, Millis, Record, Tick};
 
@@ -32,6 +33,8 @@ pub enum Pending {
     Must(Vec<Record>),
     /// A command's records and the reply that waits for them.
     Command(u64, Reply, Vec<Record>),
+    /// Changed bindings, and the 200 that waits for them.
+    Registered(Flow, Vec<u8>),
     /// A mark of life.
     Mark,
     /// Nothing hangs on it.
@@ -151,6 +154,8 @@ impl Node {
                 );
                 self.out.replies.push((id, Err(text)));
             }
+            // Also when it was not written: the phone can be called, until a restart at least.
+            Pending::Registered(flow, answer) => self.out.sends.push(flow, &answer),
             Pending::Mark => self.mark_open = false,
             Pending::Loose => {}
         }
@@ -175,11 +180,25 @@ impl Node {
     }
 
     pub(crate) fn store_health(&mut self, up: bool) {
+        self.store_up = up;
         self.engine.store_health(up);
+        if !up {
+            self.answer_registrations();
+        }
         if up {
             self.store_works();
             if !self.backlog.unconfirmed.is_empty() {
                 self.backlog.unconfirmed_at = self.now.tick;
+            }
+        }
+    }
+
+    /// The store is down: phones do not wait for it.
+    fn answer_registrations(&mut self) {
+        for pending in self.pending.values_mut() {
+            if let Pending::Registered(flow, answer) = pending {
+                self.out.sends.push(*flow, answer);
+                *pending = Pending::Loose;
             }
         }
     }

@@ -270,5 +270,6 @@ fn another(hold: &types::Hold, call_id: &str, n: u32) -> types::Hold {
 #[test]
 fn calls_of_an_earlier_run_do_not_cost_every_packet() {
     let (alone, beside) = (cost_beside(0), cost_beside(10_000));
-    assert!(beside < 4 * alone, "{beside:?} beside ten thousand orphans, {alone:?} alone");
+    // Going through all of them made it two hundred times.
+    assert!(beside < 20 * alone, "{beside:?} beside ten thousand orphans, {alone:?} alone");
 }

@@ -6,7 +6,7 @@ use crate::calls::{HOME, alice, carrier};
 use crate::town::*;
 use crate::ua::{Request, Ua};
 use crate::wire::Got;
-use crate::world::World;
+use crate::world::{Store, World};
 
 /// A carrier's call to Alice ends like this before a phone is asked.
 fn cannot_be_reached(world: &World) {
@@ -351,5 +351,84 @@ fn answers_go_to_the_packets_source_only() {
     let got = phone.expect(401);
     assert!(got.header("Via").contains("received=203.0.113.7"), "{}", got.header("Via"));
     assert!(got.header("Via").contains("rport=5060"));
+    world.finish();
+}
+
+/// A REGISTER with credentials; its answer, if there is one yet.
+fn send_register(phone: &Ua, expires: u32) {
+    let mut request = phone.register_request(expires);
+    request.call_id = "one-phone@home".to_owned();
+    request.cseq = phone.world.name() as u32 * 10;
+    phone.send_with_login(&mut request);
+}
+
+#[test]
+fn a_binding_is_durable_before_it_is_confirmed() {
+    let world = World::new();
+    let phone = alice(&world);
+    world.store(Store::Silent);
+    send_register(&phone, 3600);
+    world.advance(2_000);
+    phone.expect_nothing();
+    world.answer_store(true);
+    assert_eq!(phone.expect(200).header("Contact"), format!("<{}>;expires=3600", phone.contact()));
+    assert_eq!(world.bindings().len(), 1);
+    // A refresh changes nothing but the expiry, also where it is written.
+    for wait_ms in [1_000, 2_000_000] {
+        world.advance(wait_ms);
+        send_register(&phone, 3600);
+        phone.expect(200);
+    }
+    assert_eq!(world.unanswered().len(), 1, "the second was written");
+    world.answer_store(true);
+    // A removal that is forgotten would bring the phone back.
+    send_register(&phone, 0);
+    phone.expect_nothing();
+    world.answer_store(true);
+    phone.expect(200);
+    assert_eq!(world.bindings().len(), 0);
+    world.finish();
+}
+
+#[test]
+fn a_phone_that_moved_waits_too() {
+    let world = World::new();
+    let phone = alice(&world);
+    phone.register();
+    world.store(Store::Silent);
+    let moved = Ua { ..phone.moved("203.0.113.7:5999") };
+    let mut request = moved.register_request(3600);
+    request.extra = request.extra.replace(&moved.contact(), &phone.contact());
+    moved.send_with_login(&mut request);
+    moved.expect_nothing();
+    world.answer_store(true);
+    moved.expect(200);
+    world.finish();
+}
+
+#[test]
+fn phones_do_not_wait_for_a_store_that_is_down() {
+    // It fails.
+    let world = World::new();
+    world.store(Store::Failing);
+    send_register(&alice(&world), 3600);
+    alice(&world).expect(200);
+    world.store(Store::Up);
+    world.finish();
+    // It says nothing, until it is declared down.
+    let world = World::new();
+    world.store(Store::Silent);
+    send_register(&alice(&world), 3600);
+    alice(&world).expect_nothing();
+    world.store_health(false);
+    alice(&world).expect(200);
+    // From now on at once.
+    let bob = world.ua("203.0.113.20:5070", BOB);
+    send_register(&bob, 3600);
+    bob.expect(200);
+    world.store(Store::Up);
+    world.store_health(true);
+    alice(&world).expect_nothing();
+    bob.expect_nothing();
     world.finish();
 }

@@ -71,7 +71,9 @@ pub struct Registered {
 pub enum Change {
     /// A new binding.
     Added(Box<BindingRecord>),
-    /// A binding that is to be written again: it changed, or what is written ends soon.
+    /// A binding that leads elsewhere now, or is another phone's: to be written again.
+    Changed(Box<BindingRecord>),
+    /// A binding that was only refreshed, and is to be written again because what is written ends soon.
     Persist(Box<BindingRecord>),
     /// A binding was removed.
     Removed {
@@ -343,15 +345,16 @@ impl Registrar {
                 if old_contact != texts.contact {
                     registered.removed(old_contact.to_owned());
                 }
-                if self.refresh(id, asked, planned, &texts, expires_s) {
-                    self.table.row_mut(id).persisted_s = expires_s;
-                    registered.changes.push(Change::Persist(Box::new(self.record(asked.now, id))));
-                }
+                let Some(change) = self.refresh(id, asked, planned, &texts, expires_s) else {
+                    return;
+                };
+                self.table.row_mut(id).persisted_s = expires_s;
+                registered.changes.push(change(Box::new(self.record(asked.now, id))));
             }
         }
     }
 
-    /// Refreshes a binding; returns whether it is to be written down.
+    /// Refreshes a binding; returns as what it is to be written down, if it is.
     fn refresh(
         &mut self,
         id: RowId,
@@ -359,7 +362,7 @@ impl Registrar {
         planned: &Planned<'_>,
         texts: &Texts<'_>,
         expires_s: u32,
-    ) -> bool {
+    ) -> Option<fn(Box<BindingRecord>) -> Change> {
         let (row, flow) = (self.table.row(id), asked.flow);
         let old = self.table.flow(row);
         let is_elsewhere =
@@ -380,7 +383,11 @@ impl Registrar {
         if !row.has_texts(texts) {
             row.set_texts(texts);
         }
-        is_elsewhere || is_other || ends_soon
+        match (is_elsewhere || is_other, ends_soon) {
+            (true, _) => Some(Change::Changed),
+            (false, true) => Some(Change::Persist),
+            (false, false) => None,
+        }
     }
 
     fn record(&self, now: Now, id: RowId) -> BindingRecord {

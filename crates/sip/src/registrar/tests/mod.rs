@@ -97,6 +97,7 @@ impl World {
 fn short(changes: &[Change]) -> Vec<String> {
     let short = changes.iter().map(|change| match change {
         Change::Added(record) => format!("+{}", record.contact),
+        Change::Changed(record) => format!("~{}", record.contact),
         Change::Persist(record) => format!("={}", record.contact),
         Change::Removed { contact } => format!("-{contact}"),
     });
