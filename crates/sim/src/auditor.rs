@@ -3,12 +3,14 @@
 //! except to compare their figures with ours.
 
 pub mod books;
+mod judge;
 mod last;
 pub mod legs;
 pub mod prices;
 mod records;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use edge::Node;
 use store::{MemoryStore, Reader};
@@ -66,6 +68,7 @@ pub struct Auditor {
     asked: Books,
     kept: Books,
     legs: Legs,
+    senders: judge::Senders,
     /// The price of a call is fixed when it is admitted.
     rates: BTreeMap<DecisionId, Option<Rate>>,
     /// Talk time that a durable hold ever covered.
@@ -135,6 +138,7 @@ impl Auditor {
                 self.trunks.insert(trunk.id, (**trunk).clone());
             }
             Record::Deck(deck) => self.prices.put(deck),
+            Record::Line(line) => self.senders.put(line),
             _ => {}
         }
     }
@@ -153,8 +157,9 @@ impl Auditor {
         }
     }
 
-    /// Something reached the node.
-    pub fn received(&mut self, now: u64, from: usize, wire: &Wire) {
+    /// Something reached the node, from this address.
+    pub fn received(&mut self, now: u64, (from, peer): (usize, IpAddr), wire: &Wire) {
+        self.senders.received(peer, wire);
         self.legs.received(now, from, wire);
     }
 

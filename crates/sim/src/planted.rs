@@ -28,11 +28,21 @@ pub enum Planted {
     SpendingForgotten,
     /// The node's BYEs never leave the house.
     ByeSwallowed,
+    /// The node's BYEs leave twenty seconds late.
+    ByeLate,
+    /// The node charges the calls of a line to the account beside its own.
+    WrongPayer,
+    /// The node takes stop levels ten times higher than they were set.
+    LevelsTenfold,
+    /// The node does not know of IP locks.
+    LockForgotten,
+    /// The node does not know of barred classes and price caps.
+    BarsForgotten,
 }
 
 impl Planted {
     /// All of them.
-    pub const ALL: [Planted; 12] = [
+    pub const ALL: [Planted; 17] = [
         Planted::AckBeforeWrite,
         Planted::HoldLost,
         Planted::ExtensionLost,
@@ -45,6 +55,11 @@ impl Planted {
         Planted::HoldsForgotten,
         Planted::SpendingForgotten,
         Planted::ByeSwallowed,
+        Planted::ByeLate,
+        Planted::WrongPayer,
+        Planted::LevelsTenfold,
+        Planted::LockForgotten,
+        Planted::BarsForgotten,
     ];
 
     /// Does it need a crash to show?

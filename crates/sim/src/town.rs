@@ -198,18 +198,45 @@ pub fn cost_table(rows: &[PriceRow]) -> Vec<(String, CostLine)> {
         .collect()
 }
 
-/// What the node's store is told, which one planted bug falsifies.
+/// What the node's store is told, which some planted bugs falsify.
 pub fn as_told(mut records: Vec<Record>, planted: Option<Planted>) -> Vec<Record> {
-    if planted == Some(Planted::HalfPrice) {
-        for record in &mut records {
-            if let Record::Deck(deck) = record {
+    let accounts = records.iter().filter(|one| matches!(one, Record::Account(_))).count() as u32;
+    for record in &mut records {
+        match (planted, record) {
+            (Some(Planted::HalfPrice), Record::Deck(deck)) => {
                 for row in &mut deck.rows {
                     row.rate.per_minute = Money::from_micros(row.rate.per_minute.micros() / 2);
                 }
             }
+            (Some(Planted::WrongPayer), Record::Line(line)) => {
+                line.account = AccountId(line.account.0 % accounts + 1);
+            }
+            (Some(planted), Record::Account(account)) => falsify(&mut account.controls, planted),
+            _ => {}
         }
     }
     records
+}
+
+fn falsify(controls: &mut Controls, planted: Planted) {
+    let tenfold = |level: Money| Money::from_micros(level.micros() * 10);
+    match planted {
+        Planted::LevelsTenfold => {
+            controls.stop_level_24h = tenfold(controls.stop_level_24h);
+            controls.stop_level_all_24h = tenfold(controls.stop_level_all_24h);
+            controls.stop_level_1h = controls.stop_level_1h.map(tenfold);
+            controls.stop_level_7d = controls.stop_level_7d.map(tenfold);
+            controls.stop_level_off_hours = controls.stop_level_off_hours.map(tenfold);
+        }
+        Planted::LockForgotten => controls.ip_lock.clear(),
+        Planted::BarsForgotten => {
+            controls.barred = types::ClassSet::EMPTY;
+            controls.price_cap_national = Money::from_units(100);
+            controls.price_cap_international = Money::from_units(100);
+            controls.connect_fee_cap = Money::from_units(100);
+        }
+        _ => {}
+    }
 }
 
 /// The decision that a record belongs to, for those who look for a mistake.

@@ -80,8 +80,20 @@ pub enum Deed {
 
 #[derive(Clone, Debug)]
 enum Event {
-    ToNode { from: usize, connection: Option<u32>, bytes: Vec<u8> },
-    ToActor { to: usize, bytes: Vec<u8> },
+    ToNode {
+        from: usize,
+        connection: Option<u32>,
+        bytes: Vec<u8>,
+    },
+    ToActor {
+        to: usize,
+        bytes: Vec<u8>,
+    },
+    /// A message that a planted bug kept back.
+    Late {
+        flow: Flow,
+        bytes: Vec<u8>,
+    },
     Closed(Flow),
     Deed(Deed),
 }
@@ -319,7 +331,7 @@ impl World {
                 if let Ok(wire) = Wire::parse(&bytes) {
                     self.node_now();
                     self.show(from, "<", &wire, 1);
-                    self.auditor.received(self.now, from, &wire);
+                    self.auditor.received(self.now, (from, peer.ip()), &wire);
                 }
                 self.feed(Input::Received { flow, bytes: &mut bytes });
             }
@@ -328,6 +340,7 @@ impl World {
                 actors[to].receive(self.now, NODE, &bytes, story);
                 self.collect(to);
             }
+            Event::Late { flow, bytes } => self.send_out(flow, &bytes),
             Event::Closed(flow) => self.feed(Input::FlowClosed(flow)),
             Event::Deed(deed) => self.deed(deed),
         }

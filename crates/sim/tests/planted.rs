@@ -42,6 +42,11 @@ fn every_planted_bug_is_found() {
                 Planted::HoldsForgotten => &["exposed", "nobody looks after"],
                 Planted::SpendingForgotten => &["less than", "exposed"],
                 Planted::ByeSwallowed => &["settled and goes on", "nobody ended"],
+                Planted::ByeLate => &["settled and goes on", "talks beyond"],
+                Planted::WrongPayer => &["is paid by"],
+                Planted::LevelsTenfold => &["held >"],
+                Planted::LockForgotten => &["outside of the IP lock"],
+                Planted::BarsForgotten => &["which is barred", "dearer than allowed"],
             },
         );
     }

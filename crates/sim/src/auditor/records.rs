@@ -119,6 +119,7 @@ impl Auditor {
             }
             return Ok(());
         }
+        self.judge(cdr)?;
         self.check_reason(cdr)?;
         self.check_price(cdr)?;
         self.fresh.push(decision);

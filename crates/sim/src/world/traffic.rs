@@ -7,6 +7,9 @@ use crate::agent::Packet;
 use crate::planted::Planted;
 use crate::wire::Wire;
 
+/// So much later than the node wants does a planted bug hang up.
+const LATE_US: u64 = 20_000_000;
+
 impl World {
     /// A message from the node to somebody.
     pub(super) fn transmit(&mut self, flow: Flow, bytes: &[u8]) {
@@ -26,6 +29,16 @@ impl World {
         {
             return;
         }
+        if self.planted == Some(Planted::ByeLate) && wire.is_request() && wire.method() == "BYE" {
+            let late = Event::Late { flow, bytes: bytes.to_vec() };
+            return self.push(self.now + LATE_US, late);
+        }
+        self.send_out(flow, bytes);
+    }
+
+    /// A message leaves the house.
+    pub(super) fn send_out(&mut self, flow: Flow, bytes: &[u8]) {
+        let Ok(wire) = Wire::parse(bytes) else { return };
         let Some(to) = self.addresses.get(&flow.peer).copied() else {
             // Nobody lives there. What a redirect or a stranger's Contact names must never be rung.
             if wire.is_request() && wire.method() == "INVITE" {
