@@ -47,16 +47,22 @@ pub enum Command {
         settings: Vec<(String, String)>,
     },
     /// Lift every restriction
+    #[command(after_help = status_help("activate 7 --reason 'spoke to the holder, new password set'"))]
     Activate(StatusArgs),
     /// One costly call at a time, ten minutes each
+    #[command(after_help = status_help("watch alice --reason 'two calls to Latvia at night'"))]
     Watch(StatusArgs),
     /// Stop outgoing calls, as the holder asked
+    #[command(after_help = status_help("freeze alice"))]
     Freeze(StatusArgs),
     /// Bar costly classes and cut costly calls until staff recorded a contact
+    #[command(after_help = status_help("limit alice --reason 'stop level reached'"))]
     Limit(StatusArgs),
     /// Bar all outgoing calls and cut them
+    #[command(after_help = status_help("suspend 'Bakery Ltd' --reason 'PBX is hacked'"))]
     Suspend(StatusArgs),
     /// End the account
+    #[command(after_help = status_help("close alice --reason 'moved to another provider'"))]
     Close(StatusArgs),
 }
 
@@ -108,13 +114,15 @@ enum Kind {
     Pbx,
 }
 
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
-  ringfence account freeze alice
-  ringfence account activate 7 --reason 'spoke to the holder, new password set'
+fn status_help(example: &str) -> String {
+    format!(
+        "Example:\n  ringfence account {example}\n\n\
+         Emergency calls, calls to support and incoming calls work in every state but closed.\n\
+         While the node runs it holds at once: calls that the state bars are cut."
+    )
+}
 
-Emergency calls, calls to support and incoming calls work in every state but closed.
-While the node runs it holds at once: calls that the state bars are cut.")]
+#[derive(Debug, clap::Args)]
 pub struct StatusArgs {
     /// Name or number
     account: String,

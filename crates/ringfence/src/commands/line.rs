@@ -33,6 +33,7 @@ pub enum Command {
         account: Option<String>,
     },
     /// Make a new secret; the old one is worth nothing from then on
+    #[command(after_help = "Example:\n  ringfence line secret alice-desk")]
     Secret {
         /// User name
         user: String,
@@ -41,11 +42,13 @@ pub enum Command {
         secret_stdin: bool,
     },
     /// Refuse a line like an unknown user
+    #[command(after_help = "Example:\n  ringfence line disable alice-desk")]
     Disable {
         /// User name
         user: String,
     },
     /// Take a line into use again
+    #[command(after_help = "Example:\n  ringfence line enable alice-desk")]
     Enable {
         /// User name
         user: String,

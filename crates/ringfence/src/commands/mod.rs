@@ -193,9 +193,7 @@ mod tests {
         assert!(found.len() > 25, "{} commands", found.len());
         for (words, help) in found {
             let example = help.split("Example").nth(1).unwrap_or_default();
-            // Commands that are used alike (freeze, watch, …) show one example for all of them.
-            let group = words.split(' ').next().unwrap_or_default();
-            let is_shown = example.contains(&format!("ringfence {group}"));
+            let is_shown = example.contains(&format!("ringfence {words}"));
             assert!(is_shown, "`{words} --help` has no example of its use:\n{help}");
         }
     }

@@ -35,11 +35,13 @@ pub enum Command {
         settings: Vec<(String, String)>,
     },
     /// Take a trunk into use
+    #[command(after_help = "Example:\n  ringfence trunk enable carrier")]
     Enable {
         /// Name or number
         trunk: String,
     },
     /// Send no more calls to a trunk, and take none from it
+    #[command(after_help = "Example:\n  ringfence trunk disable carrier")]
     Disable {
         /// Name or number
         trunk: String,
