@@ -182,10 +182,9 @@ impl Legs {
             (false, Some(status)) => status >= 200 && status != 408,
             (false, None) => false,
         };
-        if let Some(leg) = self.legs.get_mut(key).filter(|_| is_word) {
-            if leg.lost.is_none() {
-                (leg.lost, leg.word_at) = (Some(wire.status() == Some(481)), now);
-            }
+        let leg = self.legs.get_mut(key).filter(|leg| is_word && leg.lost.is_none());
+        if let Some(leg) = leg {
+            (leg.lost, leg.word_at) = (Some(wire.status() == Some(481)), now);
         }
     }
 
