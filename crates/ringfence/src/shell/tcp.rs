@@ -18,6 +18,8 @@ use super::log::Pii;
 
 /// A message that was begun, and the first message of a connection, must be whole after this time.
 const FINISH_MS: u64 = 10_000;
+/// A connection that broke behind whole messages stays for so long: their answers may wait for the disk.
+const LINGER_MS: u64 = 1_000;
 /// A connection without a message for this long is closed: longer than the longest registration.
 const IDLE_MS: u64 = 4_000_000;
 /// Bytes that wait for a slow reader before he is given up.
@@ -68,8 +70,12 @@ struct Connection {
     is_open: bool,
     /// We asked for it by peer, not by id: both names of the flow end with it.
     was_opened: bool,
-    /// Close when the queue is empty.
+    /// Nothing more is read.
     is_last: bool,
+    /// Close when the queue is empty.
+    is_ending: bool,
+    /// When the last whole message came.
+    heard: Option<Tick>,
     /// When it must have become whole what was begun.
     finish_by: Option<Tick>,
     used: Tick,
@@ -176,6 +182,8 @@ impl Streams {
             is_open,
             was_opened: !is_open,
             is_last: false,
+            is_ending: false,
+            heard: None,
             finish_by: Some(now.plus_ms(FINISH_MS)),
             used: now,
         };
@@ -307,7 +315,7 @@ impl Streams {
         if !connection.is_open {
             return;
         }
-        if connection.write().is_err() || (connection.is_last && connection.queue.is_empty()) {
+        if connection.write().is_err() || (connection.is_ending && connection.queue.is_empty()) {
             self.close(id);
         }
     }
@@ -382,7 +390,10 @@ impl Connection {
                     let mut broken = self.framer.broken_head().to_vec();
                     take(Input::Received { flow: self.flow, bytes: &mut broken });
                     self.is_last = true;
-                    self.finish_by = Some(now.plus_ms(FINISH_MS));
+                    let lingers = got_message
+                        || self.heard.is_some_and(|heard| now.ms_since(heard) < LINGER_MS);
+                    self.is_ending = !lingers;
+                    self.finish_by = Some(now.plus_ms(if lingers { LINGER_MS } else { FINISH_MS }));
                     return true;
                 }
             }
@@ -395,6 +406,7 @@ impl Connection {
     fn watch_pace(&mut self, got_message: bool, now: Tick) {
         if got_message {
             self.used = now;
+            self.heard = Some(now);
             self.finish_by = None;
         }
         if self.framer.is_inside() && self.finish_by.is_none() {
@@ -454,6 +466,8 @@ mod tests {
             is_open: true,
             was_opened: false,
             is_last: false,
+            is_ending: false,
+            heard: None,
             finish_by: None,
             used: Tick(0),
         };
@@ -469,6 +483,18 @@ mod tests {
             connection.take_frames(Tick(0), &mut |_| handed_over += 1);
         }
         assert_eq!(handed_over, 1);
-        assert!(connection.is_last);
+        assert!(connection.is_last && connection.is_ending);
+    }
+
+    #[test]
+    fn what_was_asked_before_a_stream_broke_is_answered() {
+        let (mut connection, _other) = connection();
+        let whole = "OPTIONS sip:a SIP/2.0\r\nVia: x\r\nContent-Length: 0\r\n\r\n";
+        connection.framer.push(format!("{whole}more\r\n\r\n").as_bytes());
+        let mut handed_over = 0;
+        connection.take_frames(Tick(0), &mut |_| handed_over += 1);
+        assert_eq!(handed_over, 2);
+        assert!(connection.is_last && !connection.is_ending);
+        assert_eq!(connection.finish_by, Some(Tick(LINGER_MS * 1_000)));
     }
 }

@@ -92,8 +92,8 @@ fn configuration(dir: &Path, server: SocketAddr) -> Config {
         data_dir: dir.to_owned(),
         realm: REALM.to_owned(),
         listen: vec![listen(Transport::Udp), listen(Transport::Tcp)],
-        // Many phones look only at the first challenge.
-        digest_md5_first: true,
+        // Some phones stop at a challenge they do not know, even beside one they do; here any must do.
+        digest_sha256: false,
         first_slice_s: 10,
         slice_s: 10,
         extend_lead_s: 3,
