@@ -18,7 +18,8 @@ use super::log::Pii;
 
 /// A message that was begun, and the first message of a connection, must be whole after this time.
 const FINISH_MS: u64 = 10_000;
-/// A connection that broke behind whole messages stays for so long: their answers may wait for the disk.
+/// A connection that broke behind whole messages stays for so long at most: their answers may wait
+/// for the disk.
 const LINGER_MS: u64 = 1_000;
 /// A connection without a message for this long is closed: longer than the longest registration.
 const IDLE_MS: u64 = 4_000_000;
@@ -74,8 +75,8 @@ struct Connection {
     is_last: bool,
     /// Close when the queue is empty.
     is_ending: bool,
-    /// When the last whole message came.
-    heard: Option<Tick>,
+    /// Messages that came and may want an answer: more came than were sent.
+    owed: u32,
     /// When it must have become whole what was begun.
     finish_by: Option<Tick>,
     used: Tick,
@@ -183,7 +184,7 @@ impl Streams {
             was_opened: !is_open,
             is_last: false,
             is_ending: false,
-            heard: None,
+            owed: 0,
             finish_by: Some(now.plus_ms(FINISH_MS)),
             used: now,
         };
@@ -279,6 +280,8 @@ impl Streams {
         }
         connection.queue.extend_from_slice(bytes);
         connection.used = now;
+        connection.owed = connection.owed.saturating_sub(1);
+        connection.is_ending |= connection.is_last && connection.owed == 0;
         self.unsent.insert(id);
     }
 
@@ -374,6 +377,7 @@ impl Connection {
             match self.framer.next() {
                 Ok(Some(Frame::Message(bytes))) => {
                     got_message = true;
+                    self.owed = self.owed.saturating_add(1);
                     take(Input::Received { flow: self.flow, bytes });
                 }
                 // RFC 5626 §4.4.1: a ping is answered with one line end.
@@ -390,10 +394,9 @@ impl Connection {
                     let mut broken = self.framer.broken_head().to_vec();
                     take(Input::Received { flow: self.flow, bytes: &mut broken });
                     self.is_last = true;
-                    let lingers = got_message
-                        || self.heard.is_some_and(|heard| now.ms_since(heard) < LINGER_MS);
-                    self.is_ending = !lingers;
-                    self.finish_by = Some(now.plus_ms(if lingers { LINGER_MS } else { FINISH_MS }));
+                    self.is_ending = self.owed == 0;
+                    let wait_ms = if self.is_ending { FINISH_MS } else { LINGER_MS };
+                    self.finish_by = Some(now.plus_ms(wait_ms));
                     return true;
                 }
             }
@@ -406,7 +409,6 @@ impl Connection {
     fn watch_pace(&mut self, got_message: bool, now: Tick) {
         if got_message {
             self.used = now;
-            self.heard = Some(now);
             self.finish_by = None;
         }
         if self.framer.is_inside() && self.finish_by.is_none() {
@@ -467,7 +469,7 @@ mod tests {
             was_opened: false,
             is_last: false,
             is_ending: false,
-            heard: None,
+            owed: 0,
             finish_by: None,
             used: Tick(0),
         };
