@@ -166,7 +166,7 @@ impl Server {
             Which::Ringfence => {
                 let setup = Setup { core: Some(SERVER_CORE), ..Setup::default() };
                 let mut ringfence = Ringfence::prepare(setup)?;
-                ringfence.add_trunk("carrier", carrier_address, &[])?;
+                ringfence.add_trunk("carrier", carrier_address, &["--emergency"])?;
                 ringfence.import_lines((0..users).map(|index| {
                     (format!("bench{}", index / 1_000), user(index), secret().to_owned())
                 }))?;
