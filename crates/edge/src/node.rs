@@ -363,7 +363,7 @@ impl Node {
             return;
         };
         self.with_call(user.call, |live, wire, events| match user.purpose {
-            Purpose::LegInvite(leg) => live.call.leg_timeout(wire, leg, events),
+            Purpose::LegInvite(leg) => live.call.leg_timeout(leg, events),
             Purpose::Relay(to, id) => live.call.relay_timeout(wire, to, id, events),
             Purpose::Bye(side) => live.call.bye_response(wire, side, None, events),
             Purpose::CallerInvite | Purpose::Nothing => {}

@@ -172,7 +172,8 @@ impl Call {
         let Some(fork) = self.forks.iter().position(is_it) else { return };
         let leg = &mut self.legs[usize::from(self.forks[fork].leg)];
         let PeerKind::Trunk(Some(credentials)) = leg.plan.peer.clone() else { return };
-        if leg.challenges_answered >= 4 || flow.peer != leg.plan.flow.peer {
+        if leg.challenges_answered >= 2 * invite::MAX_CHALLENGES || flow.peer != leg.plan.flow.peer
+        {
             return;
         }
         leg.challenges_answered += 1;
@@ -243,7 +244,7 @@ impl Call {
             }
         }
         if self.phase == Phase::Ending && now >= self.tidy_deadline {
-            self.abandon_rest(wire, events);
+            self.abandon_rest(events);
         }
     }
 
@@ -267,7 +268,7 @@ impl Call {
     }
 
     /// After 64·T1 nothing more will come: what is left is dropped.
-    fn abandon_rest(&mut self, wire: &mut Wire<'_>, events: &mut Vec<CallEvent>) {
+    fn abandon_rest(&mut self, events: &mut Vec<CallEvent>) {
         for leg in &mut self.legs {
             if leg.state == LegState::Cancelling {
                 leg.state = LegState::Over;
@@ -276,7 +277,6 @@ impl Call {
         self.unacked.clear();
         self.byes_open = 0;
         self.bye_caller_after_ack = false;
-        let _ = wire;
         self.finish_if_tidy(events);
     }
 

@@ -17,7 +17,7 @@ use super::{
 };
 
 /// A carrier may challenge a leg this often before we take it for a refusal.
-const MAX_CHALLENGES: u8 = 2;
+pub(super) const MAX_CHALLENGES: u8 = 2;
 
 impl Call {
     /// A call from an INVITE that was let in. The caller has a server transaction; no leg exists yet.
@@ -148,8 +148,8 @@ impl Call {
     }
 
     /// Nothing came back for the INVITE of a leg.
-    pub fn leg_timeout(&mut self, wire: &mut Wire<'_>, index: u8, events: &mut Vec<CallEvent>) {
-        self.leg_over(wire, index, 408, events);
+    pub fn leg_timeout(&mut self, index: u8, events: &mut Vec<CallEvent>) {
+        self.leg_over(index, 408, events);
     }
 
     fn provisional(&mut self, wire: &mut Wire<'_>, index: u8, response: &Message<'_>, flow: &Flow) {
@@ -247,7 +247,7 @@ impl Call {
                 return;
             }
         }
-        self.leg_over(wire, index, status, events);
+        self.leg_over(index, status, events);
     }
 
     /// Sends the INVITE again with credentials, if the challenge is our own trunk's (A5).
@@ -302,20 +302,13 @@ impl Call {
     }
 
     /// A leg got its last response.
-    pub(super) fn leg_over(
-        &mut self,
-        wire: &mut Wire<'_>,
-        index: u8,
-        status: u16,
-        events: &mut Vec<CallEvent>,
-    ) {
+    pub(super) fn leg_over(&mut self, index: u8, status: u16, events: &mut Vec<CallEvent>) {
         let leg = &mut self.legs[usize::from(index)];
         let was = leg.state;
         leg.state = LegState::Over;
         if self.phase == Phase::Routing && matches!(was, LegState::Calling | LegState::Ringing) {
             events.push(CallEvent::LegFailed { leg: index, status });
         }
-        let _ = wire;
         self.finish_if_tidy(events);
     }
 }

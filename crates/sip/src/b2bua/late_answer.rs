@@ -64,7 +64,7 @@ impl Call {
         events.push(CallEvent::AnsweredInVain { leg: index });
         if self.legs[usize::from(index)].state != LegState::Answered {
             // Who waits for this leg hears that it failed: its answer is of no use.
-            self.leg_over(wire, index, 502, events);
+            self.leg_over(index, 502, events);
         }
         self.finish_if_tidy(events);
     }
