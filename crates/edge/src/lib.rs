@@ -3,6 +3,7 @@
 //!
 //! Sans-IO: [`Node::handle`] takes one [`Input`], [`Node::drain`] gives what is to be done about it.
 
+mod call_end;
 mod call_path;
 mod command_path;
 mod config;

@@ -11,6 +11,7 @@ use types::{DecisionId, Direction, Fact, Hold, Millis, Record, Snapshot, Tick, T
 
 use engine::{Ended, Target};
 
+use crate::call_end::ended;
 use crate::legs::{Kept, Live, is_exempt, witness};
 use crate::node::Node;
 use crate::routing;
@@ -77,7 +78,9 @@ impl Node {
         let mut probe_at = self.now.tick.plus_ms(PROBE_AFTER_MS);
         let probe_every_us = PROBE_WITHIN_US / (recovered.len() as u64).max(1);
         let mut adopted_holds = Vec::new();
-        for hold in snapshot.holds.iter().filter(|hold| recovered.contains(&hold.decision)) {
+        // They are in order, and may be thousands.
+        let is_recovered = |hold: &&Hold| recovered.binary_search(&hold.decision).is_ok();
+        for hold in snapshot.holds.iter().filter(is_recovered) {
             let Ok(mut kept) = postcard::from_bytes::<Kept>(&hold.legs) else {
                 self.end_unrecoverable(hold);
                 continue;
@@ -294,16 +297,7 @@ impl Node {
     }
 
     fn end_orphan(&mut self, decision: DecisionId, (a_leg, b_leg): (LegRecord, LegRecord)) {
-        let ended = Ended {
-            cause: HangupCause::Fault,
-            status: 500,
-            side: HangupSide::Ringfence,
-            a_leg,
-            b_leg,
-            trunk: None,
-            lost_after: None,
-            finding: None,
-        };
+        let ended = Ended { b_leg, ..ended(HangupCause::Fault, 500, HangupSide::Ringfence, a_leg) };
         let records = self.engine.end(self.now, decision, ended);
         self.must_store(records);
     }

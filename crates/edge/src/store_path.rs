@@ -183,13 +183,11 @@ impl Node {
         self.store_up = up;
         self.engine.store_health(up);
         if !up {
-            self.answer_registrations();
+            return self.answer_registrations();
         }
-        if up {
-            self.store_works();
-            if !self.backlog.unconfirmed.is_empty() {
-                self.backlog.unconfirmed_at = self.now.tick;
-            }
+        self.store_works();
+        if !self.backlog.unconfirmed.is_empty() {
+            self.backlog.unconfirmed_at = self.now.tick;
         }
     }
 
@@ -242,7 +240,9 @@ impl Node {
         for records in again {
             let records: Vec<Record> =
                 records.into_iter().filter_map(|record| self.as_it_is_now(record)).collect();
-            self.store(records.clone(), Pending::Must(records));
+            if !records.is_empty() {
+                self.store(records.clone(), Pending::Must(records));
+            }
         }
     }
 
