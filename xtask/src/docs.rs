@@ -87,7 +87,18 @@ fn after(finding: &Finding) -> Option<Finding> {
         Finding::NotRegistered => Finding::UnknownNumber,
         Finding::UnknownNumber => Finding::TransferRefused,
         Finding::TransferRefused => Finding::BadContact,
-        Finding::BadContact => return None,
+        Finding::BadContact => Finding::NewDeviceCap {
+            spent: Money::from_cents(150),
+            held: Money::from_cents(40),
+            asked: Money::from_cents(25),
+            cap: Money::from_units(2),
+        },
+        Finding::NewDeviceCap { .. } => Finding::BannedDevice,
+        Finding::BannedDevice => Finding::SecretWanted,
+        Finding::SecretWanted => Finding::TlsOnly,
+        Finding::TlsOnly => Finding::Sha256Only,
+        Finding::Sha256Only => Finding::OldSecret,
+        Finding::OldSecret => return None,
     })
 }
 

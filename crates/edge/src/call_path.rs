@@ -42,6 +42,7 @@ impl Node {
         let claimed = claimed_caller(request);
         let attempt = Attempt {
             from,
+            device: None,
             dialled: &dialled,
             claimed_caller: claimed.as_deref(),
             peer: flow.peer.ip(),

@@ -24,7 +24,13 @@ pub const fn status_of(reason: Reason) -> u16 {
         | Reason::ConnectFeeCap
         | Reason::StopLevel
         | Reason::HotspotLimit
-        | Reason::TransferRefused => 403,
+        | Reason::TransferRefused
+        | Reason::NewDeviceCap
+        | Reason::BannedDevice
+        | Reason::SecretWanted
+        | Reason::TlsOnly
+        | Reason::Sha256Only
+        | Reason::OldSecret => 403,
     }
 }
 

@@ -7,8 +7,8 @@ use types::cdr::{HangupCause, LegRecord};
 use types::record::Deck;
 use types::{
     Account, AccountId, AccountStatus, Controls, DeckId, DialPlan, HangupSide, HashKey, Line,
-    LineId, LineStatus, Money, Now, Number, Rate, RateRow, Snapshot, Tick, Trunk, TrunkId,
-    TrunkNumberFormat, TrunkRoute, TrunkTransport, UnixMicros,
+    LineId, Money, Now, Number, Rate, RateRow, Snapshot, Tick, Trunk, TrunkId, TrunkNumberFormat,
+    TrunkRoute, TrunkTransport, UnixMicros,
 };
 
 const ACCOUNTS: u32 = 10_000;
@@ -37,6 +37,7 @@ fn run(name: &str, dialled: &[String], mut now: Now, answer: bool, rounds: u64) 
         now = Now { tick: now.tick.plus_ms(10), wall: now.wall.plus_ms(10) };
         let attempt = Attempt {
             from: Caller::Line(LineId(1 + (round as u32).wrapping_mul(7_919) % ACCOUNTS)),
+            device: None,
             dialled: &dialled[round as usize % dialled.len()],
             claimed_caller: Some("+442079460000"),
             peer: [192, 0, 2, 1].into(),
@@ -109,15 +110,8 @@ fn account(id: u32) -> Account {
 }
 
 fn line(id: u32) -> Line {
-    Line {
-        id: LineId(id),
-        account: AccountId(id),
-        user: format!("user{id}"),
-        ha1: Ha1 { md5: [0; 16], sha256: [0; 32] },
-        status: LineStatus::Active,
-        caller_id: None,
-        ip_lock: Vec::new(),
-    }
+    let ha1 = Ha1 { md5: [0; 16], sha256: [0; 32] };
+    Line::new(LineId(id), AccountId(id), format!("user{id}"), ha1, UnixMicros(0))
 }
 
 fn trunk() -> Trunk {

@@ -8,8 +8,8 @@ use engine::{Engine, EngineConfig};
 use types::account::Ha1;
 use types::record::Deck;
 use types::{
-    Account, AccountId, AccountStatus, Controls, DeckId, DialPlan, HashKey, Line, LineId,
-    LineStatus, Now, Number, Snapshot,
+    Account, AccountId, AccountStatus, Controls, DeckId, DialPlan, HashKey, Line, LineId, Now,
+    Number, Snapshot, UnixMicros,
 };
 
 /// Counts what is allocated, as a common allocator rounds it: 8 bytes of header, steps of 16, 32 at least.
@@ -75,14 +75,10 @@ fn snapshot(accounts: u32, lines: u32) -> Snapshot {
         sell_deck: DeckId(1),
         time_zone: "Europe/London".into(),
     };
-    let line = |id: u32| Line {
-        id: LineId(id),
-        account: AccountId(1 + id / lines),
-        user: format!("user{id:08}"),
-        ha1: Ha1 { md5: [0; 16], sha256: [0; 32] },
-        status: LineStatus::Active,
-        caller_id: None,
-        ip_lock: Vec::new(),
+    let line = |id: u32| {
+        let ha1 = Ha1 { md5: [0; 16], sha256: [0; 32] };
+        let account = AccountId(1 + id / lines);
+        Line::new(LineId(id), account, format!("user{id:08}"), ha1, UnixMicros(0))
     };
     let number = |id: u32| Number {
         number: (442_071_000_000 + u64::from(id)).try_into().expect("a number"),

@@ -9,8 +9,8 @@ use ipnet::IpNet;
 use rating::{Called, Slice};
 use types::decision::Destination;
 use types::{
-    AccountId, AccountStatus, Controls, DecisionId, DestinationClass, Direction, LineId, Now,
-    Number, Rate, TrunkId, TrunkNumberFormat,
+    AccountId, AccountStatus, Controls, DecisionId, DestinationClass, DeviceId, Direction, LineId,
+    Now, Number, Rate, TrunkId, TrunkNumberFormat,
 };
 
 use crate::caller_id;
@@ -47,6 +47,7 @@ pub(crate) struct Case {
     pub controls: Arc<Shared<Controls>>,
     pub zone: Option<Arc<Zone>>,
     pub line: Option<LineId>,
+    pub device: Option<DeviceId>,
     pub line_lock: Vec<IpNet>,
     pub peer: IpAddr,
     pub to_account: Option<AccountId>,
@@ -187,6 +188,7 @@ impl Engine {
             controls: Arc::clone(&self.no_controls),
             zone: None,
             line: None,
+            device: asked.device,
             line_lock: Vec::new(),
             peer: asked.peer,
             to_account: None,

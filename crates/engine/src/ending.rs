@@ -89,6 +89,7 @@ impl Engine {
             decision: refusal.decision,
             account: refusal.account,
             line: refusal.line,
+            device: refusal.device,
             to_account: refusal.to_account,
             direction: refusal.direction,
             caller: refusal.caller,
@@ -167,12 +168,14 @@ fn ended_cdr(
     (price, cost): (Money, Money),
 ) -> Cdr {
     let answered = call.answered_at();
-    let Hold { decision, account, line, to_account, direction, mut explanation, .. } = call.hold;
+    let Hold { decision, account, line, device, to_account, direction, mut explanation, .. } =
+        call.hold;
     explanation.findings.extend(ended.finding);
     Cdr {
         decision,
         account,
         line,
+        device,
         to_account,
         direction,
         caller: call.hold.caller,

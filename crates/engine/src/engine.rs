@@ -13,6 +13,7 @@ use types::{
     Record, Snapshot, Trunk, TrunkId, UnixMicros,
 };
 
+use crate::access::Access;
 use crate::config::{EngineConfig, EngineError};
 use crate::dial_cache::DialCache;
 use crate::directory::{AccountEntry, Directory};
@@ -40,6 +41,7 @@ pub struct Engine {
     pub(crate) calls: Calls,
     pub(crate) last_decision: DecisionId,
     pub(crate) store_up: bool,
+    pub(crate) access: Access,
     /// Noticed, and not handed out yet.
     pub(crate) facts: Vec<Record>,
 }
@@ -65,6 +67,7 @@ impl Engine {
             calls: Calls::new(hash),
             last_decision: DecisionId(0),
             store_up: true,
+            access: Access::default(),
             facts: Vec::new(),
             config,
         };
@@ -147,6 +150,11 @@ impl Engine {
             return false;
         };
         ip_lock::check(&account.controls.ip_lock, &line.ip_lock, peer).is_none()
+    }
+
+    /// Who may come in.
+    pub fn access(&self) -> &Access {
+        &self.access
     }
 
     /// Can money be held durably? While it cannot, calls that cost money are refused.

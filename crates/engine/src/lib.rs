@@ -4,6 +4,7 @@
 //! A call's way: [`Engine::admit`] → [`Engine::answered`] → [`Engine::extend`] … → [`Engine::end`].
 //! Everything the engine wants written it hands back as records; it reads nothing but its arguments.
 
+mod access;
 mod admission;
 mod caller_id;
 mod case;
@@ -26,6 +27,7 @@ mod usage;
 mod verdict;
 mod warning;
 
+pub use access::Access;
 pub use config::{EngineConfig, EngineError, OffHours};
 pub use control::{Command, CommandError, Done};
 pub use dial_string::dial_string;

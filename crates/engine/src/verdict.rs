@@ -7,7 +7,8 @@ use rating::Called;
 use types::cdr::LegRecord;
 use types::decision::Destination;
 use types::{
-    AccountId, DecisionId, Direction, E164, Finding, HangupSide, LineId, Rate, TrunkId, UnixMicros,
+    AccountId, DecisionId, DeviceId, Direction, E164, Finding, HangupSide, LineId, Rate, TrunkId,
+    UnixMicros,
 };
 
 /// A call somebody asks for. The caller is authenticated, or came from a trunk's own networks.
@@ -15,6 +16,8 @@ use types::{
 pub struct Attempt<'a> {
     /// Who asks, and so who pays.
     pub from: Caller,
+    /// The device that asks, if it is one of ours.
+    pub device: Option<DeviceId>,
     /// User part of what was dialled, decoded.
     pub dialled: &'a str,
     /// Number or user the caller claims to be; it decides nothing but what is shown.
@@ -181,6 +184,7 @@ pub struct Refusal {
     pub findings: Vec<Finding>,
     pub(crate) account: AccountId,
     pub(crate) line: Option<LineId>,
+    pub(crate) device: Option<DeviceId>,
     pub(crate) to_account: Option<AccountId>,
     pub(crate) direction: Direction,
     pub(crate) caller: String,

@@ -9,8 +9,8 @@ use sip::flow::Transport;
 use types::record::Deck;
 use types::{
     Account, AccountId, AccountStatus, Controls, DeckId, DialPlan, E164, HashKey, Line, LineId,
-    LineStatus, Money, Number, Rate, RateRow, Record, Trunk, TrunkId, TrunkNumberFormat,
-    TrunkRoute, TrunkTransport, UnixMicros,
+    Money, Number, Rate, RateRow, Record, Trunk, TrunkId, TrunkNumberFormat, TrunkRoute,
+    TrunkTransport, UnixMicros,
 };
 
 use crate::carrier::CostLine;
@@ -107,15 +107,9 @@ pub fn password(user: &str) -> String {
 
 /// A line with its verifiers.
 pub fn line(id: u32, account: AccountId, user: &str, caller_id: Option<E164>) -> Line {
-    Line {
-        id: LineId(id),
-        account,
-        user: user.to_owned(),
-        ha1: crate::digest::verifiers(user, DOMAIN, &password(user)),
-        status: LineStatus::Active,
-        caller_id,
-        ip_lock: Vec::new(),
-    }
+    let ha1 = crate::digest::verifiers(user, DOMAIN, &password(user));
+    let line = Line::new(LineId(id), account, user.to_owned(), ha1, types::UnixMicros(0));
+    Line { caller_id, ..line }
 }
 
 /// The address of the n-th carrier.

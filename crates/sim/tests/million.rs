@@ -114,14 +114,9 @@ fn snapshot() -> Snapshot {
         sell_deck: SELL[id as usize % 2],
         time_zone: "Europe/London".into(),
     };
-    let line = |id| Line {
-        id: LineId(id),
-        account: AccountId(id),
-        user: format!("user{id}"),
-        ha1: Ha1 { md5: [0; 16], sha256: [0; 32] },
-        status: LineStatus::Active,
-        caller_id: None,
-        ip_lock: Vec::new(),
+    let line = |id| {
+        let ha1 = Ha1 { md5: [0; 16], sha256: [0; 32] };
+        Line::new(LineId(id), AccountId(id), format!("user{id}"), ha1, UnixMicros(0))
     };
     let trunk = |id: u32| Trunk {
         id: TrunkId(id),
@@ -267,6 +262,7 @@ impl World {
         let number = NUMBERS[self.dice.below(NUMBERS.len() as u64) as usize];
         let attempt = Attempt {
             from: Caller::Line(line),
+            device: None,
             dialled: number,
             claimed_caller: None,
             peer: [198, 51, 100, 7].into(),

@@ -18,8 +18,15 @@ CREATE TABLE line (
     id          INTEGER PRIMARY KEY,
     account     BIGINT NOT NULL,
     user_name   TEXT   NOT NULL,
+    kind        TEXT   NOT NULL,
     ha1_md5     BLOB   NOT NULL,
     ha1_sha256  BLOB   NOT NULL,
+    secret_set  BIGINT NOT NULL,
+    former      TEXT   NOT NULL,  -- JSON
+    reminded    BIGINT NOT NULL,
+    wants_new   BIGINT NOT NULL,
+    tls_only    BIGINT NOT NULL,
+    sha256_only BIGINT NOT NULL,
     status      TEXT   NOT NULL,
     caller_id   BIGINT,
     ip_lock     TEXT   NOT NULL   -- JSON
@@ -84,6 +91,30 @@ CREATE TABLE binding (
     expires     BIGINT NOT NULL,
     detail      TEXT   NOT NULL,  -- JSON
     PRIMARY KEY (line, contact)
+) WITHOUT ROWID;
+
+CREATE TABLE device (
+    id          INTEGER PRIMARY KEY,
+    account     BIGINT NOT NULL,
+    state       TEXT   NOT NULL,
+    last_seen   BIGINT NOT NULL,
+    detail      TEXT   NOT NULL   -- JSON
+);
+CREATE INDEX device_account ON device (account);
+
+-- Who is kept out: log-ins of a scope, whole sources. No end: until it is lifted.
+CREATE TABLE lock_out (
+    scope       TEXT   NOT NULL,  -- JSON
+    until       BIGINT NOT NULL,
+    detail      TEXT   NOT NULL,  -- JSON
+    PRIMARY KEY (scope)
+) WITHOUT ROWID;
+
+CREATE TABLE ban (
+    source      TEXT   NOT NULL,
+    until       BIGINT,
+    detail      TEXT   NOT NULL,  -- JSON
+    PRIMARY KEY (source)
 ) WITHOUT ROWID;
 
 CREATE TABLE hold (

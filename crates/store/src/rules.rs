@@ -47,6 +47,11 @@ pub fn refusal(record: &Record) -> Option<String> {
         Record::HoldClosed(id) => bad_id(*id),
         Record::Binding(_)
         | Record::BindingGone(..)
+        | Record::Device(_)
+        | Record::LockOut(_)
+        | Record::LockOutGone(_)
+        | Record::Ban(_)
+        | Record::BanGone(_)
         | Record::Fact(..)
         | Record::Alive(_)
         | Record::Account(_)
@@ -108,8 +113,20 @@ pub fn account_of(fact: &Fact) -> Option<AccountId> {
         | Fact::Registered { account, .. }
         | Fact::AccountChanged { account, .. }
         | Fact::LineChanged { account, .. }
-        | Fact::NumberChanged { account, .. } => Some(*account),
-        Fact::Started { .. }
+        | Fact::NumberChanged { account, .. }
+        | Fact::NewDevice { account, .. }
+        | Fact::DeviceMoved { account, .. }
+        | Fact::DeviceChanged { account, .. }
+        | Fact::BannedDeviceTried { account, .. }
+        | Fact::PbxRecognised { account, .. }
+        | Fact::StaleSecrets { account, .. }
+        | Fact::OldSecretLeaked { account, .. }
+        | Fact::OutsideLock { account, .. }
+        | Fact::SecretAge { account, .. } => Some(*account),
+        Fact::LockedOut { account, .. } | Fact::LockLifted { account, .. } => *account,
+        Fact::Banned { .. }
+        | Fact::BanLifted { .. }
+        | Fact::Started { .. }
         | Fact::Stopped
         | Fact::TrunkReachable { .. }
         | Fact::TrunkChanged { .. }

@@ -6,9 +6,11 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::destination::ClassSet;
-use crate::ids::{AccountId, DeckId, LineId};
+use crate::device::DeviceNotices;
+use crate::ids::{AccountId, DeckId, DeviceId, LineId};
 use crate::money::Money;
 use crate::number::{E164, Region};
+use crate::time::UnixMicros;
 
 /// What an account may do at all. Emergency, support and inbound calls work in every state but `Closed`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +83,13 @@ pub struct Controls {
     pub hotspot_calls: u16,
     /// Networks from which the account may be used; empty: from everywhere.
     pub ip_lock: Vec<IpNet>,
+    /// Which new devices the holder is told of.
+    #[serde(default)]
+    pub device_notices: DeviceNotices,
+    /// Costly spending of a new device in its first 24 hours, or until the holder says that it is his;
+    /// `None`: no cap of its own.
+    #[serde(default = "Controls::default_new_device_cap")]
+    pub new_device_cap: Option<Money>,
 }
 
 impl Controls {
@@ -101,7 +110,13 @@ impl Controls {
             stop_level_all_24h: Money::from_units(100),
             hotspot_calls: 1,
             ip_lock: Vec::new(),
+            device_notices: DeviceNotices::Both,
+            new_device_cap: Controls::default_new_device_cap(),
         }
+    }
+
+    const fn default_new_device_cap() -> Option<Money> {
+        Some(Money::from_units(2))
     }
 
     /// The defaults of an account with a PBX.
@@ -183,6 +198,53 @@ impl fmt::Debug for Ha1 {
     }
 }
 
+/// What sits at the end of a line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LineKind {
+    /// A phone, or a program that is one.
+    #[default]
+    Phone,
+    /// A switch with phones behind it.
+    Pbx,
+    /// A mobile network that registers in the holder's name (the named exception to "never disclose
+    /// the secret"): its calls are charged to the account that consents.
+    Sip2sim,
+}
+
+impl LineKind {
+    /// Stable name in commands, records and JSON.
+    pub const fn code(self) -> &'static str {
+        match self {
+            LineKind::Phone => "phone",
+            LineKind::Pbx => "pbx",
+            LineKind::Sip2sim => "sip2sim",
+        }
+    }
+}
+
+impl fmt::Display for LineKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.code())
+    }
+}
+
+/// A secret that was changed: kept to recognise phones that still use it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FormerSecret {
+    /// Its verifiers.
+    pub ha1: Ha1,
+    /// When it was changed.
+    pub replaced: UnixMicros,
+    /// Until when it still works for the devices below.
+    pub grace_until: Option<UnixMicros>,
+    /// The devices that it still works for.
+    pub grace_devices: Vec<DeviceId>,
+}
+
+/// Former secrets kept of a line.
+pub const FORMER_SECRETS: usize = 3;
+
 /// One set of SIP credentials of an account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
@@ -192,14 +254,50 @@ pub struct Line {
     pub account: AccountId,
     /// SIP user name, canonical: lower case, `a-z 0-9 . _ -`.
     pub user: String,
+    /// What sits at its end.
+    pub kind: LineKind,
     /// Verifiers of its secret.
     pub ha1: Ha1,
+    /// When that secret was set.
+    pub secret_set: UnixMicros,
+    /// The last secrets before it, the newest first; at most [`FORMER_SECRETS`].
+    pub former: Vec<FormerSecret>,
+    /// Days of age of the secret that the holder was last reminded at: 0, 80 or 90.
+    pub reminded_days: u8,
+    /// Its secret may be in strange hands: only known devices may use it until it is changed.
+    pub wants_new_secret: bool,
+    /// May it be used by TLS and WSS only?
+    pub tls_only: bool,
+    /// Is MD5 refused?
+    pub sha256_only: bool,
     /// May it be used?
     pub status: LineStatus,
     /// Number shown when the phone names none of the account's own.
     pub caller_id: Option<E164>,
     /// Networks from which the line may be used, besides the account's; empty: as the account.
     pub ip_lock: Vec<IpNet>,
+}
+
+impl Line {
+    /// A phone's line in use, with the secret of these verifiers, set at this time; nothing else about it.
+    pub fn new(id: LineId, account: AccountId, user: String, ha1: Ha1, set: UnixMicros) -> Line {
+        Line {
+            id,
+            account,
+            user,
+            kind: LineKind::Phone,
+            ha1,
+            secret_set: set,
+            former: Vec::new(),
+            reminded_days: 0,
+            wants_new_secret: false,
+            tls_only: false,
+            sha256_only: false,
+            status: LineStatus::Active,
+            caller_id: None,
+            ip_lock: Vec::new(),
+        }
+    }
 }
 
 /// A number of ours and where calls to it go.

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::decision::{Destination, Explanation};
-use crate::ids::{AccountId, DecisionId, LineId, TrunkId};
+use crate::ids::{AccountId, DecisionId, DeviceId, LineId, TrunkId};
 use crate::money::Money;
 use crate::rate::Rate;
 use crate::time::{Millis, UnixMicros};
@@ -113,6 +113,8 @@ pub struct Cdr {
     pub account: AccountId,
     /// The line used by the account.
     pub line: Option<LineId>,
+    /// The device that called.
+    pub device: Option<DeviceId>,
     /// For on-net calls: the account called.
     pub to_account: Option<AccountId>,
     /// Which way.

@@ -35,6 +35,10 @@ small_id! {
     TrunkId(u32)
 }
 small_id! {
+    /// A phone, PBX or program that has shown a line's secret.
+    DeviceId(u32)
+}
+small_id! {
     /// A table of rates.
     DeckId(u32)
 }

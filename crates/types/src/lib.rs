@@ -1,10 +1,12 @@
 //! Words that every room shares. Lives here: money, time, numbers, ids, reasons, accounts, records.
 //! Never here: SIP, SQL, HTML, a clock, dice that roll themselves, decisions.
 
+pub mod access;
 pub mod account;
 pub mod cdr;
 pub mod decision;
 pub mod destination;
+pub mod device;
 pub mod dice;
 pub mod ids;
 pub mod ledger;
@@ -17,11 +19,15 @@ pub mod record;
 pub mod time;
 pub mod trunk;
 
-pub use account::{Account, AccountStatus, Controls, DialPlan, Line, LineStatus, Number};
+pub use access::{Ban, BanReason, LockOut, LockScope};
+pub use account::{
+    Account, AccountStatus, Controls, DialPlan, FormerSecret, Line, LineKind, LineStatus, Number,
+};
 pub use cdr::{Cdr, Direction, HangupSide};
 pub use destination::{ClassSet, DestinationClass, InternationalTier};
+pub use device::{Device, DeviceNotices, DeviceState, Place};
 pub use dice::Dice;
-pub use ids::{AccountId, DecisionId, DeckId, LineId, TrunkId};
+pub use ids::{AccountId, DecisionId, DeckId, DeviceId, LineId, TrunkId};
 pub use ledger::{LedgerAccount, Transfer, TransferKind};
 pub use map::{HashKey, Map, Set};
 pub use money::{Money, MoneyError};

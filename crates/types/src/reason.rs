@@ -48,6 +48,18 @@ pub enum Reason {
     TransferRefused,
     /// The INVITE makes no dialog: its Contact or Record-Route cannot be used.
     BadContact,
+    /// A new device has spent what new devices may.
+    NewDeviceCap,
+    /// The device was declared not to be the holder's.
+    BannedDevice,
+    /// The secret may be in strange hands: only known devices may use the line until it is changed.
+    SecretWanted,
+    /// The line may be used by TLS and WSS only.
+    TlsOnly,
+    /// The line refuses MD5.
+    Sha256Only,
+    /// The phone uses a secret that was changed.
+    OldSecret,
 }
 
 impl Reason {
@@ -72,6 +84,12 @@ impl Reason {
             Reason::UnknownNumber => "unknown-number",
             Reason::TransferRefused => "transfer-refused",
             Reason::BadContact => "bad-contact",
+            Reason::NewDeviceCap => "new-device-cap",
+            Reason::BannedDevice => "banned-device",
+            Reason::SecretWanted => "secret-wanted",
+            Reason::TlsOnly => "tls-only",
+            Reason::Sha256Only => "sha256-only",
+            Reason::OldSecret => "old-secret",
         }
     }
 }
@@ -198,6 +216,27 @@ pub enum Finding {
     TransferRefused,
     /// The INVITE makes no dialog: its Contact or Record-Route cannot be used.
     BadContact,
+    /// A new device has spent what new devices may.
+    NewDeviceCap {
+        /// Spent by the device.
+        spent: Money,
+        /// Held by its open calls.
+        held: Money,
+        /// What the call asked for.
+        asked: Money,
+        /// The cap.
+        cap: Money,
+    },
+    /// The device was declared not to be the holder's.
+    BannedDevice,
+    /// The secret may be in strange hands: only known devices may use the line until it is changed.
+    SecretWanted,
+    /// The line may be used by TLS and WSS only.
+    TlsOnly,
+    /// The line refuses MD5.
+    Sha256Only,
+    /// The phone uses a secret that was changed.
+    OldSecret,
 }
 
 impl Finding {
@@ -222,6 +261,12 @@ impl Finding {
             Finding::UnknownNumber => Reason::UnknownNumber,
             Finding::TransferRefused => Reason::TransferRefused,
             Finding::BadContact => Reason::BadContact,
+            Finding::NewDeviceCap { .. } => Reason::NewDeviceCap,
+            Finding::BannedDevice => Reason::BannedDevice,
+            Finding::SecretWanted => Reason::SecretWanted,
+            Finding::TlsOnly => Reason::TlsOnly,
+            Finding::Sha256Only => Reason::Sha256Only,
+            Finding::OldSecret => Reason::OldSecret,
         }
     }
 }
@@ -265,6 +310,17 @@ impl fmt::Display for Finding {
             Finding::UnknownNumber => write!(f, "the number is not in service here"),
             Finding::TransferRefused => write!(f, "transfers are not allowed"),
             Finding::BadContact => write!(f, "bad Contact or Record-Route"),
+            Finding::NewDeviceCap { spent, held, asked, cap } => write!(
+                f,
+                "a new phone may spend {cap}; it spent {spent}, holds {held}, and {asked} more was asked for"
+            ),
+            Finding::BannedDevice => write!(f, "this phone was declared not to be the holder's"),
+            Finding::SecretWanted => {
+                write!(f, "only known phones may use this line until it has a new password")
+            }
+            Finding::TlsOnly => write!(f, "this line may be used by TLS only"),
+            Finding::Sha256Only => write!(f, "this line may not log in with MD5"),
+            Finding::OldSecret => write!(f, "this phone still uses a password that was changed"),
         }
     }
 }

@@ -2,12 +2,15 @@
 
 use std::net::SocketAddr;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::access::{Ban, LockOut, LockScope};
 use crate::account::{Account, Line, Number};
 use crate::cdr::{Cdr, Direction};
 use crate::decision::{Destination, Explanation};
-use crate::ids::{AccountId, DecisionId, DeckId, LineId, TrunkId};
+use crate::device::Device;
+use crate::ids::{AccountId, DecisionId, DeckId, DeviceId, LineId, TrunkId};
 use crate::ledger::Transfer;
 use crate::money::Money;
 use crate::number::E164;
@@ -35,6 +38,8 @@ pub struct Hold {
     pub account: AccountId,
     /// The line used.
     pub line: Option<LineId>,
+    /// The device that called.
+    pub device: Option<DeviceId>,
     /// For on-net calls: the account called.
     pub to_account: Option<AccountId>,
     /// Which way the call goes: after a restart it ends as what it began.
@@ -88,6 +93,21 @@ pub struct BindingRecord {
     pub user_agent: String,
 }
 
+/// A phone that still uses a secret that was changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StalePhone {
+    /// On which line.
+    pub line: LineId,
+    /// The line's user name.
+    pub user: String,
+    /// What it says it is.
+    pub agent: String,
+    /// Where it is.
+    pub peer: SocketAddr,
+    /// When the secret that it uses was changed.
+    pub changed: UnixMicros,
+}
+
 /// Anything else that changed or was noticed; kept for people and for later evidence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "fact", rename_all = "kebab-case")]
@@ -125,6 +145,133 @@ pub enum Fact {
         peer: SocketAddr,
         /// What it says it is.
         user_agent: String,
+    },
+    /// A device showed the secret of a line for the first time.
+    NewDevice {
+        /// Whose.
+        account: AccountId,
+        /// On which line.
+        line: LineId,
+        /// Which.
+        device: DeviceId,
+        /// From where.
+        peer: SocketAddr,
+        /// What it says it is.
+        agent: String,
+        /// Has the account not had a device of this name before?
+        new_agent: bool,
+        /// Has the account not had a device at this address before?
+        new_address: bool,
+        /// Does the holder want to be told?
+        tell: bool,
+    },
+    /// A known device is at another address, or says that it is something else.
+    DeviceMoved {
+        /// Whose.
+        account: AccountId,
+        /// Which.
+        device: DeviceId,
+        /// From where now.
+        peer: SocketAddr,
+        /// What it says it is now.
+        agent: String,
+        /// Has the account not had a device of this name before?
+        new_agent: bool,
+        /// Has the account not had a device at this address before?
+        new_address: bool,
+        /// Does the holder want to be told?
+        tell: bool,
+    },
+    /// Somebody said whose a device is, or its first time is over.
+    DeviceChanged {
+        /// Whose.
+        account: AccountId,
+        /// Which.
+        device: DeviceId,
+        /// What changed, in words.
+        change: String,
+    },
+    /// A banned device showed a right secret: told once an hour.
+    BannedDeviceTried {
+        /// Whose.
+        account: AccountId,
+        /// On which line.
+        line: LineId,
+        /// Which.
+        device: DeviceId,
+        /// From where.
+        peer: SocketAddr,
+    },
+    /// A switch was recognised on a line of phones: its owner may want the line to be of kind PBX.
+    PbxRecognised {
+        /// Whose.
+        account: AccountId,
+        /// On which line.
+        line: LineId,
+        /// Which kind, as `Asterisk`.
+        family: String,
+    },
+    /// Phones of the account still use a secret that was changed.
+    StaleSecrets {
+        /// Whose.
+        account: AccountId,
+        /// All that were heard.
+        phones: Vec<StalePhone>,
+    },
+    /// A stranger showed a secret that was changed: it has leaked. Told once an hour and address.
+    OldSecretLeaked {
+        /// Whose.
+        account: AccountId,
+        /// On which line.
+        line: LineId,
+        /// From where.
+        peer: SocketAddr,
+        /// What it says it is.
+        agent: String,
+        /// When the secret was changed.
+        changed: UnixMicros,
+    },
+    /// A right secret was shown from outside of the IP lock. Told once an hour and address.
+    OutsideLock {
+        /// Whose.
+        account: AccountId,
+        /// On which line.
+        line: LineId,
+        /// From where.
+        peer: SocketAddr,
+    },
+    /// Log-ins are refused for a while.
+    LockedOut {
+        /// Whose user name it is, if anybody's.
+        account: Option<AccountId>,
+        /// Which, and until when.
+        lock: LockOut,
+    },
+    /// A lock-out was lifted before its time.
+    LockLifted {
+        /// Whose user name it is, if anybody's.
+        account: Option<AccountId>,
+        /// Which.
+        scope: LockScope,
+    },
+    /// A secret is old.
+    SecretAge {
+        /// Whose.
+        account: AccountId,
+        /// Of which line.
+        line: LineId,
+        /// Days since it was set.
+        days: u32,
+    },
+    /// Nothing is read from a source any more.
+    Banned {
+        /// Which, why, and until when.
+        ban: Ban,
+    },
+    /// A ban was lifted before its time.
+    BanLifted {
+        /// Whose.
+        source: IpNet,
     },
     /// A trunk changed between reachable and not.
     TrunkReachable {
@@ -200,6 +347,16 @@ pub enum Record {
     Binding(Box<BindingRecord>),
     /// Delete a binding by line and contact.
     BindingGone(LineId, String),
+    /// Insert or replace a device.
+    Device(Box<Device>),
+    /// Insert or replace a lock-out.
+    LockOut(Box<LockOut>),
+    /// Delete a lock-out.
+    LockOutGone(LockScope),
+    /// Insert or replace a ban.
+    Ban(Box<Ban>),
+    /// Delete a ban.
+    BanGone(IpNet),
     /// Append a fact.
     Fact(UnixMicros, Fact),
     /// The node lives, and calls are being metered: moves the newest time in the store, nothing else.
@@ -246,6 +403,12 @@ pub struct Snapshot {
     pub decks: Vec<Deck>,
     /// Bindings that have not ended.
     pub bindings: Vec<BindingRecord>,
+    /// Devices of all accounts.
+    pub devices: Vec<Device>,
+    /// Lock-outs that have not ended.
+    pub lock_outs: Vec<LockOut>,
+    /// Bans that have not ended.
+    pub bans: Vec<Ban>,
     /// Open holds.
     pub holds: Vec<Hold>,
     /// Spending of the last seven days and one hour.

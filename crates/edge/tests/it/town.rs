@@ -111,15 +111,8 @@ fn account(id: u32, name: &str) -> Account {
 }
 
 pub fn line(id: u32, account: u32, (user, secret): (&str, &str)) -> Line {
-    Line {
-        id: LineId(id),
-        account: AccountId(account),
-        user: user.to_owned(),
-        ha1: digest::ha1(user, secret),
-        status: LineStatus::Active,
-        caller_id: None,
-        ip_lock: Vec::new(),
-    }
+    let (id, account) = (LineId(id), AccountId(account));
+    Line::new(id, account, user.to_owned(), digest::ha1(user, secret), types::UnixMicros(0))
 }
 
 pub fn number(number: &str, account: u32, line: Option<u32>) -> Number {

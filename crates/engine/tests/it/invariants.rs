@@ -118,6 +118,7 @@ impl Run {
         let dialled = DIALLED[self.dice.below(DIALLED.len() as u64) as usize];
         let attempt = engine::Attempt {
             from: engine::Caller::Line(ALICE_LINE),
+            device: None,
             dialled,
             claimed_caller: None,
             peer: PEER,

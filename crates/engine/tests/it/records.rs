@@ -184,6 +184,7 @@ fn decision_ids_increase_and_carry_the_shard() {
     for _ in 0..3 {
         let attempt = engine::Attempt {
             from: engine::Caller::Line(ALICE_LINE),
+            device: None,
             dialled: LONDON,
             claimed_caller: None,
             peer: PEER,

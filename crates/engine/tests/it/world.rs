@@ -8,8 +8,8 @@ use types::cdr::{HangupCause, LegRecord};
 use types::record::Deck;
 use types::{
     Account, AccountId, AccountStatus, Controls, DecisionId, DeckId, DialPlan, HangupSide, HashKey,
-    Line, LineId, LineStatus, Money, Now, Number, Rate, RateRow, Record, Snapshot, Tick, Trunk,
-    TrunkId, TrunkNumberFormat, TrunkRoute, TrunkTransport, UnixMicros,
+    Line, LineId, Money, Now, Number, Rate, RateRow, Record, Snapshot, Tick, Trunk, TrunkId,
+    TrunkNumberFormat, TrunkRoute, TrunkTransport, UnixMicros,
 };
 
 /// Tuesday 2026-11-24, noon in London: no off hours.
@@ -80,15 +80,8 @@ pub fn account(id: AccountId, name: &str) -> Account {
 }
 
 pub fn line(id: LineId, account: AccountId, user: &str) -> Line {
-    Line {
-        id,
-        account,
-        user: user.into(),
-        ha1: Ha1 { md5: [1; 16], sha256: [2; 32] },
-        status: LineStatus::Active,
-        caller_id: None,
-        ip_lock: Vec::new(),
-    }
+    let ha1 = Ha1 { md5: [1; 16], sha256: [2; 32] };
+    Line::new(id, account, user.into(), ha1, types::UnixMicros(0))
 }
 
 pub fn trunk(id: TrunkId, routes: &[(&str, u16)]) -> Trunk {
@@ -173,7 +166,7 @@ impl World {
     }
 
     pub fn attempt(&mut self, from: Caller, dialled: &str, claimed: Option<&str>) -> Verdict {
-        let attempt = Attempt { from, dialled, claimed_caller: claimed, peer: PEER };
+        let attempt = Attempt { from, device: None, dialled, claimed_caller: claimed, peer: PEER };
         self.engine.admit(self.now, attempt)
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::bail;
 use engine::{Command, Engine};
 use serde_json::json;
-use types::{Account, AccountId, DeckId, Line, LineId, LineStatus};
+use types::{Account, AccountId, DeckId, Line, LineId, UnixMicros};
 
 use super::{
     Answer, LineSetting, NewAccount, NewLine, Plan, account, find_line, next_id, no_account,
@@ -92,15 +92,8 @@ impl<'e> Additions<'e> {
             bail!("there is a line `{}` already", new.user);
         }
         self.next_line.0 += 1;
-        Ok(Line {
-            id,
-            account,
-            user: new.user,
-            ha1: new.ha1,
-            status: LineStatus::Active,
-            caller_id: new.caller_id,
-            ip_lock: Vec::new(),
-        })
+        let line = Line::new(id, account, new.user, new.ha1, UnixMicros(0));
+        Ok(Line { caller_id: new.caller_id, ..line })
     }
 }
 

@@ -316,15 +316,7 @@ mod tests {
             name: "gone".to_owned(),
             ..account.clone()
         };
-        let line = Line {
-            id: LineId(4),
-            account: AccountId(1),
-            user: "desk".to_owned(),
-            ha1: ha1(),
-            status: LineStatus::Active,
-            caller_id: None,
-            ip_lock: Vec::new(),
-        };
+        let line = Line::new(LineId(4), AccountId(1), "desk".to_owned(), ha1(), UnixMicros(0));
         let snapshot = Snapshot {
             accounts: vec![account, closed],
             lines: vec![line],

@@ -4,9 +4,10 @@ use anyhow::Context as _;
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use store::{FactFilter, Reader};
-use types::{Account, AccountStatus, Controls, DialPlan, Fact, Region};
+use types::{Account, AccountStatus, Controls, DialPlan, Region};
 
 use super::Context;
+use super::fact_text::fact_text;
 use super::lookup::find_account;
 use super::office::{ask, change};
 use super::output::Table;
@@ -329,28 +330,6 @@ fn history(text: &str, limit: u32, config: &Config, context: &Context) -> anyhow
         value
     });
     context.output.list(&table, values)
-}
-
-fn fact_text(fact: &Fact, currency: &str) -> String {
-    match fact {
-        Fact::WarningLevel { level, usage, .. } => {
-            format!("un-billed usage of {usage} {currency} crossed the warning level of {level}")
-        }
-        Fact::MoneyEnded { decision, .. } => {
-            format!("call {decision} was cut: no more money could be held")
-        }
-        Fact::Registered { line, peer, user_agent, .. } => {
-            format!("line {line} registered from {peer} with {user_agent}")
-        }
-        Fact::AccountChanged { change, .. } => change.clone(),
-        Fact::LineChanged { line, change, .. } => format!("line {line}: {change}"),
-        Fact::NumberChanged { number, change, .. } => format!("number {number}: {change}"),
-        Fact::TrunkReachable { .. }
-        | Fact::TrunkChanged { .. }
-        | Fact::DeckImported { .. }
-        | Fact::Started { .. }
-        | Fact::Stopped => "something about the node".to_owned(),
-    }
 }
 
 fn plain(value: &Value) -> String {

@@ -7,6 +7,7 @@ mod configuration;
 mod demo;
 mod doctor;
 mod explain;
+mod fact_text;
 mod line;
 mod lookup;
 mod number;

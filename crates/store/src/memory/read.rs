@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use types::record::{Deck, Spending};
 use types::{
-    Account, AccountId, BindingRecord, Cdr, DecisionId, DeckId, Fact, Hold, LedgerAccount, Line,
-    LineId, Money, Number, Snapshot, Transfer, TransferKind, Trunk,
+    Account, AccountId, BindingRecord, Cdr, DecisionId, DeckId, Device, Fact, Hold, LedgerAccount,
+    Line, LineId, Money, Number, Snapshot, Transfer, TransferKind, Trunk,
 };
 
 use super::MemoryStore;
@@ -33,6 +33,14 @@ impl State {
             trunks: self.trunks.values().cloned().collect(),
             decks: self.decks.keys().filter_map(|id| self.deck(*id)).collect(),
             bindings: self.bindings.values().filter(|b| b.expires > window.now).cloned().collect(),
+            devices: self.devices.values().map(|device| Device::clone(device)).collect(),
+            lock_outs: self.lock_outs.values().filter(|l| l.until > window.now).cloned().collect(),
+            bans: self
+                .bans
+                .values()
+                .filter(|ban| ban.until.is_none_or(|until| until > window.now))
+                .cloned()
+                .collect(),
             holds: self.holds.values().map(|hold| Hold::clone(hold)).collect(),
             spending: spending
                 .map(|(&(at, account, costly), &amount)| Spending { account, at, amount, costly })

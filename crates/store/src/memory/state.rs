@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use types::{
-    Account, AccountId, BindingRecord, Cdr, DecisionId, DeckId, E164, Fact, Hold, Line, LineId,
-    Money, Number, RateRow, Record, Region, Transfer, TransferKind, Trunk, TrunkId, UnixMicros,
+    Account, AccountId, Ban, BindingRecord, Cdr, DecisionId, DeckId, Device, DeviceId, E164, Fact,
+    Hold, Line, LineId, LockOut, LockScope, Money, Number, RateRow, Record, Region, Transfer,
+    TransferKind, Trunk, TrunkId, UnixMicros,
 };
 
 use crate::rules;
@@ -27,6 +29,9 @@ pub struct State {
     pub trunks: BTreeMap<TrunkId, Trunk>,
     pub decks: BTreeMap<DeckId, Arc<DeckRows>>,
     pub bindings: BTreeMap<(LineId, String), BindingRecord>,
+    pub devices: BTreeMap<DeviceId, Arc<Device>>,
+    pub lock_outs: BTreeMap<LockScope, LockOut>,
+    pub bans: BTreeMap<IpNet, Ban>,
     pub holds: BTreeMap<DecisionId, Arc<Hold>>,
     pub cdrs: BTreeMap<DecisionId, Arc<Cdr>>,
     pub transfers: BTreeMap<(DecisionId, TransferKind), Transfer>,
@@ -87,6 +92,15 @@ impl State {
             Record::BindingGone(line, contact) => {
                 self.bindings.remove(&(*line, contact.clone()));
             }
+            Record::Device(device) => {
+                self.devices.insert(device.id, Arc::new(Device::clone(device)));
+            }
+            Record::LockOut(lock) => {
+                self.lock_outs.insert(lock.scope.clone(), LockOut::clone(lock));
+            }
+            Record::LockOutGone(scope) => drop(self.lock_outs.remove(scope)),
+            Record::Ban(ban) => drop(self.bans.insert(ban.source, Ban::clone(ban))),
+            Record::BanGone(source) => drop(self.bans.remove(source)),
             Record::Fact(at, fact) => self.append_fact(*at, fact),
             // The newest time was kept above.
             Record::Alive(_) => {}

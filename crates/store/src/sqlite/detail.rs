@@ -9,11 +9,13 @@ use std::net::SocketAddr;
 use serde::Deserialize;
 use types::cdr::{HangupSide, LegRecord};
 use types::decision::{Destination, Explanation};
-use types::{BindingRecord, Cdr, Finding, Hold, InternationalTier, Rate};
+use types::{BindingRecord, Cdr, DeviceId, Finding, Hold, InternationalTier, Rate};
 
 /// What of a CDR has no column of its own.
 #[derive(Deserialize)]
 pub struct CdrDetail {
+    #[serde(default)]
+    pub device: Option<DeviceId>,
     pub caller: String,
     pub dialled: String,
     pub side: HangupSide,
@@ -30,6 +32,8 @@ pub struct CdrDetail {
 /// What of a hold has no column of its own.
 #[derive(Deserialize)]
 pub struct HoldDetail {
+    #[serde(default)]
+    pub device: Option<DeviceId>,
     pub caller: String,
     pub dialled: String,
     pub destination: Destination,
@@ -57,6 +61,7 @@ pub struct BindingDetail {
 pub fn cdr(out: &mut Vec<u8>, cdr: &Cdr) {
     out.clear();
     text(out, br#"{"caller":"#, &cdr.caller);
+    device(out, cdr.device);
     text(out, br#","dialled":"#, &cdr.dialled);
     let side: &[u8] = match cdr.side {
         HangupSide::Caller => br#","side":"caller""#,
@@ -79,6 +84,7 @@ pub fn cdr(out: &mut Vec<u8>, cdr: &Cdr) {
 pub fn hold(out: &mut Vec<u8>, hold: &Hold) {
     out.clear();
     text(out, br#"{"caller":"#, &hold.caller);
+    device(out, hold.device);
     text(out, br#","dialled":"#, &hold.dialled);
     destination(out, &hold.destination);
     rate(out, br#","cost_rate":"#, hold.cost_rate.as_ref());
@@ -103,6 +109,12 @@ pub fn binding(out: &mut Vec<u8>, binding: &BindingRecord) {
         out.push(b']');
     }
     out.push(b'}');
+}
+
+fn device(out: &mut Vec<u8>, device: Option<DeviceId>) {
+    if let Some(device) = device {
+        number(out, br#","device":"#, device.0.into());
+    }
 }
 
 fn explanation(out: &mut Vec<u8>, explanation: &Explanation) {

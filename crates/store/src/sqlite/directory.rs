@@ -3,7 +3,9 @@
 
 use rusqlite::{Connection, params};
 use types::record::Deck;
-use types::{Account, E164, Fact, Line, Number, Trunk, UnixMicros};
+use types::{
+    Account, Ban, Device, E164, Fact, Line, LockOut, LockScope, Number, Trunk, UnixMicros,
+};
 
 use super::columns::{self, Code, Json};
 use crate::rules;
@@ -36,26 +38,80 @@ pub fn put_account(conn: &Connection, account: &Account) -> rusqlite::Result<()>
 
 /// Inserts or replaces a line.
 pub fn put_line(conn: &Connection, line: &Line) -> rusqlite::Result<()> {
-    let Line { id, account, user, ha1, status, caller_id, ip_lock } = line;
-    let caller_id = caller_id.map(columns::e164);
+    let caller_id = line.caller_id.map(columns::e164);
     conn.prepare_cached(
-        "INSERT INTO line (id, account, user_name, ha1_md5, ha1_sha256, status, caller_id, ip_lock) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO UPDATE SET \
-         account = excluded.account, user_name = excluded.user_name, \
+        "INSERT INTO line (id, account, user_name, kind, ha1_md5, ha1_sha256, secret_set, former, \
+         reminded, wants_new, tls_only, sha256_only, status, caller_id, ip_lock) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
+         ON CONFLICT (id) DO UPDATE SET \
+         account = excluded.account, user_name = excluded.user_name, kind = excluded.kind, \
          ha1_md5 = excluded.ha1_md5, ha1_sha256 = excluded.ha1_sha256, \
+         secret_set = excluded.secret_set, former = excluded.former, \
+         reminded = excluded.reminded, wants_new = excluded.wants_new, \
+         tls_only = excluded.tls_only, sha256_only = excluded.sha256_only, \
          status = excluded.status, caller_id = excluded.caller_id, ip_lock = excluded.ip_lock",
     )?
     .execute(params![
-        id.0,
-        account.0,
-        user,
-        ha1.md5.as_slice(),
-        ha1.sha256.as_slice(),
-        Code(status),
+        line.id.0,
+        line.account.0,
+        line.user,
+        line.kind.code(),
+        line.ha1.md5.as_slice(),
+        line.ha1.sha256.as_slice(),
+        line.secret_set.0,
+        Json(&line.former),
+        line.reminded_days,
+        line.wants_new_secret,
+        line.tls_only,
+        line.sha256_only,
+        Code(line.status),
         caller_id,
-        Json(ip_lock)
+        Json(&line.ip_lock)
     ])
     .map(drop)
+}
+
+/// Inserts or replaces a device.
+pub fn put_device(conn: &Connection, device: &Device) -> rusqlite::Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO device (id, account, state, last_seen, detail) VALUES ($1, $2, $3, $4, $5) \
+         ON CONFLICT (id) DO UPDATE SET account = excluded.account, state = excluded.state, \
+         last_seen = excluded.last_seen, detail = excluded.detail",
+    )?
+    .execute((device.id.0, device.account.0, device.state.code(), device.last_seen.0, Json(device)))
+    .map(drop)
+}
+
+/// Inserts or replaces a lock-out.
+pub fn put_lock_out(conn: &Connection, lock: &LockOut) -> rusqlite::Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO lock_out (scope, until, detail) VALUES ($1, $2, $3) \
+         ON CONFLICT (scope) DO UPDATE SET until = excluded.until, detail = excluded.detail",
+    )?
+    .execute((Json(&lock.scope), lock.until.0, Json(lock)))
+    .map(drop)
+}
+
+/// Deletes a lock-out.
+pub fn remove_lock_out(conn: &Connection, scope: &LockScope) -> rusqlite::Result<()> {
+    conn.prepare_cached("DELETE FROM lock_out WHERE scope = $1")?.execute([Json(scope)]).map(drop)
+}
+
+/// Inserts or replaces a ban.
+pub fn put_ban(conn: &Connection, ban: &Ban) -> rusqlite::Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO ban (source, until, detail) VALUES ($1, $2, $3) \
+         ON CONFLICT (source) DO UPDATE SET until = excluded.until, detail = excluded.detail",
+    )?
+    .execute((ban.source.to_string(), ban.until.map(|until| until.0), Json(ban)))
+    .map(drop)
+}
+
+/// Deletes a ban.
+pub fn remove_ban(conn: &Connection, source: ipnet::IpNet) -> rusqlite::Result<()> {
+    conn.prepare_cached("DELETE FROM ban WHERE source = $1")?
+        .execute([source.to_string()])
+        .map(drop)
 }
 
 /// Inserts or replaces a number.

@@ -56,19 +56,32 @@ pub fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
     })
 }
 
-pub const LINE: &str = "SELECT id, account, user_name, ha1_md5, ha1_sha256, status, caller_id, \
-                        ip_lock FROM line";
+pub const LINE: &str = "SELECT id, account, user_name, kind, ha1_md5, ha1_sha256, secret_set, former, \
+                        reminded, wants_new, tls_only, sha256_only, status, caller_id, ip_lock \
+                        FROM line";
 
 pub fn line(row: &Row<'_>) -> rusqlite::Result<Line> {
     Ok(Line {
         id: read(row, 0)?,
         account: read(row, 1)?,
         user: row.get(2)?,
-        ha1: Ha1 { md5: row.get(3)?, sha256: row.get(4)? },
-        status: row.get::<_, Code<_>>(5)?.0,
-        caller_id: maybe(row, 6)?,
-        ip_lock: row.get::<_, Json<_>>(7)?.0,
+        kind: row.get::<_, Code<_>>(3)?.0,
+        ha1: Ha1 { md5: row.get(4)?, sha256: row.get(5)? },
+        secret_set: read(row, 6)?,
+        former: row.get::<_, Json<_>>(7)?.0,
+        reminded_days: row.get(8)?,
+        wants_new_secret: read(row, 9)?,
+        tls_only: read(row, 10)?,
+        sha256_only: read(row, 11)?,
+        status: row.get::<_, Code<_>>(12)?.0,
+        caller_id: maybe(row, 13)?,
+        ip_lock: row.get::<_, Json<_>>(14)?.0,
     })
+}
+
+/// What is kept whole, as JSON, in the first column.
+pub fn whole<T: serde::de::DeserializeOwned>(row: &Row<'_>) -> rusqlite::Result<T> {
+    Ok(row.get::<_, Json<T>>(0)?.0)
 }
 
 pub const NUMBER: &str = "SELECT e164, account, line FROM number";
@@ -173,6 +186,7 @@ pub fn hold(row: &Row<'_>) -> rusqlite::Result<Hold> {
         decision: read(row, 0)?,
         account: read(row, 1)?,
         line: maybe(row, 2)?,
+        device: detail.device,
         to_account: maybe(row, 3)?,
         direction: row.get::<_, Code<_>>(4)?.0,
         amount: read(row, 5)?,
@@ -205,6 +219,7 @@ pub fn cdr(row: &Row<'_>) -> rusqlite::Result<Cdr> {
         decision: read(row, 0)?,
         account: read(row, 1)?,
         line: maybe(row, 2)?,
+        device: detail.device,
         to_account: maybe(row, 3)?,
         direction: row.get::<_, Code<_>>(4)?.0,
         caller: detail.caller,

@@ -118,6 +118,11 @@ impl<'c> Group<'c> {
             Record::BindingGone(line, contact) => {
                 self.run(Sql::BindingGone, (line.0, contact)).map(drop)
             }
+            Record::Device(device) => directory::put_device(self.conn, device),
+            Record::LockOut(lock) => directory::put_lock_out(self.conn, lock),
+            Record::LockOutGone(scope) => directory::remove_lock_out(self.conn, scope),
+            Record::Ban(ban) => directory::put_ban(self.conn, ban),
+            Record::BanGone(source) => directory::remove_ban(self.conn, *source),
             Record::Fact(at, fact) => directory::append_fact(self.conn, *at, fact),
             // The group's own row in `applied` keeps the newest time.
             Record::Alive(_) => Ok(()),

@@ -48,12 +48,28 @@ pub fn account(id: u32) -> Account {
     }
 }
 
+fn ha1(n: u8) -> Ha1 {
+    Ha1 { md5: [n; 16], sha256: [n + 1; 32] }
+}
+
 pub fn line(id: u32, account: u32, user: &str) -> Line {
     Line {
         id: LineId(id),
         account: AccountId(account),
         user: user.to_owned(),
-        ha1: Ha1 { md5: [id as u8; 16], sha256: [id as u8 + 1; 32] },
+        kind: types::LineKind::Pbx,
+        ha1: ha1(id as u8),
+        secret_set: UnixMicros(1_000),
+        former: vec![types::FormerSecret {
+            ha1: ha1(id as u8 + 7),
+            replaced: UnixMicros(1_000),
+            grace_until: Some(UnixMicros(2_000)),
+            grace_devices: vec![types::DeviceId(3)],
+        }],
+        reminded_days: 80,
+        wants_new_secret: true,
+        tls_only: true,
+        sha256_only: true,
         status: LineStatus::Active,
         caller_id: Some(e164("442079460000")),
         ip_lock: vec!["198.51.100.0/25".parse().unwrap()],
@@ -141,6 +157,7 @@ pub fn hold(n: u32, account: u32) -> Hold {
         decision: decision(n),
         account: AccountId(account),
         line: Some(LineId(1)),
+        device: None,
         to_account: None,
         direction: cdr::Direction::Outgoing,
         amount: Money::from_micros(35_000),
@@ -169,6 +186,7 @@ pub fn cdr(n: u32, account: u32, price: i64) -> Cdr {
         decision: hold.decision,
         account: hold.account,
         line: hold.line,
+        device: None,
         to_account: None,
         direction: hold.direction,
         caller: hold.caller,

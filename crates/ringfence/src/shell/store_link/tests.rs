@@ -69,6 +69,7 @@ fn hold(amount: Money) -> Record {
         decision: DecisionId(256),
         account: AccountId(1),
         line: None,
+        device: None,
         to_account: None,
         direction: Direction::Outgoing,
         amount,

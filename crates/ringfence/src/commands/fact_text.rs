@@ -1,0 +1,139 @@
+//! Facts in words. Lives here: one sentence for each kind of fact. Never here: who is told, where.
+
+use types::Fact;
+use types::record::StalePhone;
+
+/// One sentence for a person, without the full stop.
+pub fn fact_text(fact: &Fact, currency: &str) -> String {
+    match fact {
+        Fact::WarningLevel { level, usage, .. } => {
+            format!("un-billed usage of {usage} {currency} crossed the warning level of {level}")
+        }
+        Fact::MoneyEnded { decision, .. } => {
+            format!("call {decision} was cut: no more money could be held")
+        }
+        Fact::Registered { line, peer, user_agent, .. } => {
+            format!("line {line} registered from {peer} with {user_agent}")
+        }
+        Fact::AccountChanged { change, .. } => change.clone(),
+        Fact::LineChanged { line, change, .. } => format!("line {line}: {change}"),
+        Fact::NumberChanged { number, change, .. } => format!("number {number}: {change}"),
+        Fact::LockedOut { lock, .. } => format!(
+            "log-ins of {} are refused until {}: {} of them failed",
+            lock.scope, lock.until, lock.failures
+        ),
+        Fact::LockLifted { scope, .. } => format!("the lock-out of {scope} was lifted"),
+        Fact::SecretAge { line, days, .. } => {
+            format!("the password of line {line} is {days} days old: time for a new one")
+        }
+        Fact::Banned { ban } => match ban.until {
+            Some(until) => format!("{} is banned until {until}: {}", ban.source, ban.reason),
+            None => format!("{} is banned: {}", ban.source, ban.reason),
+        },
+        Fact::BanLifted { source } => format!("the ban of {source} was lifted"),
+        Fact::TrunkReachable { trunk, reachable: true } => format!("trunk {trunk} can be reached"),
+        Fact::TrunkReachable { trunk, .. } => format!("trunk {trunk} cannot be reached"),
+        Fact::TrunkChanged { trunk, change } => format!("trunk {trunk}: {change}"),
+        Fact::DeckImported { deck, change } => format!("rate deck {deck}: {change}"),
+        Fact::Started { recovered } => format!("the node started; {recovered} calls were live"),
+        Fact::Stopped => "the node stopped".to_owned(),
+        about_devices => device_fact_text(about_devices),
+    }
+}
+
+fn device_fact_text(fact: &Fact) -> String {
+    match fact {
+        Fact::NewDevice { line, device, peer, agent, new_agent, new_address, .. } => {
+            let what = news(*new_agent, *new_address);
+            format!("{what}: device {device}, {} at {peer}, on line {line}", named(agent))
+        }
+        Fact::DeviceMoved { device, peer, agent, new_agent, new_address, .. } => {
+            let what = news(*new_agent, *new_address);
+            format!("{what}: device {device} is now {} at {peer}", named(agent))
+        }
+        Fact::DeviceChanged { device, change, .. } => format!("device {device}: {change}"),
+        Fact::BannedDeviceTried { line, device, peer, .. } => format!(
+            "device {device}, which is not the holder's, showed the right password of line {line} from {peer}"
+        ),
+        Fact::PbxRecognised { line, family, .. } => format!(
+            "line {line} is used by a switch ({family}); `line set USER kind=pbx` gives it a switch's limits"
+        ),
+        Fact::StaleSecrets { phones, .. } => stale(phones),
+        Fact::OldSecretLeaked { line, peer, agent, changed, .. } => format!(
+            "a stranger, {} at {peer}, showed the password of line {line} that was changed on {}",
+            named(agent),
+            day(&changed.to_string())
+        ),
+        Fact::OutsideLock { line, peer, .. } => format!(
+            "the right password of line {line} was shown from {peer}, outside of the IP lock"
+        ),
+        _ => "something happened that has no words yet".to_owned(),
+    }
+}
+
+fn news(new_agent: bool, new_address: bool) -> &'static str {
+    match (new_agent, new_address) {
+        (true, true) => "new phone at a new address",
+        (true, false) => "new phone",
+        (false, true) => "new address",
+        (false, false) => "one more phone",
+    }
+}
+
+/// All phones that still use a changed password, in one sentence.
+fn stale(phones: &[StalePhone]) -> String {
+    let named: Vec<String> = phones
+        .iter()
+        .map(|phone| {
+            format!(
+                "{} at {} still uses the password of {} that was changed on {}",
+                named(&phone.agent),
+                phone.peer.ip(),
+                phone.user,
+                day(&phone.changed.to_string())
+            )
+        })
+        .collect();
+    named.join("; ")
+}
+
+fn named(agent: &str) -> &str {
+    if agent.is_empty() { "a phone that does not say what it is" } else { agent }
+}
+
+/// The day of a time as printed.
+fn day(at: &str) -> &str {
+    at.split('T').next().unwrap_or(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use types::{DeviceId, LineId, UnixMicros};
+
+    use super::*;
+
+    #[test]
+    fn one_sentence_names_all_stale_phones() {
+        let phone = |user: &str, agent: &str| StalePhone {
+            line: LineId(1),
+            user: user.to_owned(),
+            agent: agent.to_owned(),
+            peer: ([192, 0, 2, 7], 5060).into(),
+            changed: UnixMicros(1_777_800_000_000_000),
+        };
+        let phones = vec![phone("desk", "Yealink SIP-T46S"), phone("hall", "")];
+        let fact = Fact::StaleSecrets { account: types::AccountId(1), phones };
+        assert_eq!(
+            fact_text(&fact, "GBP"),
+            "Yealink SIP-T46S at 192.0.2.7 still uses the password of desk that was changed on 2026-05-03; \
+             a phone that does not say what it is at 192.0.2.7 still uses the password of hall that was changed \
+             on 2026-05-03"
+        );
+        let changed = Fact::DeviceChanged {
+            account: types::AccountId(1),
+            device: DeviceId(7),
+            change: "not mine".to_owned(),
+        };
+        assert_eq!(fact_text(&changed, "GBP"), "device 7: not mine");
+    }
+}
