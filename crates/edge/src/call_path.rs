@@ -9,12 +9,12 @@ use sip::message::{Message, Name, Scheme, Uri};
 use sip::session_timer::TimerError;
 use sip::transaction::ServerTx;
 use types::cdr::{HangupCause, HangupSide, LegRecord};
-use types::{DecisionId, DestinationClass, Finding, Hold, LineId, Record, Tick, TrunkId};
+use types::{DecisionId, DestinationClass, DeviceId, Finding, Hold, LineId, Record, Tick, TrunkId};
 
 use crate::call_end::ended;
 use crate::legs::{Kept, Live, is_exempt, witness};
+use crate::log_in::LogIn;
 use crate::node::Node;
-use crate::register_path::LogIn;
 use crate::sip_reply::{self, Told};
 use crate::store_path::Pending;
 use crate::trunk_link::contact_user;
@@ -31,7 +31,7 @@ impl Node {
             return self.refuse_stateless(request, flow, 482);
         }
         // 6 Who is calling? Unauthenticated requests are answered without leaving anything behind.
-        let Some(from) = self.caller_of(request, flow) else { return };
+        let Some((from, device)) = self.caller_of(request, flow) else { return };
         let Some(dialled) = self.dialled(request, from) else {
             return self.refuse_stateless(request, flow, 404);
         };
@@ -42,7 +42,7 @@ impl Node {
         let claimed = claimed_caller(request);
         let attempt = Attempt {
             from,
-            device: None,
+            device,
             dialled: &dialled,
             claimed_caller: claimed.as_deref(),
             peer: flow.peer.ip(),
@@ -112,12 +112,16 @@ impl Node {
     }
 
     /// A carrier is known by its address, everybody else by digest.
-    fn caller_of(&mut self, request: &Message<'_>, flow: &Flow) -> Option<Caller> {
+    fn caller_of(
+        &mut self,
+        request: &Message<'_>,
+        flow: &Flow,
+    ) -> Option<(Caller, Option<DeviceId>)> {
         if let Some(trunk) = self.engine.trunk_by_source(flow.peer.ip()) {
-            return Some(Caller::Trunk(trunk));
+            return Some((Caller::Trunk(trunk), None));
         }
         match self.log_in(request, flow, Name::ProxyAuthorization) {
-            LogIn::Line(line) => Some(Caller::Line(line)),
+            LogIn::Line(line, device) => Some((Caller::Line(line), device)),
             LogIn::Answered => None,
         }
     }

@@ -1,7 +1,7 @@
 //! The way of a command. Lives here: what ends at once because of it: calls, legs, bindings.
 //! Never here: what a command changes (engine), how it travels.
 
-use engine::{Command, Done};
+use engine::{Command, Done, Ousted};
 use sip::b2bua::{CallKey, PeerKind, Side};
 use types::cdr::HangupCause;
 use types::{DecisionId, LineId, Record};
@@ -30,6 +30,7 @@ impl Node {
                 let again = named.into_iter().filter(|decision| !done.cut.contains(decision));
                 let mut cut: Vec<DecisionId> = done.cut.iter().copied().chain(again).collect();
                 cut.extend(self.answered_outside(&done.relocked, &cut));
+                cut.extend(self.answered_by(&done.ousted, &cut));
                 cut.retain(|decision| self.by_decision.contains_key(decision));
                 for decision in &cut {
                     self.cut(*decision, HangupCause::Cut, CUT);
@@ -53,8 +54,14 @@ impl Node {
         for line in &done.relocked {
             let engine = &self.engine;
             let contacts =
-                self.registrar.remove_where(*line, |peer| !engine.ip_allowed(*line, peer.ip()));
+                self.registrar.remove_where(*line, |peer, _| !engine.ip_allowed(*line, peer.ip()));
             gone.extend(contacts.into_iter().map(|contact| Record::BindingGone(*line, contact)));
+        }
+        for ousted in &done.ousted {
+            let line = ousted.line;
+            let contacts =
+                self.registrar.remove_where(line, |peer, agent| ousted.is_at(peer, agent));
+            gone.extend(contacts.into_iter().map(|contact| Record::BindingGone(line, contact)));
         }
         gone
     }
@@ -74,6 +81,30 @@ impl Node {
             .collect();
         outside.sort_unstable();
         outside
+    }
+
+    /// Calls that a device that is thrown out answered, but those named; oldest first.
+    fn answered_by(&mut self, ousted: &[Ousted], but: &[DecisionId]) -> Vec<DecisionId> {
+        if ousted.is_empty() {
+            return Vec::new();
+        }
+        let mut live: Vec<(DecisionId, CallKey)> =
+            self.by_decision.iter().map(|(decision, key)| (*decision, *key)).collect();
+        live.retain(|(decision, key)| !but.contains(decision) && self.is_answered_by(*key, ousted));
+        live.sort_unstable();
+        live.into_iter().map(|(decision, _)| decision).collect()
+    }
+
+    fn is_answered_by(&mut self, key: CallKey, ousted: &[Ousted]) -> bool {
+        let Some(live) = self.calls.find(key) else { return false };
+        let Some(leg) = live.call.winning_leg().filter(|leg| leg.plan.peer == PeerKind::Phone)
+        else {
+            return false;
+        };
+        let line = LineId(leg.plan.mark);
+        let agent = leg.user_agent.clone();
+        let flow = live.call.answered_flow(Side::Callee).unwrap_or(leg.plan.flow);
+        ousted.iter().any(|ousted| ousted.line == line && ousted.is_at(flow.peer, &agent))
     }
 
     /// Did a phone outside its line's IP lock answer the call (I1)?

@@ -6,8 +6,8 @@ use sip::flow::Flow;
 use sip::message::{Message, Method, Name};
 use types::{DecisionId, Finding, LineId, TrunkId};
 
+use crate::log_in::LogIn;
 use crate::node::Node;
-use crate::register_path::LogIn;
 use crate::sip_reply;
 
 /// Where a request within a dialog belongs.
@@ -184,7 +184,7 @@ impl Node {
         request: &Message<'_>,
         flow: &Flow,
     ) -> bool {
-        let LogIn::Line(proved) = self.log_in(request, flow, Name::ProxyAuthorization) else {
+        let LogIn::Line(proved, _) = self.log_in(request, flow, Name::ProxyAuthorization) else {
             return false;
         };
         if line != Some(proved) {

@@ -90,6 +90,8 @@ pub struct Stats {
     pub challenged: u64,
     /// Log-ins refused.
     pub log_ins_refused: u64,
+    /// Log-ins that were not looked at, because of a lock-out.
+    pub log_ins_locked: u64,
     /// Registrations granted.
     pub registered: u64,
     /// Calls admitted.

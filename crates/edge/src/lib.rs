@@ -11,6 +11,7 @@ mod dialog_path;
 mod io;
 mod late_answers;
 mod legs;
+mod log_in;
 mod node;
 mod orders;
 mod recovery;

@@ -1,24 +1,16 @@
-//! The way of a registration. Lives here: log-in, IP lock, bindings, their records.
-//! Never here: the rules of bindings (sip::registrar), lock-outs.
+//! The way of a registration. Lives here: challenges, IP lock, bindings, their records.
+//! Never here: the rules of bindings (sip::registrar), log-ins (log_in).
 
-use sip::digest::{Verified, canonical_user};
+use sip::digest::canonical_user;
 use sip::flow::Flow;
 use sip::message::{Message, Name, ReplyHead};
 use sip::registrar::{Change, Registrar};
-use types::account::Ha1;
-use types::{Fact, LineId, LineStatus, Record};
+use types::{Fact, LineId, Record};
 
+use crate::log_in::LogIn;
 use crate::node::Node;
 use crate::sip_reply;
 use crate::store_path::Pending;
-
-/// Who sent a request.
-pub enum LogIn {
-    /// This line, beyond doubt.
-    Line(LineId),
-    /// Nobody yet, or nobody we know; the request has been answered.
-    Answered,
-}
 
 impl Node {
     /// REGISTER.
@@ -27,7 +19,7 @@ impl Node {
             self.refuse_bad_extension(request, flow);
             return;
         }
-        let LogIn::Line(line) = self.log_in(request, flow, Name::Authorization) else { return };
+        let LogIn::Line(line, _) = self.log_in(request, flow, Name::Authorization) else { return };
         if !self.engine.ip_allowed(line, flow.peer.ip()) {
             return self.refuse_locked(request, flow);
         }
@@ -48,55 +40,6 @@ impl Node {
                 sip_reply::stateless(&mut self.out.sends, &self.settings, request, flow, &reply);
             }
         }
-    }
-
-    /// Verifies credentials; answers with a challenge or a refusal when they do not hold.
-    pub(crate) fn log_in(&mut self, request: &Message<'_>, flow: &Flow, name: Name) -> LogIn {
-        let engine = &self.engine;
-        let lookup = |user: &str| -> Option<Ha1> {
-            let line =
-                engine.line_by_user(user).filter(|line| line.status == LineStatus::Active)?;
-            Some(line.ha1.clone())
-        };
-        let stale = match self.authenticator.verify(self.now, request, flow, name, lookup) {
-            Verified::Ok { user } => match self.engine.line_by_user(&user).map(|line| line.id) {
-                Some(line) => return LogIn::Line(line),
-                None => false,
-            },
-            Verified::Absent => false,
-            Verified::Stale { .. } | Verified::Replay { .. } => true,
-            Verified::Malformed { why } => {
-                self.refuse_unread(request, flow, why);
-                return LogIn::Answered;
-            }
-            Verified::WrongSecret { .. } | Verified::UnknownUser { .. } => {
-                self.stats.log_ins_refused += 1;
-                self.refuse_stateless(request, flow, 403);
-                return LogIn::Answered;
-            }
-        };
-        self.challenge(request, flow, name, stale);
-        LogIn::Answered
-    }
-
-    /// 403, saying that the IP lock keeps this address out: whoever hears it knows the secret.
-    pub(crate) fn refuse_locked(&mut self, request: &Message<'_>, flow: &Flow) {
-        let told = sip_reply::locked(flow.peer.ip());
-        let tag = self.tokens.tag();
-        let reply = sip::b2bua::Reply {
-            phrase: Some(&told.phrase),
-            reason: Some(&told.reason),
-            ..sip::b2bua::Reply::new(told.status, tag.as_str())
-        };
-        sip_reply::stateless(&mut self.out.sends, &self.settings, request, flow, &reply);
-    }
-
-    /// 400, saying what is wrong with the credentials.
-    fn refuse_unread(&mut self, request: &Message<'_>, flow: &Flow, why: &str) {
-        let tag = self.tokens.tag();
-        let reply =
-            sip::b2bua::Reply { warning: Some(why), ..sip::b2bua::Reply::new(400, tag.as_str()) };
-        sip_reply::to_stranger(&mut self.out.sends, &self.settings, request, flow, &reply);
     }
 
     /// 401 or 407: nothing of the request stays behind. One that leaves no room for both challenges gets

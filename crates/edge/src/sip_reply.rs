@@ -1,8 +1,6 @@
 //! Engine words to SIP words. Lives here: which status a finding has, the Reason header.
 //! Never here: decisions.
 
-use std::net::IpAddr;
-
 use sip::b2bua::{Reply, Settings};
 use sip::flow::{Flow, Outbox};
 use sip::message::{Message, Name, ParseError, ReplyHead, print};
@@ -26,8 +24,6 @@ pub const fn status_of(reason: Reason) -> u16 {
         | Reason::HotspotLimit
         | Reason::TransferRefused
         | Reason::NewDeviceCap
-        | Reason::BannedDevice
-        | Reason::SecretWanted
         | Reason::TlsOnly
         | Reason::Sha256Only
         | Reason::OldSecret => 403,
@@ -55,9 +51,8 @@ pub fn told(findings: &[Finding], decision: DecisionId) -> Told {
     Told { status, phrase: capitalised(&phrase), reason }
 }
 
-/// What whoever is kept out by an IP lock is told of a request that is no decision.
-pub fn locked(peer: IpAddr) -> Told {
-    let finding = Finding::IpLock { peer: peer.to_canonical() };
+/// What whoever knows the secret is told of a log-in that is refused all the same: it is no decision.
+pub fn told_of_log_in(finding: &Finding) -> Told {
     let (status, phrase) = (status_of(finding.reason()), quotable(&finding.to_string()));
     let reason = format!("SIP;cause={status};text=\"{phrase} [{}]\"", finding.reason());
     Told { status, phrase: capitalised(&phrase), reason }

@@ -86,6 +86,10 @@ impl Engine {
             hotspot_limit::check(hotspots, now.wall, limit).filter(|_| destination.hotspot),
             no_trunk::check(case.trunks()).filter(|_| case.is_number()),
             store_down::check(self.store_up, case.is_chargeable()),
+            case.slice.filter(|_| costly).and_then(|slice| {
+                let (device, cap) = (case.device, controls.new_device_cap);
+                self.against_new_device(now, device, cap, slice.amount, case.decision)
+            }),
         ];
         rules.into_iter().flatten().collect()
     }

@@ -8,10 +8,11 @@ use rating::{DeckDiff, RateDeck};
 use serde::{Deserialize, Serialize};
 use types::record::Deck;
 use types::{
-    Account, AccountId, AccountStatus, DecisionId, DeckId, DestinationClass, E164, Fact, Line,
-    LineId, LineStatus, Now, Number, Record, Trunk,
+    Account, AccountId, AccountStatus, DecisionId, DeckId, DestinationClass, DeviceId, E164, Fact,
+    Line, LineId, LineStatus, LockScope, Now, Number, Record, Trunk,
 };
 
+use crate::access::{ForeignLogIn, Ousted};
 use crate::directory::AccountEntry;
 use crate::engine::Engine;
 use crate::live_call::Call;
@@ -39,6 +40,14 @@ pub enum Command {
     PutDeck(Deck),
     /// Hangs up a live call.
     Cut(DecisionId),
+    /// A device is the holder's.
+    DeviceMine(DeviceId),
+    /// A device is not the holder's.
+    DeviceNotMine(DeviceId),
+    /// Ends a lock-out before its time.
+    LiftLockOut(LockScope),
+    /// Log-ins failed elsewhere.
+    NoteLogIns(Vec<ForeignLogIn>),
 }
 
 /// What a command did.
@@ -53,6 +62,8 @@ pub struct Done {
     pub unbound: Vec<LineId>,
     /// Lines that have another IP lock: bindings and legs of phones outside it end.
     pub relocked: Vec<LineId>,
+    /// Devices that are thrown out: their bindings on these lines end, and calls that they answered.
+    pub ousted: Vec<Ousted>,
     /// What was done, in words.
     pub message: String,
 }
@@ -75,6 +86,12 @@ pub enum CommandError {
     /// No such call.
     #[error("there is no call {0} in progress")]
     UnknownCall(DecisionId),
+    /// No such device.
+    #[error("there is no device {0}")]
+    UnknownDevice(DeviceId),
+    /// Nobody is locked out there.
+    #[error("{0} is not locked out")]
+    NotLocked(LockScope),
     /// The user name belongs to another line.
     #[error("user `{user}` is taken by line {line}")]
     UserTaken {
@@ -129,7 +146,7 @@ impl Engine {
         let mut made = Made::default();
         let checked: Vec<Checked> = commands
             .into_iter()
-            .map(|command| self.check(command, &mut made))
+            .map(|command| self.check(now, command, &mut made))
             .collect::<Result<_, _>>()?;
         // After this point it must succeed.
         let mut all = Done::default();
@@ -139,6 +156,7 @@ impl Engine {
             all.cut.extend(done.cut);
             all.unbound.extend(done.unbound);
             all.relocked.extend(done.relocked);
+            all.ousted.extend(done.ousted);
             all.message = done.message;
         }
         Ok(all)
@@ -157,6 +175,10 @@ impl Engine {
                 Command::PutTrunk(trunk) => self.put_trunk(now, trunk),
                 Command::PutDeck(_) => Done::default(),
                 Command::Cut(decision) => self.cut(decision),
+                Command::DeviceMine(device) => self.device_mine(now, device),
+                Command::DeviceNotMine(device) => self.device_not_mine(now, device),
+                Command::LiftLockOut(scope) => self.lift(now, scope),
+                Command::NoteLogIns(tries) => self.note_foreign(now, &tries),
             },
         }
     }
@@ -182,6 +204,7 @@ impl Engine {
             records: vec![Record::Account(Box::new(account)), Record::Fact(now.wall, fact)],
             message: with_cuts(format!("account {id}: {change}"), &cut),
             cut,
+            ..Done::default()
         }
     }
 
@@ -198,10 +221,10 @@ impl Engine {
         let cut = self.follow_status(id);
         Done {
             unbound: self.unbound_by(id, before, status),
-            relocked: Vec::new(),
             records,
             message: with_cuts(format!("account {id}: {change}"), &cut),
             cut,
+            ..Done::default()
         }
     }
 
@@ -212,6 +235,9 @@ impl Engine {
         let relocks = known.is_some_and(|known| known.ip_lock != line.ip_lock);
         let is_disabled = line.status == LineStatus::Disabled;
         let unbinds = known.is_some_and(|known| is_disabled || known.ha1 != line.ha1);
+        if unbinds {
+            self.access.secret_changed(id);
+        }
         self.directory.put_line(&line);
         let mut cut = match is_disabled {
             false => Vec::new(),
@@ -229,6 +255,7 @@ impl Engine {
             relocked: if relocks { vec![id] } else { Vec::new() },
             message: with_cuts(format!("line {id} of account {account}: {change}"), &cut),
             cut,
+            ..Done::default()
         }
     }
 
@@ -341,7 +368,11 @@ impl Engine {
     }
 
     /// Marks the account's calls that `ends` picks as cut; those that were not yet, oldest first.
-    fn order_cuts(&mut self, account: AccountId, ends: impl Fn(&Call) -> bool) -> Vec<DecisionId> {
+    pub(crate) fn order_cuts(
+        &mut self,
+        account: AccountId,
+        ends: impl Fn(&Call) -> bool,
+    ) -> Vec<DecisionId> {
         let chosen = self.calls.of_account(account).filter(|call| !call.is_cut && ends(call));
         let chosen: Vec<DecisionId> = chosen.map(|call| call.hold.decision).collect();
         for &decision in &chosen {

@@ -35,10 +35,12 @@ impl Engine {
         let price = self.close_hold(now, &call, duration_ms, ended.cause);
         let cost = carrier_cost(&call, duration_ms);
         let (account, trunk) = (call.hold.account, call.hold.trunk);
+        let device = call.hold.device.filter(|_| call.costly && !price.is_zero());
         let money_ended = ended.cause == HangupCause::MoneyEnded;
         let cdr = ended_cdr(now, *call, ended, duration_ms, (price, cost));
         let mut records = vec![Record::HoldClosed(decision), Record::Cdr(Box::new(cdr))];
         records.extend(self.post(now, decision, account, price, trunk.map(|trunk| (trunk, cost))));
+        records.extend(device.and_then(|device| self.access.spent(device, price)));
         records.append(&mut self.facts);
         if money_ended {
             records.push(Record::Fact(now.wall, Fact::MoneyEnded { account, decision }));

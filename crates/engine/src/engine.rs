@@ -67,7 +67,7 @@ impl Engine {
             calls: Calls::new(hash),
             last_decision: DecisionId(0),
             store_up: true,
-            access: Access::default(),
+            access: Access::new(config.access.clone(), hash),
             facts: Vec::new(),
             config,
         };

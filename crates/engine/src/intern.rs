@@ -90,6 +90,13 @@ impl Fingerprint for Controls {
         [self.stop_level_1h, self.stop_level_7d, self.stop_level_off_hours].hash(hasher);
         [self.costly_calls, self.calls, self.hotspot_calls].hash(hasher);
         self.ip_lock.hash(hasher);
+        (self.device_notices, self.new_device_cap).hash(hasher);
+    }
+}
+
+impl Fingerprint for String {
+    fn fingerprint(&self, hasher: &mut impl Hasher) {
+        self.hash(hasher);
     }
 }
 

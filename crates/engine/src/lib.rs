@@ -27,7 +27,10 @@ mod usage;
 mod verdict;
 mod warning;
 
-pub use access::Access;
+pub use access::{
+    Access, AccessConfig, Agent, Budget, Claim, Door, Entry, ForeignLogIn, Likeness, Ousted, Proof,
+    Way,
+};
 pub use config::{EngineConfig, EngineError, OffHours};
 pub use control::{Command, CommandError, Done};
 pub use dial_string::dial_string;

@@ -7,13 +7,14 @@
 
 use types::cdr::HangupCause;
 use types::{
-    AccountStatus, DecisionId, Direction, Finding, Hold, HoldState, Millis, Now, Tick, TrunkId,
+    AccountStatus, DecisionId, DeviceId, Direction, Finding, Hold, HoldState, Millis, Money, Now,
+    Tick, TrunkId,
 };
 
 use crate::config::EngineConfig;
 use crate::engine::Engine;
 use crate::live_call::{Call, CallOrder, Deadlines, Extension, Phase};
-use crate::rules::{account_status, stop_level, store_down};
+use crate::rules::{account_status, new_device_cap, stop_level, store_down};
 
 /// How long a costly call of a watched account may last.
 const WATCHED_CALL_MS: Millis = 600_000;
@@ -134,11 +135,12 @@ impl Engine {
 
     /// When `handle_timeout` wants to be called next.
     pub fn next_timeout(&self) -> Option<Tick> {
-        self.calls.next_timer()
+        [self.calls.next_timer(), self.access.next_timeout()].into_iter().flatten().min()
     }
 
     /// What is due, oldest deadline first.
     pub fn handle_timeout(&mut self, now: Now) -> Vec<CallOrder> {
+        self.access.handle_timeout(now, &mut self.facts);
         let mut orders = Vec::new();
         let margin = self.config.cut_margin_ms;
         while let Some(decision) = self.calls.due(now.tick) {
@@ -191,7 +193,7 @@ impl Engine {
         decision: DecisionId,
         findings: Vec<Finding>,
     ) -> Vec<Finding> {
-        let Some(call) = self.calls.find_mut(decision).filter(|_| findings.is_empty()) else {
+        let Some(call) = self.calls.find(decision).filter(|_| findings.is_empty()) else {
             return findings;
         };
         if call.asked.is_some() {
@@ -204,8 +206,17 @@ impl Engine {
         let Ok(slice) = rating::next_slice(&rate, call.stored_ms, self.config.slice_ms) else {
             return vec![Finding::StoreDown];
         };
+        let (device, costly, decision) = (call.hold.device, call.costly, call.hold.decision);
+        let cap = account.controls.new_device_cap;
+        let asked = slice.amount;
+        if let Some(finding) =
+            self.against_new_device(now, device.filter(|_| costly), cap, asked, decision)
+        {
+            return vec![finding];
+        }
         let off_hours = self.config.off_hours.is_off(&account.zone, now.wall);
         let levels = stop_level::levels(&account.controls, off_hours);
+        let Some(call) = self.calls.find_mut(decision) else { return findings };
         if let Err(refused) = self.ledger.extend(now.wall, decision, slice.amount, &levels) {
             return stop_level::findings(refused);
         }
@@ -214,6 +225,25 @@ impl Engine {
         call.hold.covered_ms = slice.talk_ms;
         call.asked = Some(slice);
         findings
+    }
+
+    /// Against a costly call of a new device that asks for so much in whole.
+    pub(crate) fn against_new_device(
+        &self,
+        now: Now,
+        device: Option<DeviceId>,
+        cap: Option<Money>,
+        asked: Money,
+        but: DecisionId,
+    ) -> Option<Finding> {
+        let device = device?;
+        let state = self.access.state_of(device).filter(|state| state.is_new());
+        let account = self.access.device(device).filter(|_| state.is_some())?.account;
+        let own = self.calls.of_account(account).filter(|call| {
+            call.hold.device == Some(device) && call.costly && call.hold.decision != but
+        });
+        let held = own.fold(Money::ZERO, |sum, call| sum.saturating_add(call.hold.amount));
+        new_device_cap::check(now.wall, state, cap, held, asked)
     }
 
     fn ask_again(&mut self, now: Now, decision: DecisionId) {

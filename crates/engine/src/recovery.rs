@@ -15,6 +15,7 @@ impl Engine {
     /// Takes over a snapshot. The exposure is the same as before the stop, or more.
     pub(crate) fn restore(&mut self, snapshot: &Snapshot, now: Now) -> Result<(), EngineError> {
         self.restore_directory(snapshot)?;
+        self.access.restore(now, snapshot, &self.directory);
         for deck in &snapshot.decks {
             let table = RateDeck::from_rows(deck.id, deck.rows.clone())
                 .map_err(|error| EngineError::Deck(deck.id, error))?;

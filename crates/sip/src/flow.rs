@@ -25,6 +25,13 @@ impl Transport {
         }
     }
 
+    /// Does it keep what is said from those in between?
+    pub const fn is_secure(self) -> bool {
+        match self {
+            Transport::Udp | Transport::Tcp => false,
+        }
+    }
+
     /// As written in Via: `UDP`.
     pub const fn via_name(self) -> &'static str {
         match self {

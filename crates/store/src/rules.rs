@@ -48,6 +48,7 @@ pub fn refusal(record: &Record) -> Option<String> {
         Record::Binding(_)
         | Record::BindingGone(..)
         | Record::Device(_)
+        | Record::DeviceGone(_)
         | Record::LockOut(_)
         | Record::LockOutGone(_)
         | Record::Ban(_)

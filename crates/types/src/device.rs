@@ -31,6 +31,11 @@ pub enum DeviceState {
 }
 
 impl DeviceState {
+    /// Is it new?
+    pub const fn is_new(self) -> bool {
+        matches!(self, DeviceState::Seasoning { .. })
+    }
+
     /// Stable name in records, lists and JSON.
     pub const fn code(self) -> &'static str {
         match self {
@@ -84,7 +89,7 @@ pub struct Device {
     pub place: Place,
     /// First proven use.
     pub first_seen: UnixMicros,
-    /// Last proven use, to within an hour.
+    /// Last proven use, to within six hours.
     pub last_seen: UnixMicros,
     /// Lines that it used, by id.
     pub lines: Vec<LineId>,

@@ -50,10 +50,6 @@ pub enum Reason {
     BadContact,
     /// A new device has spent what new devices may.
     NewDeviceCap,
-    /// The device was declared not to be the holder's.
-    BannedDevice,
-    /// The secret may be in strange hands: only known devices may use the line until it is changed.
-    SecretWanted,
     /// The line may be used by TLS and WSS only.
     TlsOnly,
     /// The line refuses MD5.
@@ -85,8 +81,6 @@ impl Reason {
             Reason::TransferRefused => "transfer-refused",
             Reason::BadContact => "bad-contact",
             Reason::NewDeviceCap => "new-device-cap",
-            Reason::BannedDevice => "banned-device",
-            Reason::SecretWanted => "secret-wanted",
             Reason::TlsOnly => "tls-only",
             Reason::Sha256Only => "sha256-only",
             Reason::OldSecret => "old-secret",
@@ -227,10 +221,6 @@ pub enum Finding {
         /// The cap.
         cap: Money,
     },
-    /// The device was declared not to be the holder's.
-    BannedDevice,
-    /// The secret may be in strange hands: only known devices may use the line until it is changed.
-    SecretWanted,
     /// The line may be used by TLS and WSS only.
     TlsOnly,
     /// The line refuses MD5.
@@ -262,8 +252,6 @@ impl Finding {
             Finding::TransferRefused => Reason::TransferRefused,
             Finding::BadContact => Reason::BadContact,
             Finding::NewDeviceCap { .. } => Reason::NewDeviceCap,
-            Finding::BannedDevice => Reason::BannedDevice,
-            Finding::SecretWanted => Reason::SecretWanted,
             Finding::TlsOnly => Reason::TlsOnly,
             Finding::Sha256Only => Reason::Sha256Only,
             Finding::OldSecret => Reason::OldSecret,
@@ -314,10 +302,6 @@ impl fmt::Display for Finding {
                 f,
                 "a new phone may spend {cap}; it spent {spent}, holds {held}, and {asked} more was asked for"
             ),
-            Finding::BannedDevice => write!(f, "this phone was declared not to be the holder's"),
-            Finding::SecretWanted => {
-                write!(f, "only known phones may use this line until it has a new password")
-            }
             Finding::TlsOnly => write!(f, "this line may be used by TLS only"),
             Finding::Sha256Only => write!(f, "this line may not log in with MD5"),
             Finding::OldSecret => write!(f, "this phone still uses a password that was changed"),

@@ -349,6 +349,8 @@ pub enum Record {
     BindingGone(LineId, String),
     /// Insert or replace a device.
     Device(Box<Device>),
+    /// Delete a device.
+    DeviceGone(DeviceId),
     /// Insert or replace a lock-out.
     LockOut(Box<LockOut>),
     /// Delete a lock-out.

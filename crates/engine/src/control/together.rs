@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rating::RateDeck;
 use types::record::Deck;
-use types::{Account, AccountId, Line, LineId, Number, Trunk};
+use types::{Account, AccountId, Line, LineId, Now, Number, Trunk};
 
 use super::{Command, CommandError, checks, field};
 use crate::engine::Engine;
@@ -30,6 +30,7 @@ impl Engine {
     /// Does the command make sense, after those that made `made`? Nothing is changed.
     pub(super) fn check(
         &mut self,
+        now: Now,
         command: Command,
         made: &mut Made,
     ) -> Result<Checked, CommandError> {
@@ -51,6 +52,11 @@ impl Engine {
                 let known = self.calls.find(*decision).map(drop);
                 known.ok_or(CommandError::UnknownCall(*decision))?;
             }
+            Command::DeviceMine(device) | Command::DeviceNotMine(device) => {
+                self.check_device(*device)?;
+            }
+            Command::LiftLockOut(scope) => self.check_lock(now, scope)?,
+            Command::NoteLogIns(_) => {}
             Command::PutDeck(deck) => {
                 checks::deck(deck)?;
                 let table = RateDeck::from_rows(deck.id, deck.rows.clone()).map_err(|error| {

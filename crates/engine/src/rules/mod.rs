@@ -9,6 +9,7 @@ pub(crate) mod costly_call_limit;
 pub(crate) mod hotspot_limit;
 pub(crate) mod invalid_number;
 pub(crate) mod ip_lock;
+pub(crate) mod new_device_cap;
 pub(crate) mod no_rate;
 pub(crate) mod no_trunk;
 pub(crate) mod price_cap;

@@ -128,10 +128,21 @@ pub(super) struct Asked<'a> {
     pub counted: Option<(&'a str, &'a str)>,
 }
 
+impl Asked<'_> {
+    /// The part of the hash that knows no secret, HA2: the same for all secrets that are tried.
+    pub fn without_secret(&self, algorithm: Algorithm) -> Hex {
+        let method = self.method.as_str().as_bytes();
+        algorithm.hash(&[method, b":", self.uri.as_bytes()]).to_hex()
+    }
+}
+
 /// The `response` that shows knowledge of the secret behind `ha1`.
 pub(super) fn response(algorithm: Algorithm, ha1: &Hash, asked: &Asked<'_>) -> Hash {
-    let method = asked.method.as_str().as_bytes();
-    let ha2 = algorithm.hash(&[method, b":", asked.uri.as_bytes()]).to_hex();
+    response_to(algorithm, ha1, asked, &asked.without_secret(algorithm))
+}
+
+/// As [`response`], when the part without secret is known.
+pub(super) fn response_to(algorithm: Algorithm, ha1: &Hash, asked: &Asked<'_>, ha2: &Hex) -> Hash {
     let (ha1, nonce) = (ha1.to_hex(), asked.nonce.as_bytes());
     match asked.counted {
         None => algorithm.hash(&[ha1.as_bytes(), b":", nonce, b":", ha2.as_bytes()]),

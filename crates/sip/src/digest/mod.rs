@@ -53,12 +53,12 @@ impl Default for Limits {
     }
 }
 
-/// What the credentials of a request are worth.
+/// Why the credentials of a request are not looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verified {
-    /// None for our realm (A2): challenge.
+pub enum Unread {
+    /// There are none for our realm (A2): challenge.
     Absent,
-    /// Not what digest allows, or for another request: challenge, or refuse.
+    /// Not what digest allows, or for another request: refuse.
     Malformed {
         /// What is wrong, in words.
         why: &'static str,
@@ -69,26 +69,44 @@ pub enum Verified {
         /// Who says it is.
         user: User,
     },
-    /// Nobody has this name. To the outside the same as a wrong secret (A7).
-    UnknownUser {
-        /// Who says it is.
-        user: User,
-    },
-    /// The secret is wrong.
-    WrongSecret {
-        /// Who says it is.
-        user: User,
-    },
-    /// Right, but used before: challenge with `stale=true`.
-    Replay {
-        /// Whose credentials were repeated.
-        user: User,
-    },
-    /// Right.
-    Ok {
-        /// Who it is.
-        user: User,
-    },
+}
+
+/// Credentials whose form is right, for the request they came with, under a nonce of ours for its source:
+/// whoever sent them hears what we answer. Whether the secret is right is not known yet.
+pub struct Presented<'a> {
+    /// Who says it is.
+    pub user: User,
+    /// With which algorithm.
+    pub algorithm: Algorithm,
+    response: Hash,
+    nc: u32,
+    stamp: nonce::Stamp,
+    asked: Asked<'a>,
+}
+
+/// Former secrets that credentials are held against.
+pub const FORMER: usize = types::account::FORMER_SECRETS;
+
+/// The secrets of a user. There is no `Debug`.
+#[derive(Clone, Copy)]
+pub struct Secrets<'a> {
+    /// The one that counts.
+    pub current: &'a Ha1,
+    /// Those before it, the newest first.
+    pub former: [Option<&'a Ha1>; FORMER],
+}
+
+/// What presented credentials are worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proven {
+    /// The secret is right.
+    Right,
+    /// It is right, but these credentials were used before: challenge with `stale=true`.
+    Replay,
+    /// It is the n-th former one.
+    Former(usize),
+    /// It is none of them, or nobody has this name: to the outside the same (A7).
+    Wrong,
 }
 
 /// Challenges and verifies for one realm.
@@ -160,40 +178,53 @@ impl Authenticator {
         written
     }
 
-    /// Judges the credentials of a request. `name` is Authorization or Proxy-Authorization.
-    ///
-    /// `lookup` gets the canonical user name. Whether it knows the user or not, the same work is
-    /// done. Of several credentials for our realm one is judged: the first with SHA-256, else the
-    /// first with MD5. Each (nonce, nc) is good once; nc may come out of order by up to 63.
-    pub fn verify(
+    /// Reads the credentials of a request. `name` is Authorization or Proxy-Authorization. Of several
+    /// credentials for our realm one is judged: the first with SHA-256, else the first with MD5.
+    pub fn read<'a>(
         &mut self,
         now: Now,
-        request: &Message<'_>,
+        request: &Message<'a>,
         source: &Flow,
         name: Name,
-        lookup: impl FnOnce(&str) -> Option<Ha1>,
-    ) -> Verified {
-        let (credentials, algorithm) = match self.choose(request, name) {
-            Ok(chosen) => chosen,
-            Err(verdict) => return verdict,
-        };
-        let checked = match Checked::of(&credentials, algorithm, request) {
-            Ok(checked) => checked,
-            Err(why) => return Verified::Malformed { why },
-        };
-        let user = checked.user;
-        let Some(stamp) = self.nonces.check(now.wall, source, credentials.nonce) else {
-            return Verified::Stale { user };
-        };
-        let known = lookup(&user);
-        let ha1 = Hash::of_ha1(known.as_ref().unwrap_or(&self.dummy), algorithm);
-        let is_right = hash::response(algorithm, &ha1, &checked.asked).equals(&checked.response);
-        match (known.is_some(), is_right) {
-            (false, _) => Verified::UnknownUser { user },
-            (true, false) => Verified::WrongSecret { user },
-            (true, true) if self.nonces.count(now.wall, stamp, checked.nc) => Verified::Ok { user },
-            (true, true) => Verified::Replay { user },
+    ) -> Result<Presented<'a>, Unread> {
+        let (credentials, algorithm) = self.choose(request, name)?;
+        let checked = Checked::of(&credentials, algorithm, request)
+            .map_err(|why| Unread::Malformed { why })?;
+        let Checked { user, response, nc, asked } = checked;
+        match self.nonces.check(now.wall, source, credentials.nonce) {
+            Some(stamp) => Ok(Presented { user, algorithm, response, nc, stamp, asked }),
+            None => Err(Unread::Stale { user }),
         }
+    }
+
+    /// Holds credentials against a user's secrets; `None`: there is no such user. Whoever is not let in
+    /// costs the same work, whether there is such a user or not, and however many secrets he had (A7).
+    /// Each (nonce, nc) is good once; nc may come out of order by up to 63.
+    pub fn prove(
+        &mut self,
+        now: Now,
+        presented: &Presented<'_>,
+        secrets: Option<Secrets<'_>>,
+    ) -> Proven {
+        let algorithm = presented.algorithm;
+        let rest = presented.asked.without_secret(algorithm);
+        let is_right = |ha1: &Ha1| {
+            let ha1 = Hash::of_ha1(ha1, algorithm);
+            hash::response_to(algorithm, &ha1, &presented.asked, &rest).equals(&presented.response)
+        };
+        let current = secrets.map_or(&self.dummy, |secrets| secrets.current);
+        if is_right(current) && secrets.is_some() {
+            let is_new = self.nonces.count(now.wall, presented.stamp, presented.nc);
+            return if is_new { Proven::Right } else { Proven::Replay };
+        }
+        let former = secrets.map_or([None; FORMER], |secrets| secrets.former);
+        let mut found = Proven::Wrong;
+        for (nth, ha1) in former.into_iter().enumerate().rev() {
+            if is_right(ha1.unwrap_or(&self.dummy)) && ha1.is_some() {
+                found = Proven::Former(nth);
+            }
+        }
+        found
     }
 
     fn accepts(&self, algorithm: Algorithm) -> bool {
@@ -208,21 +239,21 @@ impl Authenticator {
         &self,
         request: &Message<'a>,
         name: Name,
-    ) -> Result<(Credentials<'a>, Algorithm), Verified> {
+    ) -> Result<(Credentials<'a>, Algorithm), Unread> {
         let mut best: Option<(Credentials<'a>, Algorithm)> = None;
-        let mut otherwise = Verified::Absent;
+        let mut otherwise = Unread::Absent;
         for credentials in request.credentials(name) {
             let credentials = match credentials {
                 Ok(credentials) if credentials.realm == self.realm => credentials,
                 Ok(_) | Err(HeaderError::Scheme) => continue,
                 Err(_) => {
-                    otherwise = Verified::Malformed { why: "credentials cannot be read" };
+                    otherwise = Unread::Malformed { why: "credentials cannot be read" };
                     continue;
                 }
             };
             let algorithm = Algorithm::parse(credentials.algorithm);
             let Some(algorithm) = algorithm.filter(|algorithm| self.accepts(*algorithm)) else {
-                otherwise = Verified::Malformed { why: "algorithm was not offered" };
+                otherwise = Unread::Malformed { why: "algorithm was not offered" };
                 continue;
             };
             if best.is_none_or(|(_, so_far)| so_far < algorithm) {

@@ -290,10 +290,16 @@ impl Registrar {
         ids.into_iter().map(|id| self.table.remove(id)).collect()
     }
 
-    /// Removes the bindings of a line whose phone sits where `ends` says, and returns their Contact URIs.
-    pub fn remove_where(&mut self, line: LineId, ends: impl Fn(SocketAddr) -> bool) -> Vec<String> {
+    /// Removes the bindings of a line that `ends` picks by the phone's socket and User-Agent, and returns
+    /// their Contact URIs.
+    pub fn remove_where(
+        &mut self,
+        line: LineId,
+        ends: impl Fn(SocketAddr, &str) -> bool,
+    ) -> Vec<String> {
         let table = &self.table;
-        let ended = table.of_line(line).filter(|(_, row)| ends(table.flow(row).peer));
+        let ended =
+            table.of_line(line).filter(|(_, row)| ends(table.flow(row).peer, row.user_agent()));
         let ids: Vec<RowId> = ended.map(|(id, _)| id).collect();
         ids.into_iter().map(|id| self.table.remove(id)).collect()
     }

@@ -95,6 +95,7 @@ impl State {
             Record::Device(device) => {
                 self.devices.insert(device.id, Arc::new(Device::clone(device)));
             }
+            Record::DeviceGone(id) => drop(self.devices.remove(id)),
             Record::LockOut(lock) => {
                 self.lock_outs.insert(lock.scope.clone(), LockOut::clone(lock));
             }

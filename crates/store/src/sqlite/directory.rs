@@ -4,7 +4,7 @@
 use rusqlite::{Connection, params};
 use types::record::Deck;
 use types::{
-    Account, Ban, Device, E164, Fact, Line, LockOut, LockScope, Number, Trunk, UnixMicros,
+    Account, Ban, Device, DeviceId, E164, Fact, Line, LockOut, LockScope, Number, Trunk, UnixMicros,
 };
 
 use super::columns::{self, Code, Json};
@@ -80,6 +80,11 @@ pub fn put_device(conn: &Connection, device: &Device) -> rusqlite::Result<()> {
     )?
     .execute((device.id.0, device.account.0, device.state.code(), device.last_seen.0, Json(device)))
     .map(drop)
+}
+
+/// Deletes a device.
+pub fn remove_device(conn: &Connection, id: DeviceId) -> rusqlite::Result<()> {
+    conn.prepare_cached("DELETE FROM device WHERE id = $1")?.execute([id.0]).map(drop)
 }
 
 /// Inserts or replaces a lock-out.

@@ -119,6 +119,7 @@ impl<'c> Group<'c> {
                 self.run(Sql::BindingGone, (line.0, contact)).map(drop)
             }
             Record::Device(device) => directory::put_device(self.conn, device),
+            Record::DeviceGone(id) => directory::remove_device(self.conn, *id),
             Record::LockOut(lock) => directory::put_lock_out(self.conn, lock),
             Record::LockOutGone(scope) => directory::remove_lock_out(self.conn, scope),
             Record::Ban(ban) => directory::put_ban(self.conn, ban),

@@ -7,8 +7,8 @@ use super::*;
 fn without_md5_it_is_neither_offered_nor_taken() {
     let mut strict = authenticator(Limits { md5: false, ..Limits::default() });
     let md5 = Phone { algorithm: None, hashed_algorithm: Algorithm::Md5, ..Phone::default() };
-    assert_eq!(name(tries(&mut strict, &md5)), "algorithm was not offered");
-    assert_eq!(name(tries(&mut strict, &Phone::default())), "ok");
+    assert_eq!(tries(&mut strict, &md5), "algorithm was not offered");
+    assert_eq!(tries(&mut strict, &Phone::default()), "ok");
     let mut out = Vec::new();
     strict.challenge(&mut out, Name::WwwAuthenticate, now(0), &home(), false, usize::MAX);
     let text = String::from_utf8(out).unwrap();
@@ -155,6 +155,6 @@ fn our_answers_satisfy_our_challenges() {
         with(&response, |response| answer_response(&mut answer, response, &attempt)).unwrap();
         let phone = Phone::default();
         let text = phone.request(std::str::from_utf8(&answer).unwrap());
-        assert_eq!(name(verify(&mut authenticator, &phone, &text)), "ok");
+        assert_eq!(verify(&mut authenticator, &phone, &text), "ok");
     }
 }

@@ -141,13 +141,43 @@ fn lookup(user: &str) -> Option<Ha1> {
     (user == "alice").then(|| ha1("alice", REALM, SECRET))
 }
 
-fn verify(authenticator: &mut Authenticator, phone: &Phone, text: &str) -> Verified {
+/// What came of a log-in, and as whom.
+fn log_in(authenticator: &mut Authenticator, phone: &Phone, text: &str) -> (&'static str, String) {
     with(text, |request| {
-        authenticator.verify(now(phone.at_ms), request, &phone.source, Name::Authorization, lookup)
+        let now = now(phone.at_ms);
+        let presented = match authenticator.read(now, request, &phone.source, Name::Authorization) {
+            Ok(presented) => presented,
+            Err(Unread::Absent) => return ("absent", String::new()),
+            Err(Unread::Malformed { why }) => return (why, String::new()),
+            Err(Unread::Stale { user }) => return ("stale", user.to_string()),
+        };
+        let ha1 = lookup(&presented.user);
+        let former = FORMER_SECRETS.map(ha1_of_alice);
+        let former = [0, 1, 2].map(|nth| former.get(nth));
+        let secrets = ha1.as_ref().map(|current| Secrets { current, former });
+        let proven = match authenticator.prove(now, &presented, secrets) {
+            Proven::Right => "ok",
+            Proven::Replay => "replay",
+            Proven::Former(0) => "the last one before",
+            Proven::Former(_) => "an older one",
+            Proven::Wrong => "wrong",
+        };
+        (proven, presented.user.to_string())
     })
 }
 
-fn tries(authenticator: &mut Authenticator, phone: &Phone) -> Verified {
+/// Secrets that alice had before.
+const FORMER_SECRETS: [&str; 2] = ["kidur-nosag-tobim-lapor", "dafuz-hirop-gunum-babik"];
+
+fn ha1_of_alice(secret: &str) -> Ha1 {
+    ha1("alice", REALM, secret)
+}
+
+fn verify(authenticator: &mut Authenticator, phone: &Phone, text: &str) -> &'static str {
+    log_in(authenticator, phone, text).0
+}
+
+fn tries(authenticator: &mut Authenticator, phone: &Phone) -> &'static str {
     let nonce = match &phone.nonce {
         Some(nonce) => nonce.clone(),
         None => challenged(authenticator, 0, &home()),
@@ -156,24 +186,12 @@ fn tries(authenticator: &mut Authenticator, phone: &Phone) -> Verified {
     verify(authenticator, phone, &phone.request(&line))
 }
 
-fn name(verified: Verified) -> &'static str {
-    match verified {
-        Verified::Absent => "absent",
-        Verified::Malformed { why } => why,
-        Verified::Stale { .. } => "stale",
-        Verified::UnknownUser { .. } => "unknown",
-        Verified::WrongSecret { .. } => "wrong",
-        Verified::Replay { .. } => "replay",
-        Verified::Ok { .. } => "ok",
-    }
-}
-
 #[test]
 fn each_field_counts() {
     fn check(change: impl FnOnce(&mut Phone), want: &str) {
         let mut phone = Phone::default();
         change(&mut phone);
-        assert_eq!(name(tries(&mut authenticator(Limits::default()), &phone)), want);
+        assert_eq!(tries(&mut authenticator(Limits::default()), &phone), want);
     }
     let md5 = |phone: &mut Phone| {
         (phone.algorithm, phone.hashed_algorithm) = (Some("MD5"), Algorithm::Md5);
@@ -184,11 +202,15 @@ fn each_field_counts() {
     check(|p| p.algorithm = Some("sha-256"), "ok");
     // Secret and user.
     check(|p| p.secret = "wrong", "wrong");
-    check(|p| (p.user, p.hashed_user) = ("mallory", "mallory"), "unknown");
-    check(|p| p.user = "mallory", "unknown");
+    check(|p| (p.user, p.hashed_user) = ("mallory", "mallory"), "wrong");
+    check(|p| p.user = "mallory", "wrong");
     check(|p| p.hashed_user = "mallory", "wrong");
     check(|p| (p.user, p.hashed_user) = ("al ice", "al ice"), "user name has no canonical form");
     check(|p| (p.user, p.hashed_user) = ("", ""), "user name has no canonical form");
+    // Secrets that were changed are told from wrong ones, only for the user whose they were.
+    check(|p| p.secret = FORMER_SECRETS[0], "the last one before");
+    check(|p| p.secret = FORMER_SECRETS[1], "an older one");
+    check(|p| (p.user, p.hashed_user, p.secret) = ("bob", "bob", FORMER_SECRETS[0]), "wrong");
     // Realm (A2): that of somebody else is no credential.
     check(|p| p.realm = "asterisk", "absent");
     check(|p| p.realm = "Ringfence.example", "absent");
@@ -236,7 +258,7 @@ fn each_count_of_a_nonce_is_good_once() {
     let nonce = challenged(&mut authenticator, 0, &home());
     let mut check = |nc: &'static str, want: &str| {
         let phone = Phone { nonce: Some(nonce.clone()), nc, ..Phone::default() };
-        assert_eq!(name(tries(&mut authenticator, &phone)), want, "{nc}");
+        assert_eq!(tries(&mut authenticator, &phone), want, "{nc}");
     };
     check("00000001", "ok");
     check("00000001", "replay");
@@ -254,9 +276,9 @@ fn a_wrong_secret_uses_nothing_up() {
     let nonce = challenged(&mut authenticator, 0, &home());
     let wrong = Phone { nonce: Some(nonce.clone()), secret: "wrong", ..Phone::default() };
     let right = Phone { nonce: Some(nonce), ..Phone::default() };
-    assert_eq!(name(tries(&mut authenticator, &wrong)), "wrong");
+    assert_eq!(tries(&mut authenticator, &wrong), "wrong");
     assert_eq!(authenticator.nonces.counted_len(), 0, "D2: only who has a secret is remembered");
-    assert_eq!(name(tries(&mut authenticator, &right)), "ok");
+    assert_eq!(tries(&mut authenticator, &right), "ok");
 }
 
 #[test]
@@ -264,9 +286,9 @@ fn after_a_restart_what_was_used_stays_used() {
     let mut before = authenticator(Limits::default());
     let nonce = challenged(&mut before, 0, &home());
     let phone = Phone { nonce: Some(nonce), ..Phone::default() };
-    assert_eq!(name(tries(&mut before, &phone)), "ok");
+    assert_eq!(tries(&mut before, &phone), "ok");
     let mut after = Authenticator::new(REALM, [9; 32], Limits::default());
-    assert_eq!(name(tries(&mut after, &phone)), "stale");
+    assert_eq!(tries(&mut after, &phone), "stale");
 }
 
 #[test]
@@ -277,7 +299,7 @@ fn one_of_several_credentials_is_judged() {
         let lines =
             phones.iter().map(|phone| format!("Authorization: {}\r\n", phone.credentials(&nonce)));
         let text = Phone::default().request(&(extra.to_owned() + &lines.collect::<String>()));
-        assert_eq!(name(verify(&mut authenticator, &Phone::default(), &text)), want, "{text}");
+        assert_eq!(verify(&mut authenticator, &Phone::default(), &text), want, "{text}");
     };
     let good = Phone::default();
     let foreign = Phone { realm: "asterisk", ..Phone::default() };
@@ -335,10 +357,13 @@ fn aliases_are_looked_up_by_the_one_name() {
         let mut authenticator = authenticator(Limits::default());
         // A guesser may hash what he likes; what counts is whom it is charged to.
         let guess = Phone { user, secret: "wrong", ..Phone::default() };
-        let got = tries(&mut authenticator, &guess);
-        assert_eq!(got, Verified::WrongSecret { user: canonical_user("alice").unwrap() }, "{user}");
-        let got = tries(&mut authenticator, &Phone { user, ..Phone::default() });
-        assert_eq!(got, Verified::Ok { user: canonical_user("alice").unwrap() }, "{user}");
+        let right = Phone { user, ..Phone::default() };
+        for (phone, want) in [(guess, "wrong"), (right, "ok")] {
+            let nonce = challenged(&mut authenticator, 0, &home());
+            let line = format!("Authorization: {}\r\n", phone.credentials(&nonce));
+            let got = log_in(&mut authenticator, &phone, &phone.request(&line));
+            assert_eq!(got, (want, "alice".to_owned()), "{user}");
+        }
     }
 }
 
@@ -362,5 +387,5 @@ fn an_unknown_user_never_gets_in() {
     );
     let phone = Phone::default();
     let got = verify(&mut authenticator, &phone, &phone.request(&line));
-    assert_eq!(name(got), "unknown");
+    assert_eq!(got, "wrong");
 }
