@@ -10,6 +10,7 @@ mod ua;
 mod wire;
 mod world;
 
+mod access;
 mod aliases;
 mod amplification;
 mod calls;

@@ -115,6 +115,10 @@ impl World {
 
     // ---- time
 
+    pub fn wall(&self) -> types::UnixMicros {
+        self.0.borrow().now.wall
+    }
+
     /// Lets time pass; the node is woken when it wants to be.
     pub fn advance(&self, ms: Millis) {
         self.0.borrow_mut().advance(ms);
@@ -452,6 +456,7 @@ impl Inner {
         snapshot.bindings = self.bindings.values().cloned().collect();
         snapshot.newest = self.written.iter().map(time_of).max().unwrap_or_default();
         for record in &self.written {
+            remember(&mut snapshot, record, self.now.wall);
             if let Record::Cdr(cdr) = record {
                 let costly = cdr.destination.class.is_costly();
                 snapshot.last_decision = snapshot.last_decision.max(cdr.decision);
@@ -464,6 +469,28 @@ impl Inner {
             }
         }
         snapshot
+    }
+}
+
+/// Devices, lock-outs and changed lines outlive the program.
+fn remember(snapshot: &mut Snapshot, record: &Record, now: types::UnixMicros) {
+    match record {
+        Record::Device(device) => {
+            snapshot.devices.retain(|known| known.id != device.id);
+            snapshot.devices.push((**device).clone());
+        }
+        Record::DeviceGone(id) => snapshot.devices.retain(|known| known.id != *id),
+        Record::LockOut(lock) => {
+            snapshot.lock_outs.retain(|known| known.scope != lock.scope);
+            snapshot.lock_outs.push((**lock).clone());
+            snapshot.lock_outs.retain(|known| known.until > now);
+        }
+        Record::LockOutGone(scope) => snapshot.lock_outs.retain(|known| known.scope != *scope),
+        Record::Line(line) => {
+            snapshot.lines.retain(|known| known.id != line.id);
+            snapshot.lines.push((**line).clone());
+        }
+        _ => {}
     }
 }
 

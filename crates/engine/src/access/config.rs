@@ -61,7 +61,7 @@ impl Default for AccessConfig {
             stale_again_ms: DAY_MS,
             max_counted: 400_000,
             max_locks: 100_000,
-            devices_per_line: 32,
+            devices_per_line: 64,
             writes_per_s: 100,
         }
     }

@@ -2,8 +2,9 @@
 //! Never here: whether a secret is right, what a new device may spend.
 //!
 //! A device is known again by its own name for itself; by its socket; by its Call-ID; by what it says
-//! that it is, its Contact and its source together; at last by what it says that it is on the same
-//! line at the same source. A phone that moves and has no name for itself is a new device.
+//! that it is, its Contact and its source together; and where a device was not heard for a day, the
+//! next of its kind on the same line at the same source is taken for it, begun anew. A phone that moves
+//! and has no name for itself is a new device.
 
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
@@ -24,6 +25,9 @@ const AGENT_KEPT: usize = 128;
 const CONTACT_KEPT: usize = 64;
 /// The last use is written so long after it was written last.
 const WRITE_AFTER_S: u32 = 6 * 3_600;
+
+/// A phone that was not heard for so long may have begun anew on another port.
+const SILENT_S: u32 = 24 * 3_600;
 
 /// A device that somebody is like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,6 +161,11 @@ impl Devices {
         self.table.is_at_socket(canonical(peer))
     }
 
+    /// A hash of what a claim says that it is, its Contact and its source.
+    pub fn look_of(&self, claim: &Claim<'_>) -> u64 {
+        claim.marks(self.hash).look
+    }
+
     /// The known device of a line that the claim is most like.
     pub fn most_like(&self, now: UnixMicros, line: LineId, claim: &Claim<'_>) -> Option<Match> {
         let (marks, now_s) = (claim.marks(self.hash), seconds(now));
@@ -180,12 +189,14 @@ impl Devices {
         }
     }
 
-    /// The device of the account that this is: on its own line the weakest likeness is name and source.
+    /// The device of the account that this is.
     fn same_device<'a>(&'a self, shown: &Shown<'a>, marks: &Marks) -> Option<&'a Row> {
-        let on_line = self.table.of_line(shown.line);
+        let (on_line, now_s) = (self.table.of_line(shown.line), seconds(shown.now.wall));
         let is_sure = |row: &&Row| {
             let like = row.marks.likeness(marks);
-            like.is_some_and(|like| like < Likeness::Source) || row.marks.is_same_kind(marks)
+            let is_silent = now_s.saturating_sub(row.last_seen_s) >= SILENT_S;
+            like.is_some_and(|like| like < Likeness::Source)
+                || (is_silent && row.marks.is_same_kind(marks))
         };
         let best = on_line
             .filter(|row| !row.marks.is_other_instance(marks))

@@ -187,7 +187,9 @@ impl Engine {
             }
             Seen::New { new_agent, new_address, first } => {
                 let until = now.wall.plus_ms(self.access.config.season_ms);
-                let state = match cap.is_some() && !first {
+                // One more of the kind at an address that is known is the holder's as much as the first.
+                let is_strange = !first && (new_agent || new_address);
+                let state = match cap.is_some() && is_strange {
                     true => DeviceState::Seasoning { until, spent: types::Money::ZERO },
                     false => DeviceState::Known,
                 };
@@ -273,7 +275,8 @@ impl Engine {
             peer: claim.peer,
             changed: former.replaced,
         };
-        self.access.stale.heard(now.tick, line.account, phone);
+        let look = self.access.devices.look_of(claim);
+        self.access.stale.heard(now.tick, line.account, look, phone);
     }
 
     /// Counts a failure wherever it counts.

@@ -26,8 +26,8 @@ struct Open {
     phones: BTreeMap<PhoneKey, StalePhone>,
 }
 
-/// One phone: its line, what it says that it is, its address.
-type PhoneKey = (types::LineId, String, std::net::IpAddr);
+/// One phone: its line, and a hash of what it says that it is, its Contact and its source.
+type PhoneKey = (types::LineId, u64);
 
 impl StalePhones {
     pub fn new(wait_ms: Millis, again_ms: Millis) -> StalePhones {
@@ -35,9 +35,9 @@ impl StalePhones {
         StalePhones { wait_ms, again_ms, open, named, next: Tick::NEVER }
     }
 
-    /// A phone used a secret that was changed.
-    pub fn heard(&mut self, now: Tick, account: AccountId, phone: StalePhone) {
-        let key = (phone.line, phone.agent.clone(), phone.peer.ip());
+    /// A phone that looks like this used a secret that was changed.
+    pub fn heard(&mut self, now: Tick, account: AccountId, look: u64, phone: StalePhone) {
+        let key = (phone.line, look);
         if self.named.get(&key).is_some_and(|until| now < *until) {
             return;
         }
@@ -81,7 +81,7 @@ impl StalePhones {
         for account in due {
             let Some(open) = self.open.remove(&account) else { continue };
             let until = now.tick.plus_ms(self.again_ms);
-            self.named.extend(open.phones.keys().map(|key| (key.clone(), until)));
+            self.named.extend(open.phones.keys().map(|key| (*key, until)));
             let phones: Vec<StalePhone> = open.phones.into_values().collect();
             if !phones.is_empty() {
                 records.push(Record::Fact(now.wall, Fact::StaleSecrets { account, phones }));
@@ -120,7 +120,7 @@ mod tests {
         let mut records = Vec::new();
         for minute in 0..30 {
             for n in 0..50 {
-                stale.heard(at(minute * MINUTE_MS).tick, account, phone(n));
+                stale.heard(at(minute * MINUTE_MS).tick, account, n.into(), phone(n));
             }
             if stale.next_timeout().is_some_and(|tick| tick <= at(minute * MINUTE_MS).tick) {
                 stale.handle_timeout(at(minute * MINUTE_MS), &mut records);
@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(phones.len(), 50);
         assert_eq!(stale.next_timeout(), None);
         // A day later they are named once more; a phone whose line has a newer secret is at once.
-        stale.heard(at(1_460 * MINUTE_MS).tick, account, phone(3));
+        stale.heard(at(1_460 * MINUTE_MS).tick, account, 3, phone(3));
         assert!(stale.next_timeout().is_some());
         stale.forget(LineId(3));
         stale.handle_timeout(at(1_500 * MINUTE_MS), &mut records);
