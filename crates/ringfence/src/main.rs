@@ -3,6 +3,7 @@
 mod change;
 mod commands;
 mod config;
+mod look;
 mod shell;
 
 /// Calls are many small objects, made on the node's thread and freed on the store's.

@@ -4,6 +4,7 @@
 //! A change is planned and carried out in one go in the thread that has the engine: the node's, when
 //! one runs, and the command's own, when none does.
 
+mod access;
 mod account;
 mod deck;
 mod line;
@@ -11,13 +12,13 @@ mod number;
 mod trunk;
 
 use anyhow::{Context, bail};
-use engine::{AccountEntry, Command, Engine};
+use engine::{AccountEntry, Command, Engine, ForeignLogIn};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use types::account::Ha1;
 use types::{
-    AccountId, AccountStatus, Controls, DecisionId, DeckId, DialPlan, E164, Line, LineStatus,
-    RateRow, Trunk,
+    AccountId, AccountStatus, Controls, DecisionId, DeckId, DeviceId, DialPlan, E164, Line,
+    LineStatus, RateRow, Trunk,
 };
 
 pub use account::SETTINGS as ACCOUNT_SETTINGS;
@@ -96,6 +97,20 @@ pub enum Change {
     },
     /// Hang up.
     Cut(DecisionId),
+    /// Whose a device is.
+    JudgeDevice {
+        /// Which.
+        device: DeviceId,
+        /// Is it the holder's?
+        is_mine: bool,
+    },
+    /// Lock-outs that end before their time.
+    LiftLockOuts {
+        /// As `access locks` shows one; or a user name, or an address: all of it.
+        what: String,
+    },
+    /// Log-ins that failed elsewhere.
+    NoteLogIns(Vec<ForeignLogIn>),
 }
 
 /// A new account, before it has an id.
@@ -193,6 +208,9 @@ pub fn plan(change: Change, engine: &Engine) -> anyhow::Result<Plan> {
         Change::AddTrunk { trunk, cost_deck } => trunk::add(*trunk, cost_deck, engine),
         Change::SetTrunk { trunk, settings } => trunk::set(&trunk, &settings, engine),
         Change::ImportDeck { name, rows } => deck::import(name, rows, engine),
+        Change::JudgeDevice { device, is_mine } => Ok(access::judge(device, is_mine)),
+        Change::LiftLockOuts { what } => access::lift(&what, engine),
+        Change::NoteLogIns(tries) => Ok(Plan::one(Command::NoteLogIns(tries), json!({}))),
         Change::Cut(decision) => {
             let answer = json!({ "decision": decision.to_string() });
             Ok(Plan::one(Command::Cut(decision), answer))
@@ -201,7 +219,7 @@ pub fn plan(change: Change, engine: &Engine) -> anyhow::Result<Plan> {
 }
 
 /// The account of this id or name.
-fn find_account<'e>(engine: &'e Engine, text: &str) -> anyhow::Result<&'e AccountEntry> {
+pub fn find_account<'e>(engine: &'e Engine, text: &str) -> anyhow::Result<&'e AccountEntry> {
     let by_id = text.parse().ok().and_then(|id| engine.account(AccountId(id)));
     by_id.or_else(|| engine.account_by_name(text)).with_context(|| no_account(text))
 }
@@ -212,7 +230,7 @@ pub fn no_account(text: &str) -> String {
 }
 
 /// The line of this user name.
-fn find_line<'e>(engine: &'e Engine, text: &str) -> anyhow::Result<&'e Line> {
+pub fn find_line<'e>(engine: &'e Engine, text: &str) -> anyhow::Result<&'e Line> {
     let user = canonical_user(text)?;
     let found = engine.any_line_by_user(&user);
     found.with_context(|| format!("there is no line `{text}`; `ringfence line list` shows all"))

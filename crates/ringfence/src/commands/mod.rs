@@ -1,13 +1,16 @@
 //! What the operator types. Lives here: the commands and their help, one file each.
 //! Never here: decisions, SQL, sockets of SIP.
 
+mod access;
 mod account;
 mod call;
 mod configuration;
 mod demo;
+mod device;
 mod doctor;
 mod explain;
 mod fact_text;
+mod foreign_log;
 mod line;
 mod lookup;
 mod number;
@@ -69,6 +72,12 @@ enum Command {
     /// SIP log-ins of accounts
     #[command(subcommand)]
     Line(line::Command),
+    /// Phones that have shown a right password
+    #[command(subcommand)]
+    Device(device::Command),
+    /// Who may not log in, and why
+    #[command(subcommand)]
+    Access(access::Command),
     /// Numbers of ours and where they ring
     #[command(subcommand)]
     Number(number::Command),
@@ -142,6 +151,8 @@ fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Config(command) => configuration::run(command, context),
         Command::Account(command) => account::run(command, context),
         Command::Line(command) => line::run(command, context),
+        Command::Device(command) => device::run(command, context),
+        Command::Access(command) => access::run(command, context),
         Command::Number(command) => number::run(command, context),
         Command::Trunk(command) => trunk::run(command, context),
         Command::Rates(command) => rates::run(command, context),

@@ -12,6 +12,7 @@ use types::{LineId, Now, Record, Tick, UnixMicros};
 
 use crate::change::{self, Change};
 use crate::config::Config;
+use crate::look::{self, Question};
 use crate::shell::clock::system_wall;
 use crate::shell::control::{Client, Request};
 use crate::shell::lock::{Lock, try_lock};
@@ -27,6 +28,17 @@ pub fn change(config: &Config, change: Change) -> anyhow::Result<Value> {
     match door(config)? {
         Door::Node(mut client) => client.ask(&Request::Change(Box::new(change))),
         Door::Files(lock) => directly(config, change, &lock),
+    }
+}
+
+/// Asks the running node, or an engine on the database when none runs.
+pub fn look(config: &Config, question: Question) -> anyhow::Result<Value> {
+    match door(config)? {
+        Door::Node(mut client) => client.ask(&Request::Look(question)),
+        Door::Files(lock) => {
+            let direct = Direct::open(config, open_to_write(config, &lock)?)?;
+            look::answer(&question, &direct.engine, direct.now)
+        }
     }
 }
 
@@ -122,12 +134,17 @@ impl Direct {
     /// Phones that the change forgets: the node would forget them itself.
     fn bindings_gone(&self, done: &Done) -> anyhow::Result<Vec<Record>> {
         let mut gone = Vec::new();
-        let lines: BTreeSet<LineId> = done.unbound.iter().chain(&done.relocked).copied().collect();
+        let ousted = done.ousted.iter().map(|ousted| &ousted.line);
+        let lines = done.unbound.iter().chain(&done.relocked).chain(ousted);
+        let lines: BTreeSet<LineId> = lines.copied().collect();
         for line in lines {
             let account = self.engine.line(line).map(|line| line.account);
             for binding in self.store.bindings(account)? {
                 let ends = done.unbound.contains(&line)
-                    || !self.engine.ip_allowed(line, binding.peer.ip());
+                    || !self.engine.ip_allowed(line, binding.peer.ip())
+                    || done.ousted.iter().any(|ousted| {
+                        ousted.line == line && ousted.is_at(binding.peer, &binding.user_agent)
+                    });
                 if binding.line == line && ends {
                     gone.push(Record::BindingGone(line, binding.contact));
                 }
@@ -145,6 +162,7 @@ pub fn engine_config(config: &Config, defaults: EngineConfig) -> EngineConfig {
         slice_ms: config.slice_s * 1_000,
         extend_lead_ms: config.extend_lead_s * 1_000,
         off_hours: config.off_hours.clone(),
+        access: config.log_ins.clone(),
         ..defaults
     }
 }

@@ -13,7 +13,7 @@ mod schema;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use engine::OffHours;
+use engine::{AccessConfig, OffHours};
 use rating::NumberingConfig;
 use sip::flow::Transport;
 use types::{Controls, Region};
@@ -73,6 +73,8 @@ pub struct Config {
     pub numbering: NumberingConfig,
     /// When nobody watches.
     pub off_hours: OffHours,
+    /// Limits of log-ins.
+    pub log_ins: AccessConfig,
     /// Talk time held before a call goes out.
     pub first_slice_s: u64,
     /// Talk time held by each renewal.
@@ -129,6 +131,7 @@ impl Default for Config {
             currency: "GBP".to_owned(),
             numbering: NumberingConfig::default(),
             off_hours: OffHours::default(),
+            log_ins: AccessConfig::default(),
             first_slice_s: 30,
             slice_s: 30,
             extend_lead_s: 5,

@@ -73,6 +73,7 @@ pub fn keys() -> Vec<Key> {
     keys.extend(control_keys("defaults.residential", |c| &mut c.residential, |c| &c.residential));
     keys.extend(control_keys("defaults.pbx", |c| &mut c.pbx, |c| &c.pbx));
     keys.extend(log_keys());
+    keys.extend(log_in_keys());
     keys.extend(limit_keys());
     keys
 }
@@ -256,6 +257,76 @@ fn log_keys() -> Vec<Key> {
         key("log", "level", "error, warn, info, debug or trace", log_level, |c| {
             Raw::of(&c.log_level)
         }),
+    ]
+}
+
+/// A number of some unit, kept in milliseconds.
+macro_rules! time_key {
+    ($name:literal, $help:literal, $least:literal..=$most:literal, $unit_ms:literal, $($field:ident).+) => {
+        key("access", $name, $help,
+            |c, raw| raw.number($least, $most).map(|value| c.$($field).+ = value as u64 * $unit_ms),
+            |c| Raw::bare(c.$($field).+ / $unit_ms))
+    };
+}
+
+fn log_in_keys() -> Vec<Key> {
+    vec![
+        number_key!(
+            "access",
+            "failures",
+            "failed log-ins of one user name from one source that lock it out",
+            1..=100,
+            log_ins.source_user.failures
+        ),
+        time_key!(
+            "failures_within_min",
+            "minutes in which they count",
+            1..=1_440,
+            60_000,
+            log_ins.source_user.window_ms
+        ),
+        number_key!(
+            "access",
+            "failures_per_source",
+            "failed log-ins an hour from one source over all user names that lock it out",
+            1..=10_000,
+            log_ins.source.failures
+        ),
+        number_key!(
+            "access",
+            "failures_per_user",
+            "failed log-ins a day of one user name over all sources: then known devices only",
+            1..=10_000,
+            log_ins.user.failures
+        ),
+        time_key!(
+            "first_lock_min",
+            "minutes of a first lock-out; each that follows within a day is twice as long",
+            1..=1_440,
+            60_000,
+            log_ins.first_lock_ms
+        ),
+        time_key!(
+            "longest_lock_h",
+            "hours of the longest lock-out",
+            1..=168,
+            3_600_000,
+            log_ins.longest_lock_ms
+        ),
+        time_key!(
+            "known_days",
+            "days for which a device is known after it showed a right password",
+            1..=365,
+            86_400_000,
+            log_ins.known_ms
+        ),
+        time_key!(
+            "new_device_h",
+            "hours for which a device is new, and may spend little",
+            1..=720,
+            3_600_000,
+            log_ins.season_ms
+        ),
     ]
 }
 

@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use types::{AccountId, Now, UnixMicros};
 
 use crate::change::Change;
+use crate::look::Question;
 
 /// Bytes of one request: a rate deck of 500,000 rows fits.
 const LONGEST: u64 = 256 << 20;
@@ -35,6 +36,8 @@ pub enum Request {
     Usage(AccountId),
     /// Calls in progress.
     Live,
+    /// Something else that only the engine knows.
+    Look(Question),
     /// How the node does.
     Status,
     /// End in good order, as on a signal.
@@ -49,6 +52,8 @@ pub enum Ask {
     Usage(AccountId),
     /// Calls in progress.
     Live,
+    /// Something else that only the engine knows.
+    Look(Question),
     /// How the node does.
     Status,
     /// End in good order.
@@ -164,6 +169,7 @@ fn answer(request: Request, node: &NodeHandle) -> anyhow::Result<Value> {
         Request::Change(change) => Ask::Change(change),
         Request::Usage(account) => Ask::Usage(account),
         Request::Live => Ask::Live,
+        Request::Look(question) => Ask::Look(question),
         Request::Status => Ask::Status,
         Request::Stop => Ask::Stop,
     })

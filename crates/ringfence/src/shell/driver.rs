@@ -29,6 +29,7 @@ use super::store_link::{Answer, StoreLink};
 use super::tcp::Streams;
 use super::udp::Datagrams;
 use crate::change::{self, Change};
+use crate::look;
 
 const WAKER: Token = Token(0);
 const SIGNALS: Token = Token(1);
@@ -276,6 +277,12 @@ impl Driver {
                 }
                 Ask::Usage(account) => usage_view(self.node.engine(), now, account),
                 Ask::Live => live_view(self.node.engine(), now),
+                Ask::Look(question) => {
+                    let answer = look::answer(&question, self.node.engine(), now);
+                    // Who asked may have gone.
+                    drop(reply.try_send(answer.map_err(|error| format!("{error:#}"))));
+                    continue;
+                }
                 Ask::Stop => {
                     self.stop(now, turn);
                     serde_json::Value::Null

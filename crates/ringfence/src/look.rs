@@ -1,0 +1,164 @@
+//! What only the engine knows, looked at: devices, lock-outs, why somebody cannot log in. Lives here:
+//! questions and their answers as JSON. Never here: changes, how questions travel.
+
+use std::net::{IpAddr, SocketAddr};
+
+use anyhow::Context;
+use engine::{Agent, Claim, Door, Engine};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use types::{Device, DeviceState, LockOut, LockScope, Now};
+
+use crate::change::{find_account, find_line};
+
+/// What is asked.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Question {
+    /// The devices of an account, or of a line; of all.
+    Devices {
+        /// Id or name.
+        account: Option<String>,
+        /// User name.
+        line: Option<String>,
+    },
+    /// Lock-outs in force.
+    LockOuts,
+    /// Can this user log in?
+    Explain {
+        /// User name.
+        user: String,
+        /// From there.
+        source: Option<IpAddr>,
+    },
+}
+
+/// Answers a question.
+pub fn answer(question: &Question, engine: &Engine, now: Now) -> anyhow::Result<Value> {
+    match question {
+        Question::Devices { account, line } => devices(account.as_deref(), line.as_deref(), engine),
+        Question::LockOuts => {
+            let locks = engine.access().lock_outs();
+            Ok(locks.map(|lock| lock_view(lock, now)).collect())
+        }
+        Question::Explain { user, source } => explain(user, *source, engine, now),
+    }
+}
+
+fn devices(account: Option<&str>, line: Option<&str>, engine: &Engine) -> anyhow::Result<Value> {
+    let account = account.map(|text| find_account(engine, text)).transpose()?;
+    let line = line.map(|user| find_line(engine, user)).transpose()?;
+    let lines = engine.lines().filter(|known| {
+        account.as_ref().is_none_or(|account| known.account == account.id)
+            && line.as_ref().is_none_or(|line| known.id == line.id)
+    });
+    let mut found: Vec<Device> =
+        lines.flat_map(|line| engine.access().devices_of(line.id)).collect();
+    found.sort_by_key(|device| device.id);
+    found.dedup_by_key(|device| device.id);
+    Ok(found.iter().map(|device| device_view(device, engine)).collect())
+}
+
+fn device_view(device: &Device, engine: &Engine) -> Value {
+    let agent = Agent::read(&device.agent);
+    let user = |line| engine.line(line).map(|line| line.user.clone());
+    let lines: Vec<String> = device.lines.iter().filter_map(|line| user(*line)).collect();
+    let (until, spent) = match device.state {
+        DeviceState::Seasoning { until, spent } => {
+            (Some(until.to_string()), Some(spent.to_string()))
+        }
+        DeviceState::Known | DeviceState::Banned => (None, None),
+    };
+    json!({
+        "id": device.id,
+        "account": device.account,
+        "state": device.state.code(),
+        "new_until": until,
+        "spent_while_new": spent,
+        "agent": device.agent,
+        "name": agent.name,
+        "version": agent.version,
+        "pbx": agent.pbx,
+        "instance": device.instance,
+        "contact": device.contact,
+        "peer": device.peer,
+        "transport": device.transport,
+        "country": device.place.country,
+        "asn": device.place.asn,
+        "first_seen": device.first_seen.to_string(),
+        "last_seen": device.last_seen.to_string(),
+        "lines": lines,
+    })
+}
+
+fn lock_view(lock: &LockOut, now: Now) -> Value {
+    json!({
+        "name": lock.scope.to_string(),
+        "what": in_words(&lock.scope),
+        "since": lock.since.to_string(),
+        "until": lock.until.to_string(),
+        "left_s": lock.until.ms_since(now.wall).div_ceil(1_000),
+        "level": lock.level,
+        "failures": lock.failures,
+        "scope": lock.scope,
+    })
+}
+
+fn in_words(scope: &LockScope) -> String {
+    match scope {
+        LockScope::SourceUser { user, source } => {
+            format!("log-ins as {user} from {}, but for devices known there", source.addr())
+        }
+        LockScope::Device { user, by, .. } => {
+            format!("log-ins as {user} by whoever is like one of its devices ({by})")
+        }
+        LockScope::Source { source } => {
+            format!("log-ins from {}, but for devices known there", source.addr())
+        }
+        LockScope::User { user } => format!("log-ins as {user}, but for known devices"),
+    }
+}
+
+fn explain(user: &str, source: Option<IpAddr>, engine: &Engine, now: Now) -> anyhow::Result<Value> {
+    let user = sip::digest::canonical_user(user)
+        .with_context(|| format!("`{}` is not a SIP user name", user.escape_debug()))?;
+    let line = engine.line_by_user(&user);
+    let concerns = |lock: &&LockOut| match &lock.scope {
+        LockScope::SourceUser { user: locked, .. }
+        | LockScope::Device { user: locked, .. }
+        | LockScope::User { user: locked } => locked == user.as_str(),
+        LockScope::Source { source: locked } => {
+            source.is_some_and(|source| locked.contains(&source.to_canonical()))
+        }
+    };
+    let locks: Vec<Value> =
+        engine.access().lock_outs().filter(concerns).map(|lock| lock_view(lock, now)).collect();
+    let known: Vec<Device> = line.map_or_else(Vec::new, |line| engine.access().devices_of(line.id));
+    let here = |device: &&Device| {
+        source.is_none_or(|source| device.peer.ip().to_canonical() == source.to_canonical())
+    };
+    let stranger = source.map(|source| {
+        let claim = Claim {
+            user: &user,
+            peer: SocketAddr::new(source, 0),
+            transport: "udp",
+            is_secure: false,
+            agent: "",
+            instance: None,
+            contact: "",
+            call_id: "",
+        };
+        engine.may_log_in(now, &claim) != Door::Shut
+    });
+    Ok(json!({
+        "user": user.as_str(),
+        "exists": line.is_some(),
+        "account": line.map(|line| line.account),
+        "wants_new_secret": line.is_some_and(|line| line.wants_new_secret),
+        "source": source,
+        "a_new_phone_is_looked_at": stranger,
+        "ip_lock_lets_in": line.zip(source).map(|(line, source)| engine.ip_allowed(line.id, source)),
+        "locks": locks,
+        "devices": known.iter().filter(here).map(|device| device_view(device, engine)).collect::<Vec<_>>(),
+    }))
+}
