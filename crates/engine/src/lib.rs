@@ -28,8 +28,10 @@ mod verdict;
 mod warning;
 
 pub use access::Access;
+pub use access::age::days_old;
+pub use access::secret::{MadeSecret, SecretForm};
 pub use config::{EngineConfig, EngineError, OffHours};
-pub use control::{Command, CommandError, Done};
+pub use control::{Command, CommandError, Done, Overlap};
 pub use dial_string::dial_string;
 pub use directory::AccountEntry;
 pub use engine::Engine;

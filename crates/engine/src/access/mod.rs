@@ -1,6 +1,9 @@
 //! Who may come in. Lives here: lock-outs, devices, bans, seen from no protocol in particular.
 //! Never here: SIP, sockets, what an account may do once it is in (rules).
 
+pub(crate) mod age;
+pub mod secret;
+
 use std::net::{IpAddr, SocketAddr};
 
 /// What is known of sources, devices and failed log-ins.
