@@ -1,7 +1,7 @@
 //! The way of a command. Lives here: what ends at once because of it: calls, legs, bindings.
 //! Never here: what a command changes (engine), how it travels.
 
-use engine::{Command, Done, Ousted};
+use engine::{Command, DeviceAt, Done};
 use sip::b2bua::{CallKey, PeerKind, Side};
 use types::cdr::HangupCause;
 use types::{DecisionId, LineId, Record};
@@ -57,6 +57,17 @@ impl Node {
                 self.registrar.remove_where(*line, |peer, _| !engine.ip_allowed(*line, peer.ip()));
             gone.extend(contacts.into_iter().map(|contact| Record::BindingGone(*line, contact)));
         }
+        for (line, devices) in &done.overlapping {
+            let access = self.engine.access();
+            let stay: Vec<DeviceAt> = devices
+                .iter()
+                .filter_map(|device| access.device(*device))
+                .map(|device| DeviceAt::new(*line, &device))
+                .collect();
+            let ends = |peer, agent: &str| !stay.iter().any(|device| device.is_at(peer, agent));
+            let contacts = self.registrar.remove_where(*line, ends);
+            gone.extend(contacts.into_iter().map(|contact| Record::BindingGone(*line, contact)));
+        }
         for ousted in &done.ousted {
             let line = ousted.line;
             let contacts =
@@ -84,7 +95,7 @@ impl Node {
     }
 
     /// Calls that a device that is thrown out answered, but those named; oldest first.
-    fn answered_by(&mut self, ousted: &[Ousted], but: &[DecisionId]) -> Vec<DecisionId> {
+    fn answered_by(&mut self, ousted: &[DeviceAt], but: &[DecisionId]) -> Vec<DecisionId> {
         if ousted.is_empty() {
             return Vec::new();
         }
@@ -95,7 +106,7 @@ impl Node {
         live.into_iter().map(|(decision, _)| decision).collect()
     }
 
-    fn is_answered_by(&mut self, key: CallKey, ousted: &[Ousted]) -> bool {
+    fn is_answered_by(&mut self, key: CallKey, ousted: &[DeviceAt]) -> bool {
         let Some(live) = self.calls.find(key) else { return false };
         let Some(leg) = live.call.winning_leg().filter(|leg| leg.plan.peer == PeerKind::Phone)
         else {

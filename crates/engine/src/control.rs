@@ -2,17 +2,19 @@
 //! Never here: who may give a command, how it travels.
 
 mod checks;
+mod secret;
 mod together;
 
 use rating::{DeckDiff, RateDeck};
 use serde::{Deserialize, Serialize};
+use types::account::Ha1;
 use types::record::Deck;
 use types::{
     Account, AccountId, AccountStatus, DecisionId, DeckId, DestinationClass, DeviceId, E164, Fact,
-    Line, LineId, LineStatus, LockScope, Now, Number, Record, Trunk,
+    Line, LineId, LineStatus, LockScope, Now, Number, Record, Trunk, TrunkId, UnixMicros,
 };
 
-use crate::access::{ForeignLogIn, Ousted};
+use crate::access::{DeviceAt, ForeignLogIn};
 use crate::directory::AccountEntry;
 use crate::engine::Engine;
 use crate::live_call::Call;
@@ -28,8 +30,22 @@ pub enum Command {
     SetStatus(AccountId, AccountStatus),
     /// Keeps words of staff about an account: why something was done.
     Note(AccountId, String),
-    /// Adds or changes a line.
+    /// Adds or changes a line; never the secret of one that is there, nor what is kept about it.
     PutLine(Line),
+    /// Gives a line another secret.
+    SetSecret {
+        /// Which line.
+        line: LineId,
+        /// Verifiers of the new secret.
+        ha1: Ha1,
+        /// For whom the one before keeps working; `None`: for nobody.
+        overlap: Option<Overlap>,
+    },
+    /// Keeps words of staff about a line: a consent, an exception.
+    NoteLine(LineId, String),
+    /// Writes secrets again as they are, so that they are sealed with the newest key. What is not there
+    /// is passed over.
+    Reseal(Vec<LineId>, Vec<TrunkId>),
     /// Adds or changes a number.
     PutNumber(Number),
     /// Takes a number back.
@@ -50,6 +66,15 @@ pub enum Command {
     NoteLogIns(Vec<ForeignLogIn>),
 }
 
+/// How long phones may go on with the secret that was changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overlap {
+    /// Until when.
+    pub until: UnixMicros,
+    /// Which devices.
+    pub devices: Vec<DeviceId>,
+}
+
 /// What a command did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Done {
@@ -57,13 +82,16 @@ pub struct Done {
     pub records: Vec<Record>,
     /// Live calls to hang up with `HangupCause::Cut`.
     pub cut: Vec<DecisionId>,
-    /// Lines whose phones have to register again, because the secret is another, the line disabled
+    /// Lines whose phones have to register again, because the secret is another for all, the line disabled
     /// or the account closed: their bindings end.
     pub unbound: Vec<LineId>,
+    /// Lines that have a new secret, and the devices that may go on with the old one: bindings of all
+    /// other devices end.
+    pub overlapping: Vec<(LineId, Vec<DeviceId>)>,
     /// Lines that have another IP lock: bindings and legs of phones outside it end.
     pub relocked: Vec<LineId>,
     /// Devices that are thrown out: their bindings on these lines end, and calls that they answered.
-    pub ousted: Vec<Ousted>,
+    pub ousted: Vec<DeviceAt>,
     /// What was done, in words.
     pub message: String,
 }
@@ -141,7 +169,7 @@ impl Engine {
     }
 
     /// Checks all commands, then carries them out at once, in order: their records are one
-    /// transaction. The message is that of the last. On an error nothing was changed.
+    /// transaction. The message is that of the last that has one. On an error nothing was changed.
     pub fn commands(&mut self, now: Now, commands: Vec<Command>) -> Result<Done, CommandError> {
         let mut made = Made::default();
         let checked: Vec<Checked> = commands
@@ -155,31 +183,36 @@ impl Engine {
             all.records.extend(done.records);
             all.cut.extend(done.cut);
             all.unbound.extend(done.unbound);
+            all.overlapping.extend(done.overlapping);
             all.relocked.extend(done.relocked);
             all.ousted.extend(done.ousted);
-            all.message = done.message;
+            if !done.message.is_empty() {
+                all.message = done.message;
+            }
         }
         Ok(all)
     }
 
-    fn carry_out(&mut self, now: Now, command: Checked) -> Done {
+    fn carry_out(&mut self, now: Now, Checked { command, table }: Checked) -> Done {
         match command {
-            Checked::Deck(deck, table) => self.put_deck(now, deck, table),
-            Checked::Other(command) => match command {
-                Command::PutAccount(account) => self.put_account(now, account),
-                Command::SetStatus(account, status) => self.set_status(now, account, status),
-                Command::Note(account, words) => note(now, account, words),
-                Command::PutLine(line) => self.put_line(now, line),
-                Command::PutNumber(number) => self.put_number(now, number),
-                Command::RemoveNumber(number) => self.remove_number(now, number),
-                Command::PutTrunk(trunk) => self.put_trunk(now, trunk),
-                Command::PutDeck(_) => Done::default(),
-                Command::Cut(decision) => self.cut(decision),
-                Command::DeviceMine(device) => self.device_mine(now, device),
-                Command::DeviceNotMine(device) => self.device_not_mine(now, device),
-                Command::LiftLockOut(scope) => self.lift(now, scope),
-                Command::NoteLogIns(tries) => self.note_foreign(now, &tries),
-            },
+            Command::PutAccount(account) => self.put_account(now, account),
+            Command::SetStatus(account, status) => self.set_status(now, account, status),
+            Command::Note(account, words) => note(now, account, words),
+            Command::PutLine(line) => self.put_line(now, line),
+            Command::SetSecret { line, ha1, overlap } => self.set_secret(now, line, ha1, overlap),
+            Command::NoteLine(line, words) => self.note_line(now, line, words),
+            Command::Reseal(lines, trunks) => self.reseal(&lines, &trunks),
+            Command::PutNumber(number) => self.put_number(now, number),
+            Command::RemoveNumber(number) => self.remove_number(now, number),
+            Command::PutTrunk(trunk) => self.put_trunk(now, trunk),
+            Command::PutDeck(deck) => {
+                self.put_deck(now, deck, table.expect("a deck that makes sense has a table"))
+            }
+            Command::Cut(decision) => self.cut(decision),
+            Command::DeviceMine(device) => self.device_mine(now, device),
+            Command::DeviceNotMine(device) => self.device_not_mine(now, device),
+            Command::LiftLockOut(scope) => self.lift(now, scope),
+            Command::NoteLogIns(tries) => self.note_foreign(now, &tries),
         }
     }
 
@@ -200,6 +233,7 @@ impl Engine {
         }
         Done {
             unbound: self.unbound_by(id, known.map(|known| known.status), status),
+            overlapping: Vec::new(),
             relocked: if relocks { self.lines_of(id) } else { Vec::new() },
             records: vec![Record::Account(Box::new(account)), Record::Fact(now.wall, fact)],
             message: with_cuts(format!("account {id}: {change}"), &cut),
@@ -228,17 +262,16 @@ impl Engine {
         }
     }
 
-    fn put_line(&mut self, now: Now, line: Line) -> Done {
+    fn put_line(&mut self, now: Now, mut line: Line) -> Done {
         let (id, account) = (line.id, line.account);
         let known = self.directory.line(id);
+        secret::keep(known, &mut line, now);
         let change = line_change(known, &line);
         let relocks = known.is_some_and(|known| known.ip_lock != line.ip_lock);
         let is_disabled = line.status == LineStatus::Disabled;
-        let unbinds = known.is_some_and(|known| is_disabled || known.ha1 != line.ha1);
-        if unbinds {
-            self.access.secret_changed(id);
-        }
+        let unbinds = known.is_some() && is_disabled;
         self.directory.put_line(&line);
+        self.ages.begin(now.tick);
         let mut cut = match is_disabled {
             false => Vec::new(),
             true => {
@@ -252,6 +285,7 @@ impl Engine {
         Done {
             records: vec![Record::Line(Box::new(line)), Record::Fact(now.wall, fact)],
             unbound: if unbinds { vec![id] } else { Vec::new() },
+            overlapping: Vec::new(),
             relocked: if relocks { vec![id] } else { Vec::new() },
             message: with_cuts(format!("line {id} of account {account}: {change}"), &cut),
             cut,
@@ -424,13 +458,15 @@ fn line_change(known: Option<&Line>, line: &Line) -> String {
     };
     let changes = [
         (known.user != line.user).then(|| format!("user {} to {}", known.user, line.user)),
-        (known.ha1 != line.ha1).then(|| "secret".to_owned()),
+        (known.kind != line.kind).then(|| format!("kind {} to {}", known.kind, line.kind)),
         (known.status != line.status).then(|| match line.status {
             LineStatus::Active => "enabled".to_owned(),
             LineStatus::Disabled => "disabled".to_owned(),
         }),
         (known.caller_id != line.caller_id).then(|| "caller id".to_owned()),
         (known.ip_lock != line.ip_lock).then(|| "IP lock".to_owned()),
+        (known.tls_only != line.tls_only).then(|| switched("TLS only", line.tls_only)),
+        (known.sha256_only != line.sha256_only).then(|| switched("SHA-256 only", line.sha256_only)),
     ];
     in_words("changed", &changes.into_iter().flatten().collect::<Vec<_>>())
 }
@@ -445,6 +481,10 @@ fn deck_change(diff: &DeckDiff) -> String {
     ];
     let counted = counts.iter().filter(|(count, _)| *count > 0);
     in_words("rows", &counted.map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>())
+}
+
+fn switched(what: &str, on: bool) -> String {
+    format!("{what} {}", if on { "on" } else { "off" })
 }
 
 fn in_words(verb: &str, changes: &[String]) -> String {

@@ -136,6 +136,16 @@ impl Directory {
         self.lines.iter()
     }
 
+    /// How many lines there are.
+    pub fn line_count(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// The line at a place below their count. Lines keep their places.
+    pub fn line_at(&self, place: usize) -> &Line {
+        &self.lines[place]
+    }
+
     /// Is there such a time zone?
     pub fn knows_zone(&mut self, name: &str) -> bool {
         self.zones.find(name).is_some()

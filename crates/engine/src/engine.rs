@@ -14,6 +14,7 @@ use types::{
 };
 
 use crate::access::Access;
+use crate::access::age::AgeRound;
 use crate::config::{EngineConfig, EngineError};
 use crate::dial_cache::DialCache;
 use crate::directory::{AccountEntry, Directory};
@@ -42,6 +43,7 @@ pub struct Engine {
     pub(crate) last_decision: DecisionId,
     pub(crate) store_up: bool,
     pub(crate) access: Access,
+    pub(crate) ages: AgeRound,
     /// Noticed, and not handed out yet.
     pub(crate) facts: Vec<Record>,
 }
@@ -68,10 +70,14 @@ impl Engine {
             last_decision: DecisionId(0),
             store_up: true,
             access: Access::new(config.access.clone(), hash),
+            ages: AgeRound::default(),
             facts: Vec::new(),
             config,
         };
         engine.restore(snapshot, now)?;
+        if snapshot.lines.iter().any(|line| line.secret_set.0 > 0) {
+            engine.ages.begin(now.tick);
+        }
         Ok(engine)
     }
 

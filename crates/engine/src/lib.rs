@@ -27,12 +27,14 @@ mod usage;
 mod verdict;
 mod warning;
 
+pub use access::age::days_old;
+pub use access::secret::{MadeSecret, SecretForm};
 pub use access::{
-    Access, AccessConfig, Agent, Budget, Claim, Door, Entry, ForeignLogIn, Likeness, Ousted, Proof,
-    Way,
+    Access, AccessConfig, Agent, Budget, Claim, DeviceAt, Door, Entry, ForeignLogIn, Likeness,
+    Proof, Way,
 };
 pub use config::{EngineConfig, EngineError, OffHours};
-pub use control::{Command, CommandError, Done};
+pub use control::{Command, CommandError, Done, Overlap};
 pub use dial_string::dial_string;
 pub use directory::AccountEntry;
 pub use engine::Engine;

@@ -135,12 +135,17 @@ impl Engine {
 
     /// When `handle_timeout` wants to be called next.
     pub fn next_timeout(&self) -> Option<Tick> {
-        [self.calls.next_timer(), self.access.next_timeout()].into_iter().flatten().min()
+        let ages = (self.ages.at != Tick::NEVER).then_some(self.ages.at);
+        let next = [self.calls.next_timer(), self.access.next_timeout(), ages];
+        next.into_iter().flatten().min()
     }
 
-    /// What is due, oldest deadline first.
+    /// What is due, oldest deadline first. Old secrets are noticed here too: see `take_facts`.
     pub fn handle_timeout(&mut self, now: Now) -> Vec<CallOrder> {
         self.access.handle_timeout(now, &mut self.facts);
+        if self.ages.at <= now.tick {
+            self.remind_of_ages(now);
+        }
         let mut orders = Vec::new();
         let margin = self.config.cut_margin_ms;
         while let Some(decision) = self.calls.due(now.tick) {

@@ -19,10 +19,10 @@ CREATE TABLE line (
     account     BIGINT NOT NULL,
     user_name   TEXT   NOT NULL,
     kind        TEXT   NOT NULL,
-    ha1_md5     BLOB   NOT NULL,
-    ha1_sha256  BLOB   NOT NULL,
+    ha1_md5     BLOB   NOT NULL,  -- sealed
+    ha1_sha256  BLOB   NOT NULL,  -- sealed
     secret_set  BIGINT NOT NULL,
-    former      TEXT   NOT NULL,  -- JSON
+    former      TEXT   NOT NULL,  -- JSON; the verifiers in it are sealed
     reminded    BIGINT NOT NULL,
     wants_new   BIGINT NOT NULL,
     tls_only    BIGINT NOT NULL,
@@ -34,6 +34,13 @@ CREATE TABLE line (
 -- Two lines of one name would be two owners of one phone.
 CREATE UNIQUE INDEX line_user ON line (user_name);
 CREATE INDEX line_account ON line (account);
+
+-- Shows which key is needed, before a secret is asked for. The newest row is that of the key that sealed
+-- last.
+CREATE TABLE sealing_key (
+    seq         INTEGER PRIMARY KEY,
+    proof       BLOB   NOT NULL   -- sealed
+);
 
 CREATE TABLE number (
     e164        INTEGER PRIMARY KEY,
@@ -48,7 +55,7 @@ CREATE TABLE trunk (
     transport     TEXT   NOT NULL,
     host          TEXT   NOT NULL,
     auth_user     TEXT,
-    auth_secret   TEXT,
+    auth_secret   BLOB,             -- sealed
     auth_realm    TEXT,
     auth_register BIGINT,
     sources       TEXT   NOT NULL,  -- JSON

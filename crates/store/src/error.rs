@@ -98,6 +98,20 @@ pub enum StoreError {
         /// Which store.
         file: String,
     },
+    /// The secrets in the database are sealed with keys that are not there.
+    #[error("{file}: {problem}")]
+    WrongKey {
+        /// Which store.
+        file: String,
+        /// What does not fit, and what to do.
+        problem: String,
+    },
+    /// The store was opened without keys, and secrets were to be read or written.
+    #[error("{file}: opened without the key that seals its secrets")]
+    NoKey {
+        /// Which store or journal.
+        file: String,
+    },
     /// The outcome of the last commit is unknown; `Backend::resolve` comes first.
     #[error("{file}: the outcome of the last commit is not known yet")]
     Unresolved {

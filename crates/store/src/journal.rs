@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! file  = frame*
-//! frame = length (4 bytes, little-endian) · CRC-32 of the body (4 bytes) · body (JSON array of records)
+//! frame = length (4 bytes, little-endian) · CRC-32 of the body (4 bytes) · body
+//! body  = JSON array of records, or `S` and the same sealed, if secrets are among them
 //! ```
 //!
 //! Every append is synced before it returns. A torn frame at the end was never acknowledged and is
@@ -13,11 +14,17 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use types::Record;
+use zeroize::Zeroizing;
 
 use crate::backend::{Backend, Batch};
 use crate::error::{CommitError, StoreError};
+use crate::rules;
+use crate::seal::{Bound, Sealer};
 use crate::sqlite::sync_directory;
 
 /// A frame longer than this is damage, not data.
@@ -34,7 +41,12 @@ pub struct Journal {
     frames: u64,
     /// After a failed append: the end must be cut before the next.
     torn: bool,
+    /// What seals frames with secrets in them; without it they are refused.
+    sealer: Option<Arc<Sealer>>,
 }
+
+/// The first byte of a sealed body; JSON begins with a bracket.
+const SEALED: u8 = b'S';
 
 /// What is in a journal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,7 +77,10 @@ pub fn refused_path(journal: &Path) -> PathBuf {
 
 impl Journal {
     /// Opens a journal to append to, and makes it if it is not there. A torn tail is cut off.
-    pub fn open(path: impl AsRef<Path>) -> Result<Journal, StoreError> {
+    pub fn open(
+        path: impl AsRef<Path>,
+        sealer: Option<Arc<Sealer>>,
+    ) -> Result<Journal, StoreError> {
         let path = path.as_ref().to_owned();
         let known = path.exists();
         let fault = |doing| fault(&path, doing);
@@ -80,9 +95,9 @@ impl Journal {
         if !known {
             sync_directory(&path).map_err(fault("sync its directory"))?;
         }
-        let contents = contents(&mut file, &path)?;
+        let contents = contents(&mut file, &path, sealer.as_deref())?;
         let (whole, frames) = (contents.whole, contents.frames.len() as u64);
-        let mut journal = Journal { path, file, whole, frames, torn: contents.torn > 0 };
+        let mut journal = Journal { path, file, whole, frames, torn: contents.torn > 0, sealer };
         journal.cut_tail()?;
         Ok(journal)
     }
@@ -100,9 +115,10 @@ impl Journal {
     /// Writes the records and syncs them. On `Err` they are not there.
     pub fn append(&mut self, records: &[Record]) -> Result<(), StoreError> {
         self.cut_tail()?;
-        let body = serde_json::to_vec(records)
-            .map_err(io::Error::other)
-            .map_err(fault(&self.path, "write a record"))?;
+        let body = match records.iter().any(rules::holds_secret) {
+            false => self.json(records)?.to_vec(),
+            true => [&[SEALED], self.sealed(records)?.as_slice()].concat(),
+        };
         let too_long = || io::Error::other(format!("{} bytes are too many", body.len()));
         if body.len() > LONGEST_FRAME {
             return Err(fault(&self.path, "append to it")(too_long()));
@@ -124,11 +140,27 @@ impl Journal {
         Ok(())
     }
 
+    fn json(&self, records: &[Record]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        serde_json::to_vec(records)
+            .map(Zeroizing::new)
+            .map_err(io::Error::other)
+            .map_err(fault(&self.path, "write a record"))
+    }
+
+    fn sealed(&self, records: &[Record]) -> Result<Vec<u8>, StoreError> {
+        let no_key = || StoreError::NoKey { file: self.path.display().to_string() };
+        let sealer = self.sealer.as_ref().ok_or_else(no_key)?;
+        sealer
+            .seal(Bound::Frame, &self.json(records)?)
+            .map_err(io::Error::other)
+            .map_err(fault(&self.path, "seal a record"))
+    }
+
     /// Tells everything to the store in one transaction each for some frames, then empties the file.
     /// A frame that the store refuses for what it holds is set aside. Whatever stops it, telling it
     /// again is right.
     pub fn replay(&mut self, store: &mut dyn Backend) -> Result<Told, StoreError> {
-        let contents = contents(&mut self.file, &self.path)?;
+        let contents = contents(&mut self.file, &self.path, self.sealer.as_deref())?;
         let mut told = Told::default();
         for frames in contents.frames.chunks(256) {
             self.tell(store, frames, &mut told)?;
@@ -164,11 +196,18 @@ impl Journal {
         Ok(())
     }
 
-    /// Keeps records that the store refuses, for people: a line of JSON in a file beside this one.
+    /// Keeps records that the store refuses, for people: a line of JSON in a file beside this one. With
+    /// secrets among them they are sealed.
     pub fn set_aside(&self, records: &[Record], why: &str) -> Result<(), StoreError> {
         let path = refused_path(&self.path);
         let is_new = !path.exists();
-        let mut text = serde_json::to_vec(&serde_json::json!({ "why": why, "records": records }))
+        let aside = match records.iter().any(rules::holds_secret) {
+            false => serde_json::json!({ "why": why, "records": records }),
+            true => {
+                serde_json::json!({ "why": why, "sealed": STANDARD.encode(self.sealed(records)?) })
+            }
+        };
+        let mut text = serde_json::to_vec(&aside)
             .map_err(io::Error::other)
             .map_err(fault(&path, "write a record"))?;
         text.push(b'\n');
@@ -195,7 +234,7 @@ impl Journal {
 
     /// What it holds, for who tells it to the store in his own way.
     pub fn contents(&mut self) -> Result<Contents, StoreError> {
-        contents(&mut self.file, &self.path)
+        contents(&mut self.file, &self.path, self.sealer.as_deref())
     }
 
     fn cut_tail(&mut self) -> Result<(), StoreError> {
@@ -211,12 +250,16 @@ impl Journal {
 }
 
 /// Tells a journal file to the store, then removes it. Nothing to do is nothing told.
-pub fn replay_file(path: impl AsRef<Path>, store: &mut dyn Backend) -> Result<Told, StoreError> {
+pub fn replay_file(
+    path: impl AsRef<Path>,
+    sealer: Option<Arc<Sealer>>,
+    store: &mut dyn Backend,
+) -> Result<Told, StoreError> {
     let path = path.as_ref();
     if !path.exists() {
         return Ok(Told::default());
     }
-    let told = Journal::open(path)?.replay(store)?;
+    let told = Journal::open(path, sealer)?.replay(store)?;
     fs::remove_file(path).and_then(|()| sync_directory(path)).map_err(fault(path, "remove it"))?;
     Ok(told)
 }
@@ -243,7 +286,7 @@ fn fault(path: &Path, doing: &'static str) -> impl Fn(io::Error) -> StoreError {
 }
 
 /// Reads whole frames until the first that is not.
-fn contents(file: &mut File, path: &Path) -> Result<Contents, StoreError> {
+fn contents(file: &mut File, path: &Path, sealer: Option<&Sealer>) -> Result<Contents, StoreError> {
     let mut bytes = Vec::new();
     file.seek(SeekFrom::Start(0))
         .and_then(|_| file.read_to_end(&mut bytes))
@@ -259,9 +302,14 @@ fn contents(file: &mut File, path: &Path) -> Result<Contents, StoreError> {
         };
         match frame(rest) {
             Frame::Whole(body, after) => {
-                let records =
-                    serde_json::from_slice(body).map_err(|error| damaged(error.to_string()))?;
-                contents.frames.push(records);
+                let records = match body.split_first() {
+                    Some((&SEALED, sealed)) => {
+                        let plain = unseal(sealed, sealer).map_err(damaged)?;
+                        serde_json::from_slice(&plain)
+                    }
+                    _ => serde_json::from_slice(body),
+                };
+                contents.frames.push(records.map_err(|error| damaged(error.to_string()))?);
                 rest = after;
             }
             Frame::Torn => {
@@ -273,6 +321,11 @@ fn contents(file: &mut File, path: &Path) -> Result<Contents, StoreError> {
             Frame::Damaged => return Err(damaged("its checksum is wrong".to_owned())),
         }
     }
+}
+
+fn unseal(sealed: &[u8], sealer: Option<&Sealer>) -> Result<Zeroizing<Vec<u8>>, String> {
+    let sealer = sealer.ok_or("it is sealed, and there is no key")?;
+    sealer.open(Bound::Frame, sealed).map_err(|error| error.to_string())
 }
 
 enum Frame<'a> {

@@ -1,5 +1,5 @@
 //! Keeps facts. Lives here: the backends (memory, SQLite), queries, the writer thread, the journal
-//! for hard times. Never here: decisions, prices, SIP. SQL stops at this crate.
+//! for hard times, the sealing of secrets. Never here: decisions, prices, SIP. SQL stops at this crate.
 //!
 //! One [`Backend`] is the only writer. It takes groups of [`Batch`]es and makes them durable in one
 //! transaction. Every record is idempotent, so that a batch told twice changes nothing.
@@ -10,6 +10,7 @@ pub mod journal;
 pub mod memory;
 pub mod queries;
 mod rules;
+pub mod seal;
 pub mod sqlite;
 pub mod writer;
 
@@ -18,8 +19,9 @@ pub use error::{Cause, CommitError, StoreError};
 pub use journal::Journal;
 pub use memory::MemoryStore;
 pub use queries::{
-    Balance, CallFilter, Decided, DeckSummary, FactFilter, Problem, Reader, StoredFact,
-    Verification,
+    Balance, CallFilter, Decided, DeckSummary, FactFilter, Problem, Reader, Sealing, StoredFact,
+    Unopened, Verification, WhatSealed,
 };
+pub use seal::Sealer;
 pub use sqlite::{OpenOptions, SqliteStore, Synchronous};
 pub use writer::{Health, SubmitError, Writer, WriterOptions};

@@ -7,11 +7,12 @@ use types::cdr::Direction;
 use types::decision::Outcome;
 use types::record::Deck;
 use types::{
-    Account, AccountId, BindingRecord, Cdr, DecisionId, DeckId, E164, Fact, Hold, LedgerAccount,
-    Line, Money, Number, Transfer, Trunk, UnixMicros,
+    Account, AccountId, Ban, BindingRecord, Cdr, DecisionId, DeckId, Device, E164, Fact, Hold,
+    LedgerAccount, Line, LineId, LockOut, Money, Number, Transfer, Trunk, TrunkId, UnixMicros,
 };
 
 use crate::error::StoreError;
+use crate::seal::KeyId;
 
 /// Which calls to list. Every condition given must hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,6 +151,15 @@ pub enum Problem {
     },
     /// A call is open and ended at once.
     HeldAndEnded(DecisionId),
+    /// A secret cannot be opened: its line or trunk is out of use.
+    Unopened(Unopened),
+    /// A row that is kept whole says something else than its columns.
+    MixedUp {
+        /// In which table.
+        table: &'static str,
+        /// Which row.
+        key: String,
+    },
 }
 
 impl fmt::Display for Problem {
@@ -174,8 +184,54 @@ impl fmt::Display for Problem {
             Problem::HeldAndEnded(decision) => {
                 write!(f, "call {decision} has ended and still holds money")
             }
+            Problem::Unopened(Unopened { what, why }) => {
+                write!(f, "the secret of {what} cannot be opened, it is out of use: {why}")
+            }
+            Problem::MixedUp { table, key } => {
+                write!(f, "table {table}: row {key} does not say what its columns say")
+            }
         }
     }
+}
+
+/// Something that has a sealed secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WhatSealed {
+    /// A line, with its user name.
+    Line(LineId, String),
+    /// A trunk, with its name.
+    Trunk(TrunkId, String),
+}
+
+impl fmt::Display for WhatSealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WhatSealed::Line(id, user) => write!(f, "line {id} ({user})"),
+            WhatSealed::Trunk(id, name) => write!(f, "trunk {id} ({name})"),
+        }
+    }
+}
+
+/// A secret that does not open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unopened {
+    /// Whose.
+    pub what: WhatSealed,
+    /// Why not.
+    pub why: String,
+}
+
+/// What [`Reader::sealing`] found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sealing {
+    /// Lines and trunks with secrets.
+    pub rows: u64,
+    /// How many of them each key seals.
+    pub keys: Vec<(KeyId, u64)>,
+    /// Those that open, and that another key than the newest seals; lines first, by id.
+    pub old: Vec<WhatSealed>,
+    /// Those that do not open.
+    pub unopened: Vec<Unopened>,
 }
 
 /// What [`Reader::verify`] found.
@@ -238,6 +294,18 @@ pub trait Reader {
     /// Facts, newest first.
     fn facts(&self, filter: &FactFilter) -> Result<Vec<StoredFact>, StoreError>;
 
+    /// Devices, of one account or all; banned ones too.
+    fn devices(&self, account: Option<AccountId>) -> Result<Vec<Device>, StoreError>;
+
+    /// Lock-outs, ended ones too, until the node removes them.
+    fn lock_outs(&self) -> Result<Vec<LockOut>, StoreError>;
+
+    /// Bans, ended ones too, until the node removes them.
+    fn bans(&self) -> Result<Vec<Ban>, StoreError>;
+
+    /// Opens every sealed secret, and counts. Reads every line: slow.
+    fn sealing(&self) -> Result<Sealing, StoreError>;
+
     /// Computes every kept sum again from CDRs and transfers, and compares. Reads everything: slow.
     fn verify(&self) -> Result<Verification, StoreError>;
 }
@@ -268,5 +336,9 @@ forward! {
     transfers(decision: DecisionId) -> Vec<Transfer>;
     balances() -> Vec<Balance>;
     facts(filter: &FactFilter) -> Vec<StoredFact>;
+    devices(account: Option<AccountId>) -> Vec<Device>;
+    lock_outs() -> Vec<LockOut>;
+    bans() -> Vec<Ban>;
+    sealing() -> Sealing;
     verify() -> Verification;
 }

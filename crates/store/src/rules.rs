@@ -64,6 +64,15 @@ pub fn refusal(record: &Record) -> Option<String> {
     }
 }
 
+/// Does the record hold something that must not lie on a disk in clear?
+pub fn holds_secret(record: &Record) -> bool {
+    match record {
+        Record::Line(_) => true,
+        Record::Trunk(trunk) => trunk.auth.is_some(),
+        _ => false,
+    }
+}
+
 /// What a CDR adds to its account's spending, if anything.
 pub fn spending(cdr: &Cdr) -> Option<Spending> {
     (!cdr.price.is_zero()).then(|| Spending {

@@ -4,7 +4,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 /// A stream of random numbers: seeded by the shell from the operating system, by a simulation from
-/// its seed. Strong enough for tags and branches; secrets are drawn by the shell.
+/// its seed. Strong enough for tags and branches, and for a secret if they were seeded for it alone.
 pub struct Dice(ChaCha8Rng);
 
 impl Dice {

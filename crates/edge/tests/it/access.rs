@@ -1,8 +1,7 @@
 //! Who may come in: lock-outs, lanes of known devices, stale phones, new devices.
 
-use engine::Command;
-use types::account::FormerSecret;
-use types::{DeviceId, DeviceState, Fact, Line, LineId, LockScope, Millis, Money, UnixMicros};
+use engine::{Command, Overlap};
+use types::{DeviceId, DeviceState, Fact, LineId, LockScope, Millis, Money, UnixMicros};
 
 use crate::calls::{HOME, alice, carrier};
 use crate::digest;
@@ -257,15 +256,14 @@ fn a_lock_out_outlives_the_program() {
     world.finish();
 }
 
-/// Alice's line as it is, with another secret; the one before is a former one.
-fn changed_line(world: &World, secret: &str, grace: Option<(UnixMicros, Vec<DeviceId>)>) -> Line {
-    let line = Town::new().line(1).clone();
-    let (grace_until, grace_devices) =
-        grace.map_or((None, Vec::new()), |(at, ids)| (Some(at), ids));
-    let former =
-        FormerSecret { ha1: line.ha1.clone(), replaced: world.wall(), grace_until, grace_devices };
-    Line { ha1: digest::ha1("alice1", secret), former: vec![former], ..line }
+/// Alice gets another secret; the one before works on until then for these devices.
+fn change_secret(world: &World, overlap: Option<(UnixMicros, Vec<DeviceId>)>) {
+    let ha1 = digest::ha1("alice1", NEW_SECRET);
+    let overlap = overlap.map(|(until, devices)| Overlap { until, devices });
+    world.command(Command::SetSecret { line: LineId(1), ha1, overlap }).unwrap();
 }
+
+const NEW_SECRET: &str = "a new secret of Alice";
 
 fn stale_phones(world: &World) -> Vec<Vec<String>> {
     let facts = world.facts();
@@ -283,8 +281,7 @@ fn fifty_stale_phones_in_one_house_are_named_together_and_never_locked_out() {
     let phones: Vec<Ua> =
         (0..50).map(|n| world.ua(&format!("203.0.113.7:{}", 20_000 + n), ALICE)).collect();
     phones.iter().for_each(|phone| drop(phone.register()));
-    let line = changed_line(&world, "a new secret of Alice", None);
-    world.command(Command::PutLine(line)).unwrap();
+    change_secret(&world, None);
     for _ in 0..12 {
         for phone in &phones {
             phone.send_with_login(&mut phone.register_request(3600));
@@ -299,7 +296,7 @@ fn fifty_stale_phones_in_one_house_are_named_together_and_never_locked_out() {
     assert!(messages[0][0].starts_with("Phone of alice1 203.0.113.7:"));
     assert_eq!(locked(&world), Vec::<String>::new());
     // With the new secret each of them is in at once, and so is the colleague next to them.
-    let first = Ua { secret: "a new secret of Alice", ..phones[0].clone() };
+    let first = Ua { secret: NEW_SECRET, ..phones[0].clone() };
     assert_eq!(try_to_register(&first), 200);
     assert_eq!(try_to_register(&world.ua(SAME_HOUSE, BOB)), 200);
     world.finish();
@@ -309,8 +306,7 @@ fn fifty_stale_phones_in_one_house_are_named_together_and_never_locked_out() {
 fn a_stranger_with_an_old_secret_is_an_alarm_and_a_failure() {
     let world = World::new();
     alice(&world).register();
-    let line = changed_line(&world, "a new secret of Alice", None);
-    world.command(Command::PutLine(line)).unwrap();
+    change_secret(&world, None);
     let thief = world.ua(ABROAD, ALICE);
     for _ in 0..5 {
         thief.send_with_login(&mut thief.register_request(3600));
@@ -333,8 +329,7 @@ fn an_old_secret_works_for_a_while_for_the_devices_that_were_named() {
     phone.register();
     other.register();
     let until = world.wall().plus_ms(60 * MINUTE_MS);
-    let line = changed_line(&world, "a new secret of Alice", Some((until, vec![DeviceId(1)])));
-    world.command(Command::PutLine(line)).unwrap();
+    change_secret(&world, Some((until, vec![DeviceId(1)])));
     assert_eq!(try_to_register(&phone), 200);
     assert_eq!(try_to_register(&other), 403);
     world.advance(60 * MINUTE_MS);
@@ -506,9 +501,8 @@ fn what_is_not_mine_is_thrown_out() {
     assert_eq!(try_to_register(&phone), 200);
     assert_eq!(locked(&world), Vec::<String>::new());
     // A new secret, and everybody who has it is welcome but he.
-    let line = changed_line(&world, "a new secret of Alice", None);
-    world.command(Command::PutLine(line)).unwrap();
-    let secret = ("alice1", "a new secret of Alice");
+    change_secret(&world, None);
+    let secret = ("alice1", NEW_SECRET);
     assert_eq!(try_to_register(&world.ua("203.0.113.67:5060", secret)), 200);
     assert_eq!(try_to_register(&world.ua(ABROAD, secret)), 403);
     let tried = world

@@ -17,6 +17,9 @@ mod office;
 mod scope;
 mod stale;
 
+pub(crate) mod age;
+pub mod secret;
+
 use std::net::{IpAddr, SocketAddr};
 
 use types::{Device, DeviceId, DeviceState, LineId, LockOut, Map, Now, Record, Snapshot, Tick};
@@ -30,7 +33,7 @@ pub use agent::Agent;
 pub use claim::Claim;
 pub use config::{AccessConfig, Budget};
 pub use log_in::{Door, Entry, Proof, Way};
-pub use office::{ForeignLogIn, Ousted};
+pub use office::{DeviceAt, ForeignLogIn};
 pub use scope::Likeness;
 
 /// The same thing is not told again before.

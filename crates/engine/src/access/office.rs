@@ -58,7 +58,7 @@ impl Engine {
             device.agent,
             done.cut.len()
         );
-        done.ousted = device.lines.iter().map(|line| Ousted::new(*line, &device)).collect();
+        done.ousted = device.lines.iter().map(|line| DeviceAt::new(*line, &device)).collect();
         done
     }
 
@@ -130,9 +130,9 @@ impl Engine {
     }
 }
 
-/// A device that is thrown out: whose bindings on this line end.
+/// A device on a line, to know its bindings by: one that is thrown out, and whose bindings end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ousted {
+pub struct DeviceAt {
     /// The line.
     pub line: types::LineId,
     /// Where the device was last.
@@ -141,9 +141,10 @@ pub struct Ousted {
     pub agent: String,
 }
 
-impl Ousted {
-    fn new(line: types::LineId, device: &types::Device) -> Ousted {
-        Ousted { line, peer: device.peer, agent: device.agent.clone() }
+impl DeviceAt {
+    /// The device on this line.
+    pub fn new(line: types::LineId, device: &types::Device) -> DeviceAt {
+        DeviceAt { line, peer: device.peer, agent: device.agent.clone() }
     }
 
     /// Is a binding with this peer and User-Agent the device's?

@@ -2,9 +2,9 @@
 
 use ipnet::IpNet;
 use types::record::Deck;
-use types::{Account, Controls, DialPlan, Line, Money, Trunk};
+use types::{Account, Controls, DialPlan, Line, LineKind, Money, Trunk, UnixMicros};
 
-use super::CommandError;
+use super::{CommandError, Overlap};
 
 /// Longest name of anything, in bytes.
 const LONGEST_NAME: usize = 200;
@@ -12,6 +12,10 @@ const LONGEST_NAME: usize = 200;
 const LONGEST_USER: usize = 64;
 /// Most networks of a lock, most routes and sources of a trunk.
 const LONGEST_LIST: usize = 1_000;
+/// The longest time that two secrets of a line work.
+const LONGEST_OVERLAP_MS: u64 = 30 * 86_400_000;
+/// Most devices that may go on with an old secret.
+const MOST_DEVICES: usize = 100;
 
 pub(super) fn account(account: &Account) -> Result<(), CommandError> {
     id(account.id.0)?;
@@ -28,7 +32,23 @@ pub(super) fn line(line: &Line) -> Result<(), CommandError> {
         let problem = format!("`{user}`: expected 1 to {LONGEST_USER} of a-z 0-9 . _ -");
         return wrong("user", &problem);
     }
+    if line.kind == LineKind::Sip2sim && line.ip_lock.is_empty() {
+        let problem = "a SIP2SIM line is used from the platform's networks only: name them";
+        return wrong("ip_lock", problem);
+    }
     networks("ip_lock", &line.ip_lock)
+}
+
+/// May the old secret keep working so long, for so many?
+pub(super) fn overlap(overlap: Option<&Overlap>, now: UnixMicros) -> Result<(), CommandError> {
+    let Some(Overlap { until, devices }) = overlap else { return Ok(()) };
+    if *until <= now || until.ms_since(now) > LONGEST_OVERLAP_MS {
+        return wrong("overlap", "expected up to 30 days from now");
+    }
+    if devices.is_empty() || devices.len() > MOST_DEVICES {
+        return wrong("overlap", &format!("expected 1 to {MOST_DEVICES} devices"));
+    }
+    Ok(())
 }
 
 pub(super) fn trunk(trunk: &Trunk) -> Result<(), CommandError> {
@@ -56,6 +76,9 @@ pub(super) fn trunk(trunk: &Trunk) -> Result<(), CommandError> {
         && (auth.user.is_empty() || auth.realm.is_empty())
     {
         return wrong("auth", "user and realm are needed");
+    }
+    if trunk.enabled && trunk.auth.as_ref().is_some_and(|auth| auth.secret.is_empty()) {
+        return wrong("auth", "the secret is missing: set it, or leave the trunk disabled");
     }
     Ok(())
 }
@@ -98,6 +121,7 @@ fn controls(controls: &Controls) -> Result<(), CommandError> {
         ("stop_level_7d", controls.stop_level_7d),
         ("stop_level_off_hours", controls.stop_level_off_hours),
         ("stop_level_all_24h", Some(controls.stop_level_all_24h)),
+        ("new_device_cap", controls.new_device_cap),
     ];
     for (field, amount) in amounts {
         if amount.is_some_and(Money::is_negative) {

@@ -4,26 +4,42 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rating::RateDeck;
-use types::record::Deck;
-use types::{Account, AccountId, Line, LineId, Now, Number, Trunk};
+use types::account::{FORMER_SECRETS, Ha1};
+use types::{Account, AccountId, E164, Line, LineId, Now, Number, Trunk};
 
 use super::{Command, CommandError, checks, field};
 use crate::engine::Engine;
 
 /// A command that makes sense.
-pub(super) enum Checked {
-    /// A deck, ready to be asked for prices.
-    Deck(Deck, RateDeck),
-    /// Any other.
-    Other(Command),
+pub(super) struct Checked {
+    pub command: Command,
+    /// Of a deck: ready to be asked for prices.
+    pub table: Option<RateDeck>,
 }
 
 /// What the commands before this one will have made.
 #[derive(Default)]
 pub(super) struct Made {
     accounts: BTreeSet<AccountId>,
-    lines: BTreeMap<LineId, AccountId>,
+    lines: BTreeMap<LineId, MadeLine>,
     users: BTreeMap<String, LineId>,
+    /// Whose a number is; `None`: it was taken back.
+    numbers: BTreeMap<E164, Option<AccountId>>,
+}
+
+/// What later commands need to know of a line.
+#[derive(Clone)]
+struct MadeLine {
+    account: AccountId,
+    ha1: Ha1,
+    former: Vec<Ha1>,
+}
+
+impl MadeLine {
+    fn of(line: &Line) -> MadeLine {
+        let former = line.former.iter().map(|former| former.ha1.clone()).collect();
+        MadeLine { account: line.account, ha1: line.ha1.clone(), former }
+    }
 }
 
 impl Engine {
@@ -34,6 +50,7 @@ impl Engine {
         command: Command,
         made: &mut Made,
     ) -> Result<Checked, CommandError> {
+        let mut table = None;
         match &command {
             Command::PutAccount(account) => self.check_account(account, made)?,
             Command::SetStatus(account, _) => self.account_exists(*account, made)?,
@@ -43,9 +60,18 @@ impl Engine {
             }
             Command::PutLine(line) => self.check_line(line, made)?,
             Command::PutNumber(number) => self.check_number(number, made)?,
+            Command::SetSecret { line, ha1, overlap } => {
+                checks::overlap(overlap.as_ref(), now.wall)?;
+                self.check_secret(*line, ha1, made)?;
+            }
+            Command::NoteLine(line, words) => {
+                self.made_line(*line, made)?;
+                checks::note(words)?;
+            }
+            Command::Reseal(..) => {}
             Command::RemoveNumber(number) => {
-                let known = self.directory.number(*number).map(drop);
-                known.ok_or(CommandError::UnknownNumber(*number))?;
+                self.owner(*number, made).ok_or(CommandError::UnknownNumber(*number))?;
+                made.numbers.insert(*number, None);
             }
             Command::PutTrunk(trunk) => self.check_trunk(trunk)?,
             Command::Cut(decision) => {
@@ -59,13 +85,14 @@ impl Engine {
             Command::NoteLogIns(_) => {}
             Command::PutDeck(deck) => {
                 checks::deck(deck)?;
-                let table = RateDeck::from_rows(deck.id, deck.rows.clone()).map_err(|error| {
-                    CommandError::Deck { deck: deck.id, problem: error.to_string() }
-                })?;
-                return Ok(Checked::Deck(deck.clone(), table));
+                let rows = RateDeck::from_rows(deck.id, deck.rows.clone());
+                table = Some(rows.map_err(|error| CommandError::Deck {
+                    deck: deck.id,
+                    problem: error.to_string(),
+                })?);
             }
         }
-        Ok(Checked::Other(command))
+        Ok(Checked { command, table })
     }
 
     fn check_account(&mut self, account: &Account, made: &mut Made) -> Result<(), CommandError> {
@@ -83,38 +110,72 @@ impl Engine {
     fn check_line(&self, line: &Line, made: &mut Made) -> Result<(), CommandError> {
         checks::line(line)?;
         self.account_exists(line.account, made)?;
-        let known = self.directory.line(line.id).map(|known| known.account);
-        let known = known.or_else(|| made.lines.get(&line.id).copied());
-        if let Some(account) = known.filter(|account| *account != line.account) {
-            return Err(CommandError::LineElsewhere { line: line.id, account });
-        }
+        let line_made = match self.made_line(line.id, made) {
+            Ok(known) if known.account != line.account => {
+                let account = known.account;
+                return Err(CommandError::LineElsewhere { line: line.id, account });
+            }
+            Ok(known) if known.ha1 != line.ha1 => {
+                let problem = "a line's secret is changed by itself, not with the line".to_owned();
+                return Err(field("secret", problem));
+            }
+            Ok(known) => known,
+            Err(_) => MadeLine::of(line),
+        };
         let owner = self.directory.line_of_user(&line.user).map(|other| other.id);
         let owner = owner.or_else(|| made.users.get(&line.user).copied());
         if let Some(other) = owner.filter(|other| *other != line.id) {
             return Err(CommandError::UserTaken { user: line.user.clone(), line: other });
         }
-        made.lines.insert(line.id, line.account);
+        made.lines.insert(line.id, line_made);
         made.users.insert(line.user.clone(), line.id);
         Ok(())
     }
 
-    fn check_number(&self, number: &Number, made: &Made) -> Result<(), CommandError> {
+    /// A secret that the line has or had would not be told from it.
+    fn check_secret(&self, line: LineId, ha1: &Ha1, made: &mut Made) -> Result<(), CommandError> {
+        let mut known = self.made_line(line, made)?;
+        let wrong = |problem: &str| Err(field("secret", problem.to_owned()));
+        if known.ha1 == *ha1 {
+            return wrong("it is the one in use: choose another");
+        }
+        if known.former.contains(ha1) {
+            return wrong("it was used before: choose another");
+        }
+        known.former.insert(0, std::mem::replace(&mut known.ha1, ha1.clone()));
+        known.former.truncate(FORMER_SECRETS);
+        made.lines.insert(line, known);
+        Ok(())
+    }
+
+    /// A line as it is after the commands before.
+    fn made_line(&self, id: LineId, made: &Made) -> Result<MadeLine, CommandError> {
+        if let Some(known) = made.lines.get(&id) {
+            return Ok(known.clone());
+        }
+        self.directory.line(id).map(MadeLine::of).ok_or(CommandError::UnknownLine(id))
+    }
+
+    fn check_number(&self, number: &Number, made: &mut Made) -> Result<(), CommandError> {
         self.account_exists(number.account, made)?;
         if let Some(id) = number.line {
-            let known = self.directory.line(id).map(|line| line.account);
-            let known = known.or_else(|| made.lines.get(&id).copied());
-            let account = known.ok_or(CommandError::UnknownLine(id))?;
+            let account = self.made_line(id, made)?.account;
             if account != number.account {
                 return Err(CommandError::LineElsewhere { line: id, account });
             }
         }
-        match self.directory.number(number.number) {
-            Some(known) if known.account != number.account => {
-                let (number, account) = (number.number, known.account);
-                Err(CommandError::NumberTaken { number, account })
-            }
-            _ => Ok(()),
+        let owner = self.owner(number.number, made);
+        if let Some(account) = owner.filter(|account| *account != number.account) {
+            return Err(CommandError::NumberTaken { number: number.number, account });
         }
+        made.numbers.insert(number.number, Some(number.account));
+        Ok(())
+    }
+
+    /// Whose a number is after the commands before.
+    fn owner(&self, number: E164, made: &Made) -> Option<AccountId> {
+        let known = || self.directory.number(number).map(|known| known.account);
+        made.numbers.get(&number).copied().unwrap_or_else(known)
     }
 
     fn check_trunk(&self, trunk: &Trunk) -> Result<(), CommandError> {

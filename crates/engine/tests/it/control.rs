@@ -56,6 +56,17 @@ fn commands_that_make_no_sense_change_nothing() {
     );
     check(Command::PutLine(line(LineId(9), BOB, "alice")), "user `alice` is taken by line 1");
     check(Command::PutLine(line(ALICE_LINE, BOB, "x")), "line 1 belongs to account 1");
+    let mut secret = line(ALICE_LINE, ALICE, "alice");
+    secret.ha1.md5[0] ^= 1;
+    check(
+        Command::PutLine(secret),
+        "secret: a line's secret is changed by itself, not with the line",
+    );
+    check(
+        Command::PutLine(Line { kind: types::LineKind::Sip2sim, ..line(LineId(9), ALICE, "sim") }),
+        "ip_lock: a SIP2SIM line is used from the platform's networks only: name them",
+    );
+    check(Command::NoteLine(LineId(9), "x".to_owned()), "there is no line 9");
     check(
         Command::PutLine(Line { ip_lock: mapped, ..line(ALICE_LINE, ALICE, "alice") }),
         "ip_lock: `::ffff:192.0.2.0/120`: write the IPv4 network itself",
@@ -85,6 +96,16 @@ fn commands_that_make_no_sense_change_nothing() {
     check(
         Command::PutTrunk(Trunk { host: "a\r\nb".into(), ..carrier() }),
         "host: expected a host name or an address",
+    );
+    let auth = types::TrunkAuth {
+        user: "u".into(),
+        secret: String::new(),
+        realm: "r".into(),
+        register: false,
+    };
+    check(
+        Command::PutTrunk(Trunk { auth: Some(auth), ..carrier() }),
+        "auth: the secret is missing: set it, or leave the trunk disabled",
     );
     let mut with_line = carrier();
     with_line.dial_plan.outside_line = Some('9');
@@ -117,6 +138,7 @@ fn what_is_put_can_be_found_and_is_written() {
     ));
     let line = line(LineId(9), carol, "carol");
     carry_out(&mut world, Command::PutLine(line.clone())).expect("good");
+    let line = Line { secret_set: NOON, ..line };
     assert_eq!(world.engine.line_by_user("carol"), Some(&line));
     let renamed = Line { user: "carol.b".into(), ..line };
     let done = carry_out(&mut world, Command::PutLine(renamed)).expect("good");
@@ -222,9 +244,6 @@ fn phones_have_to_register_again_when_they_may_be_somebody_elses() {
     assert_eq!(of(Command::PutLine(Line { caller_id: None, ..plain() })), []);
     let off = Line { status: LineStatus::Disabled, ..plain() };
     assert_eq!(of(Command::PutLine(off)), [ALICE_LINE]);
-    let mut secret = plain();
-    secret.ha1.md5[0] ^= 1;
-    assert_eq!(of(Command::PutLine(secret)), [ALICE_LINE]);
     assert_eq!(of(Command::SetStatus(ALICE, AccountStatus::Suspended)), []);
     assert!(of(Command::SetStatus(ALICE, AccountStatus::Closed)).contains(&ALICE_LINE));
 }
@@ -240,4 +259,42 @@ fn a_disabled_line_and_a_cut_call_end() {
     assert_eq!(world.usage().held, micros(6_000), "held until the end is seen");
     world.end(call, types::cdr::HangupCause::Cut);
     assert_eq!(world.usage().held, Money::ZERO);
+}
+
+/// Commands that are carried out together see what those before them made.
+#[test]
+fn commands_of_one_transaction_are_judged_in_order() {
+    fn check(commands: Vec<Command>, want: Result<(), &str>) {
+        let mut world = World::new();
+        let done = world.engine.commands(world.now, commands);
+        let got = done.map(drop).map_err(|error| error.to_string());
+        assert_eq!(got, want.map_err(str::to_owned));
+    }
+    let number = |account| {
+        let number = "+442079460777".parse().expect("a number");
+        Command::PutNumber(Number { number, account, line: None })
+    };
+    let remove = || Command::RemoveNumber("+442079460777".parse().expect("a number"));
+    check(vec![number(ALICE), number(ALICE)], Ok(()));
+    check(vec![number(ALICE), number(BOB)], Err("number +442079460777 is taken by account 1"));
+    check(vec![number(ALICE), remove(), number(BOB)], Ok(()));
+    check(vec![number(ALICE), remove()], Ok(()));
+    check(vec![remove()], Err("+442079460777 is not a number of ours"));
+    check(vec![number(ALICE), remove(), remove()], Err("+442079460777 is not a number of ours"));
+    let new = || line(LineId(9), ALICE, "new");
+    let mut other = new();
+    other.ha1.sha256[0] ^= 1;
+    let ha1 = other.ha1.clone();
+    let secret = || Command::SetSecret { line: LineId(9), ha1: ha1.clone(), overlap: None };
+    check(vec![Command::PutLine(new()), Command::PutLine(new())], Ok(()));
+    check(
+        vec![Command::PutLine(new()), Command::PutLine(other)],
+        Err("secret: a line's secret is changed by itself, not with the line"),
+    );
+    check(vec![Command::PutLine(new()), secret()], Ok(()));
+    check(vec![secret()], Err("there is no line 9"));
+    check(
+        vec![Command::PutLine(new()), secret(), secret()],
+        Err("secret: it is the one in use: choose another"),
+    );
 }

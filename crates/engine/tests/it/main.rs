@@ -9,4 +9,5 @@ mod invariants;
 mod metering;
 mod records;
 mod recovery;
+mod secrets;
 mod world;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use types::record::{Deck, Spending};
 use types::{
-    Account, AccountId, BindingRecord, Cdr, DecisionId, DeckId, Device, Fact, Hold, LedgerAccount,
-    Line, LineId, Money, Number, Snapshot, Transfer, TransferKind, Trunk,
+    Account, AccountId, Ban, BindingRecord, Cdr, DecisionId, DeckId, Device, Fact, Hold,
+    LedgerAccount, Line, LineId, LockOut, Money, Number, Snapshot, Transfer, TransferKind, Trunk,
 };
 
 use super::MemoryStore;
@@ -13,7 +13,7 @@ use super::state::State;
 use crate::backend::SnapshotWindow;
 use crate::error::StoreError;
 use crate::queries::{
-    Balance, CallFilter, Decided, DeckSummary, FactFilter, Problem, Reader, StoredFact,
+    Balance, CallFilter, Decided, DeckSummary, FactFilter, Problem, Reader, Sealing, StoredFact,
     Verification,
 };
 use crate::rules;
@@ -213,6 +213,25 @@ impl Reader for MemoryStore {
         });
         let found = facts.filter(|stored| fact_matches(stored, filter));
         Ok(found.take(filter.limit as usize).collect())
+    }
+
+    fn devices(&self, account: Option<AccountId>) -> Result<Vec<Device>, StoreError> {
+        let devices = self.state().devices.values();
+        let mine = devices.filter(|device| account.is_none_or(|id| device.account == id));
+        Ok(mine.map(|device| Device::clone(device)).collect())
+    }
+
+    fn lock_outs(&self) -> Result<Vec<LockOut>, StoreError> {
+        Ok(self.state().lock_outs.values().cloned().collect())
+    }
+
+    fn bans(&self) -> Result<Vec<Ban>, StoreError> {
+        Ok(self.state().bans.values().cloned().collect())
+    }
+
+    /// Memory is not sealed.
+    fn sealing(&self) -> Result<Sealing, StoreError> {
+        Ok(Sealing::default())
     }
 
     fn verify(&self) -> Result<Verification, StoreError> {

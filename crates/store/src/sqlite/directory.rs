@@ -8,7 +8,9 @@ use types::{
 };
 
 use super::columns::{self, Code, Json};
+use super::sealed;
 use crate::rules;
+use crate::seal::Sealer;
 
 /// Appends a fact, unless the same is there with the same time.
 pub fn append_fact(conn: &Connection, at: UnixMicros, fact: &Fact) -> rusqlite::Result<()> {
@@ -37,7 +39,8 @@ pub fn put_account(conn: &Connection, account: &Account) -> rusqlite::Result<()>
 }
 
 /// Inserts or replaces a line.
-pub fn put_line(conn: &Connection, line: &Line) -> rusqlite::Result<()> {
+pub fn put_line(conn: &Connection, sealer: &Sealer, line: &Line) -> rusqlite::Result<()> {
+    let sealed = sealed::line(sealer, line)?;
     let caller_id = line.caller_id.map(columns::e164);
     conn.prepare_cached(
         "INSERT INTO line (id, account, user_name, kind, ha1_md5, ha1_sha256, secret_set, former, \
@@ -56,10 +59,10 @@ pub fn put_line(conn: &Connection, line: &Line) -> rusqlite::Result<()> {
         line.account.0,
         line.user,
         line.kind.code(),
-        line.ha1.md5.as_slice(),
-        line.ha1.sha256.as_slice(),
+        sealed.md5,
+        sealed.sha256,
         line.secret_set.0,
-        Json(&line.former),
+        Json(&sealed.former),
         line.reminded_days,
         line.wants_new_secret,
         line.tls_only,
@@ -130,8 +133,12 @@ pub fn put_number(conn: &Connection, number: &Number) -> rusqlite::Result<()> {
     .map(drop)
 }
 
-/// Inserts or replaces a trunk with its routes.
-pub fn put_trunk(conn: &Connection, trunk: &Trunk) -> rusqlite::Result<()> {
+/// Inserts or replaces a trunk with its routes; its secret comes sealed.
+pub fn put_trunk(
+    conn: &Connection,
+    trunk: &Trunk,
+    sealed_secret: Option<Vec<u8>>,
+) -> rusqlite::Result<()> {
     let auth = trunk.auth.as_ref();
     conn.prepare_cached(
         "INSERT INTO trunk (id, name, address, transport, host, auth_user, auth_secret, \
@@ -153,7 +160,7 @@ pub fn put_trunk(conn: &Connection, trunk: &Trunk) -> rusqlite::Result<()> {
         Code(trunk.transport),
         trunk.host,
         auth.map(|auth| &auth.user),
-        auth.map(|auth| &auth.secret),
+        sealed_secret,
         auth.map(|auth| &auth.realm),
         auth.map(|auth| auth.register),
         Json(&trunk.sources),

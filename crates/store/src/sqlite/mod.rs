@@ -8,11 +8,13 @@ mod directory;
 mod migrate;
 mod query;
 mod rows;
+mod sealed;
 mod snapshot;
 mod verify;
 mod write;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -20,10 +22,13 @@ use types::{DecisionId, Snapshot, UnixMicros};
 
 use crate::backend::{Backend, Batch, SnapshotWindow};
 use crate::error::{Cause, CommitError, StoreError};
+use crate::queries::Unopened;
 use crate::rules;
+use crate::seal::{KeyId, Sealer};
 use connect::{Doing, connect, create, database_error};
 
 pub(crate) use connect::sync_directory;
+use sealed::Opener;
 
 /// How much a commit waits for the disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,6 +55,8 @@ pub struct OpenOptions {
     pub recent_calls: u32,
     /// Pages in the write-ahead log before it is copied into the database.
     pub checkpoint_pages: u32,
+    /// What seals secrets. Without it lists can be read, but no secret read or written.
+    pub sealer: Option<Arc<Sealer>>,
 }
 
 impl Default for OpenOptions {
@@ -61,6 +68,7 @@ impl Default for OpenOptions {
             read_only: false,
             recent_calls: 4_096,
             checkpoint_pages: 4_000,
+            sealer: None,
         }
     }
 }
@@ -79,6 +87,8 @@ pub struct SqliteStore {
     recent: u64,
     /// The group whose outcome is unknown.
     open_outcome: Option<Attempt>,
+    /// The key whose proof is in the store, as far as we know.
+    proven: Option<KeyId>,
 }
 
 /// A commit whose outcome was not known when it returned.
@@ -128,8 +138,27 @@ impl SqliteStore {
             let applied = take_seat(&conn).doing(&file, "take a seat as writer")?;
             (applied, count_recent(&conn).doing(&file, "count recent calls")?)
         };
+        let proven = match &options.sealer {
+            Some(sealer) => sealed::check(&conn, sealer, &file)?,
+            None => None,
+        };
         let (conn, open_outcome) = (Some(conn), None);
-        Ok(SqliteStore { path, file, options, conn, applied, recent, open_outcome })
+        Ok(SqliteStore { path, file, options, conn, applied, recent, open_outcome, proven })
+    }
+
+    /// The key that sealed last, of a store that is there; `None` if nothing was ever sealed.
+    pub fn last_key(path: impl AsRef<Path>) -> Result<Option<KeyId>, StoreError> {
+        let options = OpenOptions { read_only: true, ..OpenOptions::default() };
+        let store = SqliteStore::open(path, options)?;
+        sealed::last_key(store.conn()?).doing(&store.file, "ask for the sealing key")
+    }
+
+    fn sealer(&self) -> Option<&Sealer> {
+        self.options.sealer.as_deref()
+    }
+
+    fn opener(&self) -> Opener<'_> {
+        Opener::new(self.sealer())
     }
 
     fn conn(&self) -> Result<&Connection, StoreError> {
@@ -162,9 +191,10 @@ impl SqliteStore {
     }
 
     /// Writes the batches; gives the number of rows in `recent` afterwards.
-    fn write_group(&self, batches: &[Batch], next: Applied) -> Result<u64, Stage> {
+    fn write_group(&mut self, batches: &[Batch], next: Applied) -> Result<u64, Stage> {
         let conn = self.conn().map_err(Stage::Writing)?;
-        let mut group = write::Group::new(conn, self.applied.last_decision);
+        let keys = (self.sealer(), self.proven);
+        let mut group = write::Group::new(conn, self.applied.last_decision, keys);
         let mut recent = self.recent;
         let mut write = || {
             group.begin()?;
@@ -179,9 +209,10 @@ impl SqliteStore {
             group.applied(next)
         };
         write().map_err(|error| Stage::Writing(database_error(&self.file, "write", &error)))?;
-        let added = group
+        let (added, proven) = group
             .commit()
             .map_err(|error| Stage::Committing(database_error(&self.file, "commit", &error)))?;
+        self.proven = proven;
         Ok(recent + added)
     }
 
@@ -223,6 +254,8 @@ impl SqliteStore {
     }
 
     fn remember_newest(&mut self) -> Result<(), StoreError> {
+        // A proof too many harms nobody; one that was rolled back would be missed.
+        self.proven = None;
         let (last, newest) =
             snapshot::newest(self.conn()?).doing(&self.file, "ask for the newest decision")?;
         (self.applied.last_decision, self.applied.newest) = (last, newest);
@@ -242,6 +275,10 @@ impl Backend for SqliteStore {
         let mut records = batches.iter().flat_map(|batch| &batch.records);
         if let Some(message) = records.find_map(rules::refusal) {
             return Err(CommitError::Failed(StoreError::Refused { file, message }));
+        }
+        let mut records = batches.iter().flat_map(|batch| &batch.records);
+        if self.sealer().is_none() && records.any(rules::holds_secret) {
+            return Err(CommitError::Failed(StoreError::NoKey { file }));
         }
         self.reopen().map_err(CommitError::certain)?;
         let next = self.next(batches);
@@ -291,7 +328,14 @@ impl Backend for SqliteStore {
 
     fn snapshot(&self, window: SnapshotWindow) -> Result<Snapshot, StoreError> {
         let doing = "read everything at the start";
-        let snapshot = snapshot::take(self.conn()?, window).doing(&self.file, doing)?;
+        let opener = self.opener();
+        let snapshot = snapshot::take(self.conn()?, window, &opener).doing(&self.file, doing)?;
+        if opener.lacked_keys() {
+            return Err(StoreError::NoKey { file: self.file.clone() });
+        }
+        for Unopened { what, why } in opener.unopened() {
+            tracing::error!(%why, "{what} is out of use: its secret cannot be opened");
+        }
         // Nothing of it is read again: its pages need not stay.
         self.conn()?.release_memory().doing(&self.file, doing)?;
         Ok(snapshot)

@@ -3,17 +3,18 @@
 use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 use types::record::Deck;
 use types::{
-    Account, AccountId, BindingRecord, Cdr, DecisionId, DeckId, Hold, Line, Money, Number,
-    Transfer, Trunk, UnixMicros,
+    Account, AccountId, Ban, BindingRecord, Cdr, DecisionId, DeckId, Device, Hold, Line, LockOut,
+    Money, Number, Transfer, Trunk, UnixMicros,
 };
 
 use super::columns::{self, Json};
 use super::connect::Doing;
 use super::rows::{self, Rows, all, read};
-use super::{SqliteStore, verify};
+use super::{SqliteStore, sealed, verify};
 use crate::error::StoreError;
 use crate::queries::{
-    Balance, CallFilter, Decided, DeckSummary, FactFilter, Reader, StoredFact, Verification,
+    Balance, CallFilter, Decided, DeckSummary, FactFilter, Reader, Sealing, StoredFact,
+    Verification,
 };
 
 /// A query that grows by the conditions that are asked for. Values are always bound.
@@ -132,7 +133,7 @@ fn of_account<T>(
     conn: &Connection,
     (select, condition, order): (&str, &str, &str),
     account: Option<AccountId>,
-    read: fn(&Row<'_>) -> rusqlite::Result<T>,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
 ) -> Rows<T> {
     match account {
         None => all(conn, &format!("{select} ORDER BY {order}"), [], read),
@@ -163,7 +164,9 @@ impl Reader for SqliteStore {
     }
 
     fn lines(&self, account: Option<AccountId>) -> Result<Vec<Line>, StoreError> {
-        of_account(self.conn()?, (rows::LINE, "account = $1", "id"), account, rows::line)
+        let opener = self.opener();
+        let read = |row: &Row<'_>| rows::line(row, &opener);
+        of_account(self.conn()?, (rows::LINE, "account = $1", "id"), account, read)
             .doing(&self.file, "list lines")
     }
 
@@ -173,7 +176,7 @@ impl Reader for SqliteStore {
     }
 
     fn trunks(&self) -> Result<Vec<Trunk>, StoreError> {
-        rows::trunks(self.conn()?).doing(&self.file, "list trunks")
+        rows::trunks(self.conn()?, &self.opener()).doing(&self.file, "list trunks")
     }
 
     fn decks(&self) -> Result<Vec<DeckSummary>, StoreError> {
@@ -223,7 +226,26 @@ impl Reader for SqliteStore {
         facts(self.conn()?, filter).doing(&self.file, "list facts")
     }
 
+    fn devices(&self, account: Option<AccountId>) -> Result<Vec<Device>, StoreError> {
+        of_account(self.conn()?, (rows::DEVICE, "account = $1", "id"), account, rows::whole)
+            .doing(&self.file, "list devices")
+    }
+
+    fn lock_outs(&self) -> Result<Vec<LockOut>, StoreError> {
+        rows::lock_outs(self.conn()?, UnixMicros(i64::MIN)).doing(&self.file, "list lock-outs")
+    }
+
+    fn bans(&self) -> Result<Vec<Ban>, StoreError> {
+        rows::bans(self.conn()?, UnixMicros(i64::MIN)).doing(&self.file, "list bans")
+    }
+
+    fn sealing(&self) -> Result<Sealing, StoreError> {
+        let no_key = || StoreError::NoKey { file: self.file.clone() };
+        let sealer = self.sealer().ok_or_else(no_key)?;
+        sealed::survey(self.conn()?, sealer).doing(&self.file, "open its secrets")
+    }
+
     fn verify(&self) -> Result<Verification, StoreError> {
-        verify::run(self.conn()?).doing(&self.file, "verify its sums")
+        verify::run(self.conn()?, self.sealer()).doing(&self.file, "verify its sums")
     }
 }

@@ -6,12 +6,13 @@ use types::account::Ha1;
 use types::decision::{Destination, Explanation, Outcome};
 use types::record::Deck;
 use types::{
-    Account, BindingRecord, Cdr, DeckId, Hold, HoldState, Line, Number, Rate, RateRow, Trunk,
-    TrunkAuth, TrunkRoute,
+    Account, Ban, BindingRecord, Cdr, DeckId, Hold, HoldState, Line, LockOut, Number, Rate,
+    RateRow, Trunk, TrunkAuth, TrunkRoute, UnixMicros,
 };
 
 use super::columns::{Code, Json, Read};
 use super::detail::{BindingDetail, CdrDetail, HoldDetail};
+use super::sealed::{Opener, SealedFormer, SealedLine};
 
 pub type Rows<T> = rusqlite::Result<Vec<T>>;
 
@@ -60,15 +61,18 @@ pub const LINE: &str = "SELECT id, account, user_name, kind, ha1_md5, ha1_sha256
                         reminded, wants_new, tls_only, sha256_only, status, caller_id, ip_lock \
                         FROM line";
 
-pub fn line(row: &Row<'_>) -> rusqlite::Result<Line> {
-    Ok(Line {
+/// A line, with what opens of its verifiers.
+pub fn line(row: &Row<'_>, opener: &Opener<'_>) -> rusqlite::Result<Line> {
+    let former = row.get::<_, Json<Vec<SealedFormer>>>(7)?.0;
+    let sealed = SealedLine { md5: row.get(4)?, sha256: row.get(5)?, former };
+    let mut line = Line {
         id: read(row, 0)?,
         account: read(row, 1)?,
         user: row.get(2)?,
         kind: row.get::<_, Code<_>>(3)?.0,
-        ha1: Ha1 { md5: row.get(4)?, sha256: row.get(5)? },
+        ha1: Ha1 { md5: [0; 16], sha256: [0; 32] },
         secret_set: read(row, 6)?,
-        former: row.get::<_, Json<_>>(7)?.0,
+        former: Vec::new(),
         reminded_days: row.get(8)?,
         wants_new_secret: read(row, 9)?,
         tls_only: read(row, 10)?,
@@ -76,7 +80,27 @@ pub fn line(row: &Row<'_>) -> rusqlite::Result<Line> {
         status: row.get::<_, Code<_>>(12)?.0,
         caller_id: maybe(row, 13)?,
         ip_lock: row.get::<_, Json<_>>(14)?.0,
-    })
+    };
+    opener.line(&mut line, &sealed)?;
+    Ok(line)
+}
+
+pub const DEVICE: &str = "SELECT detail FROM device";
+
+/// Lock-outs that end after a time, by scope.
+pub fn lock_outs(conn: &Connection, after: UnixMicros) -> Rows<LockOut> {
+    let sql = "SELECT detail FROM lock_out WHERE until > $1";
+    let mut found: Vec<LockOut> = all(conn, sql, [after.0], whole)?;
+    found.sort_unstable_by(|one, other| one.scope.cmp(&other.scope));
+    Ok(found)
+}
+
+/// Bans that end after a time, or never, by source.
+pub fn bans(conn: &Connection, after: UnixMicros) -> Rows<Ban> {
+    let sql = "SELECT detail FROM ban WHERE until IS NULL OR until > $1";
+    let mut found: Vec<Ban> = all(conn, sql, [after.0], whole)?;
+    found.sort_unstable_by_key(|ban| ban.source);
+    Ok(found)
 }
 
 /// What is kept whole, as JSON, in the first column.
@@ -90,12 +114,14 @@ pub fn number(row: &Row<'_>) -> rusqlite::Result<Number> {
     Ok(Number { number: read(row, 0)?, account: read(row, 1)?, line: maybe(row, 2)? })
 }
 
+/// All trunks, by id.
+pub const TRUNK: &str = "SELECT id, name, address, transport, host, auth_user, auth_secret, auth_realm, \
+                         auth_register, sources, cost_deck, number_format, emergency, enabled, \
+                         dial_plan FROM trunk ORDER BY id";
+
 /// All trunks with their routes.
-pub fn trunks(conn: &Connection) -> Rows<Trunk> {
-    let sql = "SELECT id, name, address, transport, host, auth_user, auth_secret, auth_realm, \
-               auth_register, sources, cost_deck, number_format, emergency, enabled, dial_plan \
-               FROM trunk ORDER BY id";
-    let mut trunks = all(conn, sql, [], trunk)?;
+pub fn trunks(conn: &Connection, opener: &Opener<'_>) -> Rows<Trunk> {
+    let mut trunks = all(conn, TRUNK, [], |row| trunk(row, opener))?;
     for trunk in &mut trunks {
         let sql = "SELECT prefix, priority FROM trunk_route WHERE trunk = $1 ORDER BY position";
         trunk.routes = all(conn, sql, [trunk.id.0], |row| {
@@ -105,17 +131,15 @@ pub fn trunks(conn: &Connection) -> Rows<Trunk> {
     Ok(trunks)
 }
 
-fn trunk(row: &Row<'_>) -> rusqlite::Result<Trunk> {
-    let auth = match row.get::<_, Option<String>>(5)? {
-        None => None,
-        Some(user) => Some(TrunkAuth {
-            user,
-            secret: row.get(6)?,
-            realm: row.get(7)?,
-            register: read(row, 8)?,
-        }),
-    };
-    Ok(Trunk {
+/// A trunk without its routes, with what opens of its secret.
+pub fn trunk(row: &Row<'_>, opener: &Opener<'_>) -> rusqlite::Result<Trunk> {
+    let (mut auth, mut sealed) = (None, None);
+    if let Some(user) = row.get::<_, Option<String>>(5)? {
+        sealed = Some(row.get::<_, Vec<u8>>(6)?);
+        let (secret, realm, register) = (String::new(), row.get(7)?, read(row, 8)?);
+        auth = Some(TrunkAuth { user, secret, realm, register });
+    }
+    let mut trunk = Trunk {
         id: read(row, 0)?,
         name: row.get(1)?,
         address: row.get::<_, Code<_>>(2)?.0,
@@ -129,7 +153,11 @@ fn trunk(row: &Row<'_>) -> rusqlite::Result<Trunk> {
         dial_plan: row.get::<_, Json<_>>(14)?.0,
         emergency: read(row, 12)?,
         enabled: read(row, 13)?,
-    })
+    };
+    if let Some(sealed) = sealed {
+        opener.trunk(&mut trunk, &sealed);
+    }
+    Ok(trunk)
 }
 
 /// One deck with its rows.

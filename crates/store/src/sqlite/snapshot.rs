@@ -6,6 +6,7 @@ use types::{DecisionId, Money, Snapshot, UnixMicros};
 
 use super::columns::Code;
 use super::rows::{self, read};
+use super::sealed::Opener;
 use crate::backend::SnapshotWindow;
 
 /// Un-billed usage by account, of those who have any.
@@ -15,7 +16,11 @@ pub const UNBILLED: &str = "SELECT account, SUM(amount) FROM (\
     GROUP BY account ORDER BY account";
 
 /// Reads everything as of one moment.
-pub fn take(conn: &Connection, window: SnapshotWindow) -> rusqlite::Result<Snapshot> {
+pub fn take(
+    conn: &Connection,
+    window: SnapshotWindow,
+    opener: &Opener<'_>,
+) -> rusqlite::Result<Snapshot> {
     // Only reads: the transaction is there so that they all see the same moment.
     let tx = conn.unchecked_transaction()?;
     let (last_decision, newest) = newest(&tx)?;
@@ -23,27 +28,18 @@ pub fn take(conn: &Connection, window: SnapshotWindow) -> rusqlite::Result<Snaps
     let lines = format!("{} ORDER BY id", rows::LINE);
     let numbers = format!("{} ORDER BY e164", rows::NUMBER);
     let bindings = format!("{} WHERE expires > $1 ORDER BY line, contact", rows::BINDING);
+    let devices = format!("{} ORDER BY id", rows::DEVICE);
     let holds = format!("{} ORDER BY decision", rows::HOLD);
     let snapshot = Snapshot {
         accounts: rows::all(&tx, &accounts, [], rows::account)?,
-        lines: rows::all(&tx, &lines, [], rows::line)?,
+        lines: rows::all(&tx, &lines, [], |row| rows::line(row, opener))?,
         numbers: rows::all(&tx, &numbers, [], rows::number)?,
-        trunks: rows::trunks(&tx)?,
+        trunks: rows::trunks(&tx, opener)?,
         decks: decks(&tx)?,
         bindings: rows::all(&tx, &bindings, [window.now.0], rows::binding)?,
-        devices: rows::all(&tx, "SELECT detail FROM device ORDER BY id", [], rows::whole)?,
-        lock_outs: rows::all(
-            &tx,
-            "SELECT detail FROM lock_out WHERE until > $1 ORDER BY scope",
-            [window.now.0],
-            rows::whole,
-        )?,
-        bans: rows::all(
-            &tx,
-            "SELECT detail FROM ban WHERE until IS NULL OR until > $1 ORDER BY source",
-            [window.now.0],
-            rows::whole,
-        )?,
+        devices: rows::all(&tx, &devices, [], rows::whole)?,
+        lock_outs: rows::lock_outs(&tx, window.now)?,
+        bans: rows::bans(&tx, window.now)?,
         holds: rows::all(&tx, &holds, [], rows::hold)?,
         spending: spending(&tx, window.spending_since)?,
         unbilled: rows::all(&tx, UNBILLED, [], |row| Ok((read(row, 0)?, read(row, 1)?)))?,

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use rusqlite::Connection;
-use types::{AccountId, DecisionId, Money, TransferKind};
+use types::{AccountId, Ban, DecisionId, Device, LockOut, Money, TransferKind};
 
 use super::columns::{self, Read};
-use super::{rows, snapshot};
+use super::{rows, sealed, snapshot};
 use crate::queries::{Problem, Verification};
 use crate::rules;
+use crate::seal::Sealer;
 
 /// Sums by account. The order is that of `rules::compare`.
 const SUMS: [&str; 4] = [
@@ -22,9 +23,15 @@ const SUMS: [&str; 4] = [
 const _: () = assert!(TransferKind::Charge as i64 == 1 && columns::RECEIVABLE == 1);
 
 /// Looks at the file and at every sum, as of one moment.
-pub fn run(conn: &Connection) -> rusqlite::Result<Verification> {
+pub fn run(conn: &Connection, sealer: Option<&Sealer>) -> rusqlite::Result<Verification> {
+    let unopened = match sealer {
+        Some(sealer) => sealed::survey(conn, sealer)?.unopened,
+        None => Vec::new(),
+    };
     let tx = conn.unchecked_transaction()?;
     let mut problems = damage(&tx)?;
+    problems.extend(unopened.into_iter().map(Problem::Unopened));
+    problems.extend(mixed_up(&tx)?);
     let mut sums: BTreeMap<AccountId, [Money; 4]> = BTreeMap::new();
     for (column, sql) in SUMS.iter().enumerate() {
         let rows = rows::all(&tx, sql, [], |row| {
@@ -56,6 +63,40 @@ pub fn run(conn: &Connection) -> rusqlite::Result<Verification> {
         .0,
         problems,
     })
+}
+
+/// Rows that are kept whole, and whose columns say something else.
+fn mixed_up(conn: &Connection) -> rusqlite::Result<Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut compare = |table: &'static str, key: String, differ: bool| {
+        if differ {
+            problems.push(Problem::MixedUp { table, key });
+        }
+    };
+    let devices = "SELECT detail, id, account, state, last_seen FROM device ORDER BY id";
+    rows::all(conn, devices, [], |row| {
+        let device: Device = rows::whole(row)?;
+        let kept: (i64, i64, String, i64) = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
+        let (id, account) = (device.id.0.into(), device.account.0.into());
+        let want = (id, account, device.state.code().to_owned(), device.last_seen.0);
+        compare("device", kept.0.to_string(), kept != want);
+        Ok(())
+    })?;
+    rows::all(conn, "SELECT detail, scope, until FROM lock_out ORDER BY scope", [], |row| {
+        let lock: LockOut = rows::whole(row)?;
+        let kept: (String, i64) = (row.get(1)?, row.get(2)?);
+        let want = (columns::json(&lock.scope)?, lock.until.0);
+        compare("lock_out", kept.0.clone(), kept != want);
+        Ok(())
+    })?;
+    rows::all(conn, "SELECT detail, source, until FROM ban ORDER BY source", [], |row| {
+        let ban: Ban = rows::whole(row)?;
+        let kept: (String, Option<i64>) = (row.get(1)?, row.get(2)?);
+        let want = (ban.source.to_string(), ban.until.map(|until| until.0));
+        compare("ban", kept.0.clone(), kept != want);
+        Ok(())
+    })?;
+    Ok(problems)
 }
 
 /// What SQLite itself finds wrong with the file.

@@ -5,8 +5,9 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, Params, params};
 use types::{BindingRecord, Cdr, DecisionId, Hold, HoldState, Record, Transfer};
 
-use super::{Applied, columns, detail, directory};
+use super::{Applied, columns, detail, directory, sealed};
 use crate::rules;
+use crate::seal::{KeyId, Sealer};
 
 macro_rules! statements {
     ($($name:ident = $sql:literal;)*) => {
@@ -75,13 +76,31 @@ pub struct Group<'c> {
     newest: DecisionId,
     /// CDRs that were added.
     added: u64,
+    sealer: Option<&'c Sealer>,
+    /// The key whose proof is in the store.
+    proven: Option<KeyId>,
 }
 
 impl<'c> Group<'c> {
-    /// A group for a store whose newest decision is this.
-    pub fn new(conn: &'c Connection, newest: DecisionId) -> Group<'c> {
+    /// A group for a store whose newest decision is this, and whose newest proof is of this key.
+    pub fn new(
+        conn: &'c Connection,
+        newest: DecisionId,
+        (sealer, proven): (Option<&'c Sealer>, Option<KeyId>),
+    ) -> Group<'c> {
         let (ready, buffer) = ([const { None }; TEXTS.len()], Vec::with_capacity(2_048));
-        Group { conn, ready, buffer, newest, added: 0 }
+        Group { conn, ready, buffer, newest, added: 0, sealer, proven }
+    }
+
+    /// What seals, once the store has a proof of its key.
+    fn proven_sealer(&mut self) -> rusqlite::Result<&'c Sealer> {
+        let sealer = self.sealer.expect("a store without keys refuses what has to be sealed");
+        let newest = sealer.keys().newest().id();
+        if self.proven != Some(newest) {
+            sealed::prove(self.conn, sealer)?;
+            self.proven = Some(newest);
+        }
+        Ok(sealer)
     }
 
     /// Moves what is recent into the sums and indexes by account.
@@ -93,9 +112,9 @@ impl<'c> Group<'c> {
         self.run(Sql::Begin, []).map(drop)
     }
 
-    /// Commits, and tells how many CDRs were added.
-    pub fn commit(mut self) -> rusqlite::Result<u64> {
-        self.run(Sql::Commit, []).map(|_| self.added)
+    /// Commits, and tells how many CDRs were added, and which key has its proof in the store.
+    pub fn commit(mut self) -> rusqlite::Result<(u64, Option<KeyId>)> {
+        self.run(Sql::Commit, []).map(|_| (self.added, self.proven))
     }
 
     /// Our row in `applied`.
@@ -128,10 +147,19 @@ impl<'c> Group<'c> {
             // The group's own row in `applied` keeps the newest time.
             Record::Alive(_) => Ok(()),
             Record::Account(account) => directory::put_account(self.conn, account),
-            Record::Line(line) => directory::put_line(self.conn, line),
+            Record::Line(line) => {
+                let sealer = self.proven_sealer()?;
+                directory::put_line(self.conn, sealer, line)
+            }
             Record::Number(number) => directory::put_number(self.conn, number),
             Record::NumberGone(number) => directory::remove_number(self.conn, *number),
-            Record::Trunk(trunk) => directory::put_trunk(self.conn, trunk),
+            Record::Trunk(trunk) => {
+                let secret = match &trunk.auth {
+                    None => None,
+                    Some(auth) => Some(sealed::trunk(self.proven_sealer()?, trunk.id, auth)?),
+                };
+                directory::put_trunk(self.conn, trunk, secret)
+            }
             Record::Deck(deck) => directory::put_deck(self.conn, deck),
         }
     }

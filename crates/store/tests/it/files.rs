@@ -12,14 +12,14 @@ use types::*;
 use crate::samples::*;
 
 fn read_only() -> OpenOptions {
-    OpenOptions { read_only: true, ..OpenOptions::default() }
+    OpenOptions { read_only: true, ..options() }
 }
 
 #[test]
 fn only_the_owner_can_read_it() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("rf.db");
-    let mut store = SqliteStore::open(&path, OpenOptions::default()).unwrap();
+    let mut store = SqliteStore::open(&path, options()).unwrap();
     put(&mut store, vec![Record::Line(Box::new(line(1, 1, "alice")))]);
     let mut seen = 0;
     for entry in fs::read_dir(directory.path()).unwrap() {
@@ -35,7 +35,7 @@ fn only_the_owner_can_read_it() {
 fn a_reader_sees_what_was_committed_and_changes_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("rf.db");
-    let mut store = SqliteStore::open(&path, OpenOptions::default()).unwrap();
+    let mut store = SqliteStore::open(&path, options()).unwrap();
     put(&mut store, ended(1, 1, 10));
     let mut reader = SqliteStore::open(&path, read_only()).unwrap();
     assert_eq!(everything(&reader), everything(&store));
@@ -52,8 +52,8 @@ fn a_reader_sees_what_was_committed_and_changes_nothing() {
 fn two_writers_do_not_mix_up_their_outcomes() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("rf.db");
-    let mut first = SqliteStore::open(&path, OpenOptions::default()).unwrap();
-    let mut second = SqliteStore::open(&path, OpenOptions::default()).unwrap();
+    let mut first = SqliteStore::open(&path, options()).unwrap();
+    let mut second = SqliteStore::open(&path, options()).unwrap();
     put(&mut first, vec![held(1, 1)]);
     put(&mut second, vec![held(2, 1)]);
     put(&mut first, vec![held(3, 1)]);
@@ -73,11 +73,11 @@ fn what_cannot_be_opened_is_named() {
         assert!(error.starts_with(&want), "{error}, not {want}");
     }
     fn version(path: &Path, version: u32) {
-        drop(SqliteStore::open(path, OpenOptions::default()).unwrap());
+        drop(SqliteStore::open(path, options()).unwrap());
         let sql = format!("UPDATE meta SET value = {version}");
         rusqlite::Connection::open(path).unwrap().execute(&sql, []).unwrap();
     }
-    let write = OpenOptions::default;
+    let write = options;
     check(|_| {}, read_only(), "FILE: there is no database here");
     check(
         |path| fs::write(path, [7; 4_096]).unwrap(),
@@ -108,7 +108,7 @@ fn what_cannot_be_opened_is_named() {
 fn a_damaged_row_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("rf.db");
-    let mut store = SqliteStore::open(&path, OpenOptions::default()).unwrap();
+    let mut store = SqliteStore::open(&path, options()).unwrap();
     put(&mut store, ended(1, 1, 10));
     let other = rusqlite::Connection::open(&path).unwrap();
     other.execute("UPDATE cdr SET direction = 'sideways'", []).unwrap();
@@ -121,7 +121,7 @@ fn a_damaged_row_is_named() {
 fn sums_that_were_tampered_with_are_named() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("rf.db");
-    let options = OpenOptions { recent_calls: 1, ..OpenOptions::default() };
+    let options = OpenOptions { recent_calls: 1, ..options() };
     let mut store = SqliteStore::open(&path, options).unwrap();
     put(&mut store, ended(1, 1, 10));
     // The next commit moves the call into the sums.
@@ -148,7 +148,7 @@ fn sums_that_were_tampered_with_are_named() {
 #[test]
 fn child_that_is_killed() {
     let Ok(path) = std::env::var("RINGFENCE_TEST_STORE") else { return };
-    let mut store = SqliteStore::open(path, OpenOptions::default()).unwrap();
+    let mut store = SqliteStore::open(path, options()).unwrap();
     for n in 1.. {
         put(&mut store, vec![held(n, 1)]);
         println!("held {n}");
@@ -185,7 +185,7 @@ fn a_killed_process_leaves_all_it_acknowledged() {
         child.wait().unwrap();
         // What it had printed before the signal came was acknowledged too.
         lines.for_each(&mut note);
-        let store = SqliteStore::open(&path, OpenOptions::default()).unwrap();
+        let store = SqliteStore::open(&path, options()).unwrap();
         let verification = store.verify().unwrap();
         assert_eq!(verification.problems, []);
         let (cdrs, holds) = (verification.cdrs, store.holds(None).unwrap().len() as u64);

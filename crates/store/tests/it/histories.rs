@@ -46,7 +46,7 @@ fn run(seed: u64) -> (u32, u32) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("rf.db");
     // Moved often, so that questions meet moved and recent calls.
-    let options = OpenOptions { recent_calls: 5, ..OpenOptions::default() };
+    let options = OpenOptions { recent_calls: 5, ..options() };
     let open = || SqliteStore::open(&path, options.clone()).unwrap();
     let mut sqlite = open();
     let mut memory = MemoryStore::new();

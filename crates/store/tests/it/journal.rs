@@ -31,7 +31,7 @@ fn frames() -> Vec<Vec<Record>> {
 }
 
 fn written(place: &Place) -> Journal {
-    let mut journal = Journal::open(&place.path).unwrap();
+    let mut journal = Journal::open(&place.path, Some(sealer())).unwrap();
     frames().iter().for_each(|records| journal.append(records).unwrap());
     journal
 }
@@ -43,7 +43,7 @@ fn what_was_appended_comes_back() {
     assert_eq!(journal.frames(), 4);
     assert_eq!(journal.contents().unwrap().frames, frames());
     drop(journal);
-    let mut again = Journal::open(&place.path).unwrap();
+    let mut again = Journal::open(&place.path, Some(sealer())).unwrap();
     assert_eq!((again.frames(), again.contents().unwrap().frames), (4, frames()));
     assert_eq!(fs::metadata(&place.path).unwrap().permissions().mode() & 0o777, 0o600);
 }
@@ -59,12 +59,12 @@ fn replaying_twice_is_replaying_once() {
     for _ in 0..3 {
         fs::write(&place.path, &bytes).unwrap();
         let told = Told { records: 12, set_aside: 0 };
-        assert_eq!(replay_file(&place.path, &mut store), Ok(told));
+        assert_eq!(replay_file(&place.path, Some(sealer()), &mut store), Ok(told));
         assert!(!place.path.exists());
         assert_eq!(everything(&store), everything(&direct));
     }
     assert_eq!(store.holds(None).unwrap(), [], "a call that ended is not held again");
-    assert_eq!(replay_file(&place.path, &mut store), Ok(Told::default()));
+    assert_eq!(replay_file(&place.path, Some(sealer()), &mut store), Ok(Told::default()));
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn what_the_store_refuses_is_set_aside_and_the_rest_is_told() {
     journal.append(&frames()[0]).unwrap();
     drop(journal);
     let mut store = MemoryStore::new();
-    let told = replay_file(&place.path, &mut store).unwrap();
+    let told = replay_file(&place.path, Some(sealer()), &mut store).unwrap();
     assert_eq!(told.set_aside, 1);
     assert_eq!(store.verify().unwrap().cdrs, 3);
     let aside = fs::read_to_string(refused_path(&place.path)).unwrap();
@@ -114,7 +114,7 @@ fn a_torn_end_is_cut_off() {
     let mut ends = vec![0];
     for count in 1..=4 {
         fs::write(&place.path, []).unwrap();
-        let mut journal = Journal::open(&place.path).unwrap();
+        let mut journal = Journal::open(&place.path, Some(sealer())).unwrap();
         frames()[..count].iter().for_each(|records| journal.append(records).unwrap());
         ends.push(fs::metadata(&place.path).unwrap().len() as usize);
     }
@@ -125,7 +125,7 @@ fn a_torn_end_is_cut_off() {
         let zeros = vec![0; ends.get(whole + 1).map_or(0, |end| end - cut)];
         for fill in [&[][..], &zeros] {
             fs::write(&place.path, [&bytes[..cut], fill].concat()).unwrap();
-            let mut torn = Journal::open(&place.path).unwrap();
+            let mut torn = Journal::open(&place.path, Some(sealer())).unwrap();
             assert_eq!(torn.frames(), whole as u64, "cut at {cut}");
             torn.append(&frames()[1]).unwrap();
             let want = [&frames()[..whole], &frames()[1..2]].concat();
@@ -141,7 +141,7 @@ fn damage_before_the_end_is_named_and_kept() {
     let mut bytes = fs::read(&place.path).unwrap();
     bytes[40] ^= 1;
     fs::write(&place.path, &bytes).unwrap();
-    let error = Journal::open(&place.path).unwrap_err();
+    let error = Journal::open(&place.path, Some(sealer())).unwrap_err();
     assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
     assert!(
         error.to_string().ends_with("the frame at byte 0 cannot be read: its checksum is wrong")
@@ -151,6 +151,6 @@ fn damage_before_the_end_is_named_and_kept() {
 
 #[test]
 fn errors_name_the_file() {
-    let error = Journal::open("/nowhere/at/all.journal").unwrap_err().to_string();
+    let error = Journal::open("/nowhere/at/all.journal", Some(sealer())).unwrap_err().to_string();
     assert!(error.starts_with("/nowhere/at/all.journal: cannot open it"), "{error}");
 }

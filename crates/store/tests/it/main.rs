@@ -11,5 +11,6 @@ mod journal;
 mod power;
 
 mod samples;
+mod sealing;
 mod vfs;
 mod writer;

@@ -33,7 +33,7 @@ fn open(machine: &Machine, synchronous: Synchronous) -> Result<SqliteStore, Stor
         // Small, so that checkpoints and moves are among what is cut.
         checkpoint_pages: 40,
         recent_calls: 5,
-        ..OpenOptions::default()
+        ..options()
     };
     SqliteStore::open(machine.path(), options)
 }

@@ -52,6 +52,17 @@ fn ha1(n: u8) -> Ha1 {
     Ha1 { md5: [n; 16], sha256: [n + 1; 32] }
 }
 
+/// Former secrets with these verifiers.
+pub fn former(verifiers: &[u8]) -> Vec<types::FormerSecret> {
+    let one = |n: &u8| types::FormerSecret {
+        ha1: ha1(*n),
+        replaced: UnixMicros(1_000),
+        grace_until: Some(UnixMicros(2_000)),
+        grace_devices: vec![types::DeviceId(3)],
+    };
+    verifiers.iter().map(one).collect()
+}
+
 pub fn line(id: u32, account: u32, user: &str) -> Line {
     Line {
         id: LineId(id),
@@ -60,12 +71,7 @@ pub fn line(id: u32, account: u32, user: &str) -> Line {
         kind: types::LineKind::Pbx,
         ha1: ha1(id as u8),
         secret_set: UnixMicros(1_000),
-        former: vec![types::FormerSecret {
-            ha1: ha1(id as u8 + 7),
-            replaced: UnixMicros(1_000),
-            grace_until: Some(UnixMicros(2_000)),
-            grace_devices: vec![types::DeviceId(3)],
-        }],
+        former: former(&[id as u8 + 7]),
         reminded_days: 80,
         wants_new_secret: true,
         tls_only: true,
@@ -330,5 +336,71 @@ pub fn everything(store: &dyn Backend) -> Everything {
         facts: store.facts(&FactFilter { limit: u32::MAX, ..FactFilter::default() }).unwrap(),
         verification: store.verify().unwrap(),
         calls,
+    }
+}
+
+/// What seals in these tests.
+pub fn sealer() -> std::sync::Arc<store::Sealer> {
+    sealer_with(&[7])
+}
+
+/// The same with these keys, the newest first.
+pub fn sealer_with(keys: &[u8]) -> std::sync::Arc<store::Sealer> {
+    use store::seal::{Key, Keys};
+    let key = |byte: &u8| Key::new([*byte; 32].into(), None);
+    let keys = Keys::new(keys.iter().map(key).collect()).unwrap();
+    std::sync::Arc::new(store::Sealer::new("example.com", "the key file", keys))
+}
+
+/// How stores are opened in these tests.
+pub fn options() -> store::OpenOptions {
+    store::OpenOptions { sealer: Some(sealer()), ..store::OpenOptions::default() }
+}
+
+pub fn device(id: u32, account: u32) -> types::Device {
+    types::Device {
+        id: types::DeviceId(id),
+        account: AccountId(account),
+        state: types::DeviceState::Seasoning {
+            until: UnixMicros(9_000),
+            spent: Money::from_micros(1),
+        },
+        agent: "Yealink SIP-T46S 66.86.0.15".to_owned(),
+        instance: Some("<urn:uuid:00000000-0000-1000-8000-000A95A0E128>".to_owned()),
+        contact: "192.168.1.20:5060".to_owned(),
+        peer: "192.0.2.7:5060".parse().unwrap(),
+        transport: "udp".to_owned(),
+        place: types::Place { country: Some("GB".parse().unwrap()), asn: Some(64_496) },
+        first_seen: UnixMicros(1_000),
+        last_seen: UnixMicros(2_000),
+        lines: vec![LineId(1)],
+    }
+}
+
+pub fn lock_out(scope: types::LockScope, until: UnixMicros) -> types::LockOut {
+    types::LockOut { scope, since: UnixMicros(1_000), until, level: 2, failures: 5 }
+}
+
+/// One of each kind.
+pub fn lock_scopes() -> [types::LockScope; 4] {
+    use types::LockScope::*;
+    let user = || "alice".to_owned();
+    let source = "192.0.2.7/32".parse().unwrap();
+    [
+        SourceUser { source, user: user() },
+        Device { user: user(), by: "instance".to_owned(), key: u64::MAX },
+        Source { source: "2001:db8::/64".parse().unwrap() },
+        User { user: user() },
+    ]
+}
+
+pub fn ban(source: &str, until: Option<UnixMicros>) -> types::Ban {
+    types::Ban {
+        source: source.parse().unwrap(),
+        reason: types::BanReason::Scanner,
+        note: "friendly-scanner".to_owned(),
+        since: UnixMicros(1_000),
+        until,
+        level: 1,
     }
 }

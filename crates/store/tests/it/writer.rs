@@ -8,7 +8,7 @@ use store::memory::Fault;
 use store::*;
 use types::*;
 
-use crate::samples::{self, batch, decision, ended, held, line, rate};
+use crate::samples::{self, batch, decision, ended, held, line, options, rate};
 
 /// A store whose commits wait for a signal, and whose `resolve` fails as often as told.
 struct Gated {
@@ -81,6 +81,10 @@ ask_below! {
     transfers(decision: DecisionId) -> Vec<Transfer>;
     balances() -> Vec<Balance>;
     facts(filter: &FactFilter) -> Vec<StoredFact>;
+    devices(account: Option<AccountId>) -> Vec<Device>;
+    lock_outs() -> Vec<LockOut>;
+    bans() -> Vec<Ban>;
+    sealing() -> store::Sealing;
     verify() -> Verification;
 }
 
@@ -299,7 +303,7 @@ fn a_writer_that_died_refuses() {
 #[test]
 fn throughput_is_printed() {
     let directory = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(directory.path().join("rf.db"), OpenOptions::default()).unwrap();
+    let store = SqliteStore::open(directory.path().join("rf.db"), options()).unwrap();
     let (writer, outcomes) = start(store, WriterOptions::default());
     let begun = started();
     let calls = 1_000;
