@@ -175,8 +175,12 @@ fn unit() -> Result<Count> {
 }
 
 /// Tests that try more, or allow less, in a release build: package, test binary, what its name contains.
-const RELEASE: [(&str, &str, &str); 2] =
-    [("sim", "million", "a_million_calls"), ("sip", "properties", "the_worst_message")];
+const RELEASE: [(&str, &str, &str); 4] = [
+    ("sim", "million", "a_million_calls"),
+    ("sim", "siege", "a_day_under_siege"),
+    ("sim", "siege", "a_million_right_secrets"),
+    ("sip", "properties", "the_worst_message"),
+];
 
 fn release() -> Result<Count> {
     let mut total = Count::default();
