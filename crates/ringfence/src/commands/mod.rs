@@ -5,10 +5,13 @@ mod account;
 mod call;
 mod configuration;
 mod demo;
+mod dial_plan;
 mod doctor;
 mod explain;
 mod fact_text;
+mod key;
 mod line;
+mod line_import;
 mod lookup;
 mod number;
 mod office;
@@ -72,6 +75,9 @@ enum Command {
     /// Numbers of ours and where they ring
     #[command(subcommand)]
     Number(number::Command),
+    /// Keys that seal passwords in the database
+    #[command(subcommand)]
+    Key(key::Command),
     /// Connections to carriers
     #[command(subcommand)]
     Trunk(trunk::Command),
@@ -141,6 +147,7 @@ fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Check(args) => return configuration::check(args, context),
         Command::Config(command) => configuration::run(command, context),
         Command::Account(command) => account::run(command, context),
+        Command::Key(command) => return key::run(command, context),
         Command::Line(command) => line::run(command, context),
         Command::Number(command) => number::run(command, context),
         Command::Trunk(command) => trunk::run(command, context),

@@ -14,6 +14,7 @@ use crate::change::{self, Change};
 use crate::config::Config;
 use crate::shell::clock::system_wall;
 use crate::shell::control::{Client, Request};
+use crate::shell::keys::KeyRing;
 use crate::shell::lock::{Lock, try_lock};
 use crate::shell::open::{make_data_dir, open_to_write};
 use crate::shell::secrets::hash_key;
@@ -27,6 +28,55 @@ pub fn change(config: &Config, change: Change) -> anyhow::Result<Value> {
     match door(config)? {
         Door::Node(mut client) => client.ask(&Request::Change(Box::new(change))),
         Door::Files(lock) => directly(config, change, &lock),
+    }
+}
+
+/// A place where several changes are carried out, one after the other.
+pub enum Office {
+    /// At the running node.
+    Node(Client),
+    /// On the database; no node can start meanwhile.
+    Files(Box<Direct>, #[expect(dead_code, reason = "it is held, not used")] Lock),
+}
+
+impl Office {
+    /// At the running node, or on the database if none runs. A running node is told to read its key
+    /// file again; it must come to the same key as ours.
+    pub fn open(config: &Config, keys: &KeyRing) -> anyhow::Result<Office> {
+        match door(config)? {
+            Door::Node(client) => {
+                let mut office = Office::Node(client);
+                office.follow_keys(keys)?;
+                Ok(office)
+            }
+            Door::Files(lock) => {
+                let store = open_to_write(config, keys, &lock)?;
+                Ok(Office::Files(Box::new(Direct::open(config, store)?), lock))
+            }
+        }
+    }
+
+    /// Carries a change out.
+    pub fn change(&mut self, change: Change) -> anyhow::Result<Value> {
+        match self {
+            Office::Node(client) => client.ask(&Request::Change(Box::new(change))),
+            Office::Files(direct, _) => direct.carry_out(change),
+        }
+    }
+
+    /// The keys were changed.
+    pub fn follow_keys(&mut self, keys: &KeyRing) -> anyhow::Result<()> {
+        let Office::Node(client) = self else { return Ok(()) };
+        let (theirs, ours) = (client.ask(&Request::Keys)?, keys.keys().newest().id().to_string());
+        if theirs["newest"] != ours.as_str() {
+            bail!(
+                "the running node seals with key {}, not with {ours} of {}: give it the same keys \
+                 and restart it",
+                theirs["newest"].as_str().unwrap_or("?"),
+                keys.name()
+            );
+        }
+        Ok(())
     }
 }
 
@@ -76,7 +126,7 @@ fn directly(config: &Config, change: Change, lock: &Lock) -> anyhow::Result<Valu
     if let Change::Cut(_) = change {
         bail!("no node is running, so there is no call to cut");
     }
-    let store = open_to_write(config, lock)?;
+    let store = open_to_write(config, &KeyRing::to_write(config)?, lock)?;
     let mut direct = Direct::open(config, store)?;
     direct.carry_out(change)
 }
@@ -102,7 +152,7 @@ impl Direct {
 
     /// Carries a change out, in one transaction; the answer says in `message` what was done.
     pub fn carry_out(&mut self, change: Change) -> anyhow::Result<Value> {
-        let plan = change::plan(change, &self.engine)?;
+        let plan = change::plan(change, self.now.wall, &self.engine)?;
         let done = self.engine.commands(self.now, plan.commands)?;
         let gone = self.bindings_gone(&done)?;
         // No two changes at the same instant: the store tells equal facts by their time.
