@@ -44,34 +44,13 @@ impl Node {
         }
     }
 
-    /// Phones of these lines that have to register again, or that are outside the line's lock.
+    /// Phones that have to register again, or may not.
     fn forget_phones(&mut self, done: &Done) -> Vec<Record> {
         let mut gone = Vec::new();
-        for line in &done.unbound {
-            let contacts = self.registrar.remove(*line);
-            gone.extend(contacts.into_iter().map(|contact| Record::BindingGone(*line, contact)));
-        }
-        for line in &done.relocked {
+        for line in done.lines_to_look_at() {
             let engine = &self.engine;
-            let contacts =
-                self.registrar.remove_where(*line, |peer, _| !engine.ip_allowed(*line, peer.ip()));
-            gone.extend(contacts.into_iter().map(|contact| Record::BindingGone(*line, contact)));
-        }
-        for (line, devices) in &done.overlapping {
-            let access = self.engine.access();
-            let stay: Vec<DeviceAt> = devices
-                .iter()
-                .filter_map(|device| access.device(*device))
-                .map(|device| DeviceAt::new(*line, &device))
-                .collect();
-            let ends = |peer, agent: &str| !stay.iter().any(|device| device.is_at(peer, agent));
-            let contacts = self.registrar.remove_where(*line, ends);
-            gone.extend(contacts.into_iter().map(|contact| Record::BindingGone(*line, contact)));
-        }
-        for ousted in &done.ousted {
-            let line = ousted.line;
-            let contacts =
-                self.registrar.remove_where(line, |peer, agent| ousted.is_at(peer, agent));
+            let ends = |peer, agent: &str| engine.ends_binding(done, line, peer, agent);
+            let contacts = self.registrar.remove_where(line, ends);
             gone.extend(contacts.into_iter().map(|contact| Record::BindingGone(line, contact)));
         }
         gone

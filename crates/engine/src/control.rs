@@ -5,6 +5,8 @@ mod checks;
 mod secret;
 mod together;
 
+use std::collections::BTreeSet;
+
 use rating::{DeckDiff, RateDeck};
 use serde::{Deserialize, Serialize};
 use types::account::Ha1;
@@ -94,6 +96,16 @@ pub struct Done {
     pub ousted: Vec<DeviceAt>,
     /// What was done, in words.
     pub message: String,
+}
+
+impl Done {
+    /// Lines of which some bindings may end: ask `Engine::ends_binding` of each.
+    pub fn lines_to_look_at(&self) -> BTreeSet<LineId> {
+        let (overlapping, ousted) = (self.overlapping.iter(), self.ousted.iter());
+        let lines = self.unbound.iter().chain(&self.relocked);
+        let lines = lines.chain(overlapping.map(|(line, _)| line));
+        lines.chain(ousted.map(|device| &device.line)).copied().collect()
+    }
 }
 
 /// Why a command makes no sense. Nothing was changed.

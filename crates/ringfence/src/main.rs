@@ -1,6 +1,7 @@
 //! The program. Lives here: which rooms there are. Never here: anything else.
 
 mod change;
+mod chosen;
 mod commands;
 mod config;
 mod look;

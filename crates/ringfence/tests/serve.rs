@@ -11,12 +11,12 @@ use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use client::Way;
-use common::{Node, Sandbox};
+use common::{Node, SECRET, Sandbox};
 use nix::sys::signal::Signal;
 use serde_json::json;
 use sip::message::Method;
 
-const LOGIN: (&str, &str) = ("alice", "sesame");
+const LOGIN: (&str, &str) = ("alice", SECRET);
 const REGISTRAR: &str = "sip:example.com";
 
 fn settled() -> Sandbox {
@@ -62,10 +62,10 @@ fn commands_reach_a_running_node_at_once() {
     assert_eq!(shown("status"), "frozen");
     // A new line can register without a restart; a disabled one no longer.
     let line = ["line", "add", "alice", "bob", "--secret-stdin"];
-    assert_eq!(sandbox.run_with(&line, "open\n", &[]).code, 0);
-    assert_eq!(Way::udp(node.udp).ask(Method::Register, REGISTRAR, ("bob", "open")), 200);
+    assert_eq!(sandbox.run_with(&line, &format!("{SECRET}\n"), &[]).code, 0);
+    assert_eq!(Way::udp(node.udp).ask(Method::Register, REGISTRAR, ("bob", SECRET)), 200);
     sandbox.ok("line disable bob");
-    assert_ne!(Way::udp(node.udp).ask(Method::Register, REGISTRAR, ("bob", "open")), 200);
+    assert_ne!(Way::udp(node.udp).ask(Method::Register, REGISTRAR, ("bob", SECRET)), 200);
     // What makes no sense is refused by the node, and nothing changes.
     let wrong = sandbox.run("call cut 0D5KZQ4M2T8GR");
     assert_eq!(wrong.code, 1);

@@ -199,7 +199,7 @@ fn a_day_under_siege() {
             (0..often).for_each(|_| guess(&mut siege, robot, IN_THE_HOUSE as u64));
         }
         for (n, phone) in phones.iter_mut().enumerate() {
-            if (minute as usize + n) % 30 != 0 {
+            if !(minute as usize + n).is_multiple_of(30) {
                 continue;
             }
             // Some are switched off and on: another port, another Call-ID.

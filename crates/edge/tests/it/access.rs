@@ -330,6 +330,8 @@ fn an_old_secret_works_for_a_while_for_the_devices_that_were_named() {
     other.register();
     let until = world.wall().plus_ms(60 * MINUTE_MS);
     change_secret(&world, Some((until, vec![DeviceId(1)])));
+    let bound: Vec<String> = world.bindings().into_iter().map(|binding| binding.contact).collect();
+    assert_eq!(bound, [phone.contact()], "the other has to register again");
     assert_eq!(try_to_register(&phone), 200);
     assert_eq!(try_to_register(&other), 403);
     world.advance(60 * MINUTE_MS);

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
-use types::{DeviceId, DeviceState, Fact, LockScope, Now, Record};
+use types::{DeviceId, DeviceState, Fact, LineId, LockScope, Now, Record};
 
 use super::claim::Claim;
 use super::log_in::{Door, Proof};
@@ -116,6 +116,19 @@ impl Engine {
         Done { records: std::mem::take(&mut self.facts), message, ..Done::default() }
     }
 
+    /// Does a binding of a line, with this peer and User-Agent, end with what was done?
+    pub fn ends_binding(&self, done: &Done, line: LineId, peer: SocketAddr, agent: &str) -> bool {
+        let is_left_out = |(overlapping, stay): &(LineId, Vec<DeviceId>)| {
+            let mut devices = stay.iter().filter_map(|device| self.access.device(*device));
+            *overlapping == line
+                && !devices.any(|device| DeviceAt::new(line, &device).is_at(peer, agent))
+        };
+        done.unbound.contains(&line)
+            || (done.relocked.contains(&line) && !self.ip_allowed(line, peer.ip()))
+            || done.overlapping.iter().any(is_left_out)
+            || done.ousted.iter().any(|device| device.line == line && device.is_at(peer, agent))
+    }
+
     /// Is there such a device?
     pub(crate) fn check_device(&self, id: DeviceId) -> Result<(), CommandError> {
         let known = self.access.device(id).map(drop);
@@ -134,7 +147,7 @@ impl Engine {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceAt {
     /// The line.
-    pub line: types::LineId,
+    pub line: LineId,
     /// Where the device was last.
     pub peer: SocketAddr,
     /// What it says that it is.
@@ -143,7 +156,7 @@ pub struct DeviceAt {
 
 impl DeviceAt {
     /// The device on this line.
-    pub fn new(line: types::LineId, device: &types::Device) -> DeviceAt {
+    pub fn new(line: LineId, device: &types::Device) -> DeviceAt {
         DeviceAt { line, peer: device.peer, agent: device.agent.clone() }
     }
 

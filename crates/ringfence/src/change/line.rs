@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use anyhow::bail;
-use engine::{Command, Engine};
+use engine::{Command, Engine, Overlap};
 use serde_json::json;
-use types::{Account, AccountId, DeckId, Line, LineId, UnixMicros};
+use types::account::Ha1;
+use types::{Account, AccountId, DeckId, Line, LineId, LineKind, UnixMicros};
 
 use super::{
-    Answer, LineSetting, NewAccount, NewLine, Plan, account, find_line, next_id, no_account,
-    pick_deck_or_only,
+    Answer, LineSetting, NewAccount, NewLine, OverlapFor, Plan, account, find_line, next_id,
+    no_account, pick_deck_or_only,
 };
 
 pub fn add(
@@ -20,17 +21,22 @@ pub fn add(
     let mut additions = Additions::new(engine, template)?;
     let mut commands = Vec::new();
     let mut added = Vec::new();
+    let mut accounts = 0;
     for line in new {
         let (account, made) = additions.account(&line.account)?;
+        accounts += usize::from(made.is_some());
         commands.extend(made.map(Command::PutAccount));
+        let consent = consent_note(line.kind == LineKind::Sip2sim, line.consent.as_deref())?;
+        let notes = consent.into_iter().chain(line.note.clone());
         let line = additions.line(line, account)?;
-        added.push(json!({ "id": line.id, "user": line.user, "account": line.account }));
+        let id = line.id;
+        added.push(json!({ "id": id, "user": line.user, "account": line.account }));
         commands.push(Command::PutLine(line));
+        commands.extend(notes.map(|words| Command::NoteLine(id, words)));
     }
-    let accounts = commands.len() - added.len();
     let mut answer = json!({ "lines": added, "accounts_made": accounts });
-    if commands.len() != 1 {
-        let words = format!("{} lines added, {accounts} accounts made", commands.len() - accounts);
+    if added.len() != 1 || accounts > 0 {
+        let words = format!("{} lines added, {accounts} accounts made", added.len());
         answer["message"] = words.into();
     }
     Ok(Plan { commands, answer: Answer(answer) })
@@ -93,18 +99,66 @@ impl<'e> Additions<'e> {
         }
         self.next_line.0 += 1;
         let line = Line::new(id, account, new.user, new.ha1, UnixMicros(0));
-        Ok(Line { caller_id: new.caller_id, ..line })
+        Ok(Line { caller_id: new.caller_id, kind: new.kind, ip_lock: new.ip_lock, ..line })
     }
 }
 
-pub fn set(user: &str, setting: LineSetting, engine: &Engine) -> anyhow::Result<Plan> {
-    let mut line = find_line(engine, user)?.clone();
-    match setting {
-        LineSetting::Status(status) => line.status = status,
-        LineSetting::Secret(ha1) => line.ha1 = ha1,
-        LineSetting::CallerId(number) => line.caller_id = number,
-        LineSetting::IpLock(networks) => line.ip_lock = networks,
+pub fn set(
+    user: &str,
+    settings: Vec<LineSetting>,
+    consent: Option<String>,
+    engine: &Engine,
+) -> anyhow::Result<Plan> {
+    let known = find_line(engine, user)?;
+    let mut line = known.clone();
+    for setting in settings {
+        match setting {
+            LineSetting::Status(status) => line.status = status,
+            LineSetting::CallerId(number) => line.caller_id = number,
+            LineSetting::IpLock(networks) => line.ip_lock = networks,
+            LineSetting::Kind(kind) => line.kind = kind,
+            LineSetting::TlsOnly(only) => line.tls_only = only,
+            LineSetting::Sha256Only(only) => line.sha256_only = only,
+        }
     }
+    let becomes = line.kind == LineKind::Sip2sim && known.kind != LineKind::Sip2sim;
+    let note = consent_note(becomes, consent.as_deref())?;
     let answer = json!({ "id": line.id, "user": line.user });
-    Ok(Plan::one(Command::PutLine(line), answer))
+    let note = note.map(|words| Command::NoteLine(line.id, words));
+    let commands = [Command::PutLine(line)].into_iter().chain(note).collect();
+    Ok(Plan { commands, answer: Answer(answer) })
+}
+
+/// A SIP2SIM line's secret is given to a mobile network: its holder says that he wants that, and
+/// pays for its calls.
+fn consent_note(is_needed: bool, consent: Option<&str>) -> anyhow::Result<Option<String>> {
+    match consent.map(str::trim) {
+        Some(words) if is_needed && !words.is_empty() => Ok(Some(format!(
+            "SIP2SIM: the holder consents to its secret being given away: {words}"
+        ))),
+        None if !is_needed => Ok(None),
+        Some(_) if !is_needed => bail!("a consent belongs to a line that becomes SIP2SIM"),
+        _ => bail!(
+            "a SIP2SIM line's secret is given to a mobile network, and its calls are charged to the \
+             account: say who consented and how, like --consent 'A. Holder, letter of 3 May'"
+        ),
+    }
+}
+
+pub fn set_secret(
+    user: &str,
+    ha1: Ha1,
+    overlap: Option<OverlapFor>,
+    now: UnixMicros,
+    engine: &Engine,
+) -> anyhow::Result<Plan> {
+    let line = find_line(engine, user)?;
+    let mut answer = json!({ "id": line.id, "user": line.user });
+    let overlap =
+        overlap.map(|overlap| Overlap { until: now.plus_ms(overlap.ms), devices: overlap.devices });
+    if let Some(overlap) = &overlap {
+        answer["old_secret_until"] = overlap.until.to_string().into();
+        answer["devices"] = json!(overlap.devices);
+    }
+    Ok(Plan::one(Command::SetSecret { line: line.id, ha1, overlap }, answer))
 }

@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use types::account::Ha1;
 use types::{
-    AccountId, AccountStatus, Controls, DecisionId, DeckId, DeviceId, DialPlan, E164, Line,
-    LineStatus, RateRow, Trunk,
+    AccountId, AccountStatus, Controls, DecisionId, DeckId, DeviceId, DialPlan, E164, Line, LineId,
+    LineKind, LineStatus, RateRow, Trunk, TrunkId, UnixMicros,
 };
 
 pub use account::SETTINGS as ACCOUNT_SETTINGS;
@@ -56,12 +56,30 @@ pub enum Change {
         /// For accounts that are missing.
         template: Option<Box<NewAccount>>,
     },
-    /// One thing about a line.
+    /// Some things about a line.
     SetLine {
         /// User name.
         user: String,
         /// What.
-        setting: LineSetting,
+        settings: Vec<LineSetting>,
+        /// For a line that becomes SIP2SIM: who consented to its secret being given away, and how.
+        consent: Option<String>,
+    },
+    /// A new secret of a line.
+    SetSecret {
+        /// User name.
+        user: String,
+        /// Its verifiers.
+        ha1: Ha1,
+        /// For whom the one before keeps working.
+        overlap: Option<OverlapFor>,
+    },
+    /// Secrets are written again, so that they are sealed with the newest key.
+    Reseal {
+        /// Of these lines.
+        lines: Vec<LineId>,
+        /// Of these trunks.
+        trunks: Vec<TrunkId>,
     },
     /// A number of ours.
     AddNumber {
@@ -139,6 +157,31 @@ pub struct NewLine {
     pub ha1: Ha1,
     /// Number shown.
     pub caller_id: Option<E164>,
+    /// What sits at its end.
+    pub kind: LineKind,
+    /// Networks from which it may be used.
+    pub ip_lock: Vec<ipnet::IpNet>,
+    /// For a SIP2SIM line: who consented to its secret being given away, and how.
+    pub consent: Option<String>,
+    /// What is kept in its history: an exception.
+    pub note: Option<String>,
+}
+
+impl NewLine {
+    /// A phone's line with nothing special about it.
+    pub fn phone(account: String, user: String, ha1: Ha1) -> NewLine {
+        let (kind, ip_lock) = (LineKind::Phone, Vec::new());
+        NewLine { account, user, ha1, caller_id: None, kind, ip_lock, consent: None, note: None }
+    }
+}
+
+/// How long phones may go on with the secret before.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OverlapFor {
+    /// From now on.
+    pub ms: u64,
+    /// Which devices.
+    pub devices: Vec<DeviceId>,
 }
 
 /// One thing about a line.
@@ -147,8 +190,12 @@ pub struct NewLine {
 pub enum LineSetting {
     /// May it be used?
     Status(LineStatus),
-    /// New verifiers: the old secret is worth nothing.
-    Secret(Ha1),
+    /// What sits at its end.
+    Kind(LineKind),
+    /// May it be used by TLS and WSS only?
+    TlsOnly(bool),
+    /// Is MD5 refused?
+    Sha256Only(bool),
     /// Number shown.
     CallerId(Option<E164>),
     /// Networks from which it may be used.
@@ -184,7 +231,7 @@ impl Plan {
 
 /// From what was asked to what is to be done. The engine's own records are changed, not the
 /// database's: while the store is down the database does not know of the last changes.
-pub fn plan(change: Change, engine: &Engine) -> anyhow::Result<Plan> {
+pub fn plan(change: Change, now: UnixMicros, engine: &Engine) -> anyhow::Result<Plan> {
     match change {
         Change::AddAccount(new) => account::add(*new, engine),
         Change::SetAccount { account, settings } => account::set(&account, &settings, engine),
@@ -197,7 +244,13 @@ pub fn plan(change: Change, engine: &Engine) -> anyhow::Result<Plan> {
             Ok(Plan { commands, answer: Answer(answer) })
         }
         Change::AddLines { lines, template } => line::add(lines, template, engine),
-        Change::SetLine { user, setting } => line::set(&user, setting, engine),
+        Change::SetLine { user, settings, consent } => line::set(&user, settings, consent, engine),
+        Change::SetSecret { user, ha1, overlap } => {
+            line::set_secret(&user, ha1, overlap, now, engine)
+        }
+        Change::Reseal { lines, trunks } => {
+            Ok(Plan::one(Command::Reseal(lines, trunks), json!({})))
+        }
         Change::AddNumber { number, account, line } => {
             number::add(number, &account, line.as_deref(), engine)
         }
@@ -311,7 +364,7 @@ mod tests {
     use engine::EngineConfig;
     use types::account::Ha1;
     use types::record::Deck;
-    use types::{HashKey, Line, LineId, Money, Now, Snapshot, Tick, UnixMicros};
+    use types::{HashKey, Line, Money, Now, Snapshot, Tick};
 
     use super::*;
 
@@ -349,7 +402,7 @@ mod tests {
     }
 
     fn carry_out(engine: &mut Engine, change: Change) -> Value {
-        let plan = plan(change, engine).expect("a good change");
+        let plan = plan(change, NOW.wall, engine).expect("a good change");
         let done = engine.commands(NOW, plan.commands).expect("good commands");
         plan.answer.with(done.message)
     }
@@ -360,7 +413,7 @@ mod tests {
     }
 
     fn set_line(setting: LineSetting) -> Change {
-        Change::SetLine { user: "desk".to_owned(), setting }
+        Change::SetLine { user: "desk".to_owned(), settings: vec![setting], consent: None }
     }
 
     fn new_account(name: &str) -> NewAccount {
@@ -374,8 +427,7 @@ mod tests {
     }
 
     fn new_line(account: &str, user: &str) -> NewLine {
-        let (account, user) = (account.to_owned(), user.to_owned());
-        NewLine { account, user, ha1: ha1(), caller_id: None }
+        NewLine::phone(account.to_owned(), user.to_owned(), ha1())
     }
 
     #[test]
@@ -409,7 +461,8 @@ mod tests {
             let import = Change::ImportDeck { name: name.to_owned(), rows: Vec::new() };
             assert_eq!(carry_out(&mut engine, import)["id"], id);
         }
-        let taken = plan(add("gone"), &engine).err().expect("the name is taken").to_string();
+        let taken =
+            plan(add("gone"), NOW.wall, &engine).err().expect("the name is taken").to_string();
         assert_eq!(taken, "account 7 has the name `gone` already");
     }
 
@@ -421,7 +474,7 @@ mod tests {
             let lines: Vec<_> =
                 lines.iter().map(|(account, user)| new_line(account, user)).collect();
             let template = Some(Box::new(new_account("as")));
-            let planned = plan(Change::AddLines { lines, template }, &engine);
+            let planned = plan(Change::AddLines { lines, template }, NOW.wall, &engine);
             let done = planned.and_then(|plan| {
                 let done = engine.commands(NOW, plan.commands)?;
                 Ok(plan.answer.with(done.message))

@@ -4,9 +4,10 @@ use anyhow::Context as _;
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use store::{FactFilter, Reader};
-use types::{Account, AccountStatus, Controls, DialPlan, Region};
+use types::{Account, AccountStatus, Controls, DialPlan};
 
 use super::Context;
+use super::dial_plan::DialPlanArgs;
 use super::fact_text::fact_text;
 use super::lookup::find_account;
 use super::office::{ask, change};
@@ -90,15 +91,8 @@ pub struct AccountForm {
     /// Its time zone, for off hours
     #[arg(long, default_value = "Europe/London", value_name = "ZONE")]
     time_zone: String,
-    /// Country whose numbers it dials without country code [default: the platform's]
-    #[arg(long, value_name = "COUNTRY")]
-    home: Option<Region>,
-    /// Prefix before national numbers, or none [default: the usual one of its country]
-    #[arg(long, value_name = "DIGITS")]
-    national_prefix: Option<String>,
-    /// Prefix before country codes [default: the usual one of its country]
-    #[arg(long, value_name = "DIGITS")]
-    international_prefix: Option<String>,
+    #[command(flatten)]
+    dial_plan: DialPlanArgs,
     /// Digit for an outside line
     #[arg(long, value_name = "DIGIT", value_parser = one_digit)]
     outside_line: Option<char>,
@@ -166,7 +160,6 @@ pub fn run(command: Command, context: &Context) -> anyhow::Result<()> {
 impl AccountForm {
     /// The new account as this form says.
     pub fn account(&self, name: String, config: &Config) -> NewAccount {
-        let prefixes = (self.national_prefix.as_deref(), self.international_prefix.as_deref());
         NewAccount {
             name,
             controls: match self.kind {
@@ -176,44 +169,11 @@ impl AccountForm {
             dial_plan: DialPlan {
                 outside_line: self.outside_line,
                 area_code: self.area_code.clone(),
-                ..plan_of(self.home.unwrap_or(config.home), prefixes)
+                ..self.dial_plan.plan(config)
             },
             deck: self.deck.clone(),
             time_zone: self.time_zone.clone(),
         }
-    }
-}
-
-/// How people dial in a country, but for the prefixes told: national, international.
-pub fn plan_of(home: Region, told: (Option<&str>, Option<&str>)) -> DialPlan {
-    let (national, international) = usual_prefixes(home);
-    let prefix = |told: Option<&str>, usual: &str| match told {
-        Some("none") => String::new(),
-        Some(told) => told.to_owned(),
-        None => usual.to_owned(),
-    };
-    DialPlan {
-        home,
-        national_prefix: prefix(told.0, national),
-        international_prefix: prefix(told.1, international),
-        outside_line: None,
-        area_code: None,
-    }
-}
-
-/// What is dialled before national and international numbers, where it is not 0 and 00.
-/// Source: ITU-T, list of dialling procedures (E.164 supplement).
-fn usual_prefixes(home: Region) -> (&'static str, &'static str) {
-    match home.as_str() {
-        "US" | "CA" | "JM" | "DO" | "PR" | "BS" | "BB" | "TT" => ("1", "011"),
-        "AU" => ("0", "0011"),
-        "JP" => ("0", "010"),
-        "RU" | "KZ" => ("8", "810"),
-        "HK" | "SG" => ("", "001"),
-        "ES" | "PT" | "IT" | "DK" | "NO" | "PL" | "CZ" | "GR" | "LU" | "LV" | "EE" | "MT"
-        | "CY" | "IS" => ("", "00"),
-        "HU" => ("06", "00"),
-        _ => ("0", "00"),
     }
 }
 

@@ -34,7 +34,7 @@ pub enum Command {
 pub fn check(_args: CheckArgs, context: &Context) -> anyhow::Result<ExitCode> {
     let loaded = context.load()?;
     // The database's version must be one we know; none yet is good.
-    let database = open_existing(&loaded.config)?.is_some();
+    let database = open_existing(&loaded.config, None)?.is_some();
     let file = loaded.file.map(|file| file.display().to_string());
     let text = format!(
         "{} is good{}",

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 use sip::flow::Transport;
-use store::{Reader, SqliteStore};
+use store::{Problem, Reader, SqliteStore, StoreError};
 use types::{AccountStatus, LineStatus};
 
 use super::Context;
@@ -15,6 +15,7 @@ use super::output::line;
 use crate::config::Config;
 use crate::shell::clock::system_wall;
 use crate::shell::control::Request;
+use crate::shell::keys::KeyRing;
 use crate::shell::open::open_existing;
 
 mod reach;
@@ -68,7 +69,9 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     for socket in &config.listen {
         report(&format!("socket {socket}"), listener(socket, is_running))?;
     }
-    match open_existing(config) {
+    let (keys, found) = keys(config);
+    report("key", found)?;
+    match open_existing(config, keys.as_ref()) {
         Ok(Some(reader)) => {
             for (name, found) in database(&reader, args.offline)? {
                 report(&name, found)?;
@@ -81,6 +84,9 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
                 "it is made by the first command that changes something".to_owned(),
             ),
         )?,
+        Err(error @ StoreError::WrongKey { .. }) => {
+            report("database", Wrong(error.to_string(), "nothing is served until then".to_owned()))?
+        }
         Err(error) => report(
             "database",
             Wrong(
@@ -115,6 +121,30 @@ fn journal(config: &Config) -> Found {
             format!("{} holds records that the database refused", path.display()),
             "read why in each line, put it right by hand, then remove the file".to_owned(),
         ),
+    }
+}
+
+/// The keys that open passwords; without one nothing was written yet, or nothing will be served.
+fn keys(config: &Config) -> (Option<KeyRing>, Found) {
+    match KeyRing::to_read(config) {
+        Ok(Some(keys)) => {
+            let count = keys.keys().iter().count();
+            let what = match count {
+                1 => format!("one, in {}", keys.name()),
+                _ => format!("{count}, in {}", keys.name()),
+            };
+            (Some(keys), Good(what))
+        }
+        Ok(None) if config.database().exists() => {
+            let what = format!("{} is not there", config.key_file().display());
+            let remedy = "put it back from your copy: without it every password is lost";
+            (None, Wrong(what, remedy.to_owned()))
+        }
+        Ok(None) => {
+            let remedy = "it is made at the first start".to_owned();
+            (None, Warning("there is none yet".to_owned(), remedy))
+        }
+        Err(error) => (None, Wrong(format!("{error:#}"), "correct the place named".to_owned())),
     }
 }
 
@@ -166,7 +196,7 @@ fn clock(config: &Config) -> Found {
     if now.seconds() < 1_704_067_200 {
         return Wrong(format!("it shows {now}"), "set the clock; run an NTP client".to_owned());
     }
-    let newest = open_existing(config).ok().flatten().and_then(|reader| {
+    let newest = open_existing(config, None).ok().flatten().and_then(|reader| {
         let calls = reader.calls(&store::CallFilter { limit: 1, ..store::CallFilter::default() });
         calls.ok()?.first().map(|call| call.ended)
     });
@@ -206,15 +236,19 @@ fn database(reader: &SqliteStore, offline: bool) -> anyhow::Result<Vec<(String, 
     let mut found = Vec::new();
     let verified = reader.verify()?;
     let sum = format!("{} calls and {} transfers add up", verified.cdrs, verified.transfers);
-    match verified.problems.as_slice() {
-        [] => found.push(("money".to_owned(), Good(sum))),
-        problems => found.extend(problems.iter().map(|problem| {
-            let remedy =
-                "stop the node and keep a copy of the data directory: the records disagree"
-                    .to_owned();
-            ("money".to_owned(), Wrong(problem.to_string(), remedy))
-        })),
+    let is_secret = |problem: &&Problem| matches!(problem, Problem::Unopened(_));
+    let (secrets, records): (Vec<_>, Vec<_>) = verified.problems.iter().partition(is_secret);
+    if records.is_empty() {
+        found.push(("money".to_owned(), Good(sum)));
     }
+    found.extend(records.iter().map(|problem| {
+        let remedy = "stop the node and keep a copy of the data directory: the records disagree";
+        ("money".to_owned(), Wrong(problem.to_string(), remedy.to_owned()))
+    }));
+    found.extend(secrets.iter().map(|problem| {
+        let remedy = "put the key back, or a backup; or set a new secret, then enable it again";
+        ("passwords".to_owned(), Wrong(problem.to_string(), remedy.to_owned()))
+    }));
     found.push(("rate decks".to_owned(), decks(reader)?));
     found.extend(trunks(reader, offline)?);
     found.push(("accounts".to_owned(), accounts(reader)?));

@@ -7,11 +7,14 @@ mod call;
 mod configuration;
 mod demo;
 mod device;
+mod dial_plan;
 mod doctor;
 mod explain;
 mod fact_text;
 mod foreign_log;
+mod key;
 mod line;
+mod line_import;
 mod lookup;
 mod number;
 mod office;
@@ -81,6 +84,9 @@ enum Command {
     /// Numbers of ours and where they ring
     #[command(subcommand)]
     Number(number::Command),
+    /// Keys that seal passwords in the database
+    #[command(subcommand)]
+    Key(key::Command),
     /// Connections to carriers
     #[command(subcommand)]
     Trunk(trunk::Command),
@@ -150,6 +156,7 @@ fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Check(args) => return configuration::check(args, context),
         Command::Config(command) => configuration::run(command, context),
         Command::Account(command) => account::run(command, context),
+        Command::Key(command) => return key::run(command, context),
         Command::Line(command) => line::run(command, context),
         Command::Device(command) => device::run(command, context),
         Command::Access(command) => access::run(command, context),

@@ -1,20 +1,20 @@
 //! Where changes are carried out. Lives here: by the running node, or directly when none runs.
 //! Never here: what a change means.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use engine::{Done, Engine, EngineConfig};
 use serde_json::Value;
 use store::{Backend, Batch, Reader, SnapshotWindow, SqliteStore};
-use types::{LineId, Now, Record, Tick, UnixMicros};
+use types::{Now, Record, Tick, UnixMicros};
 
 use crate::change::{self, Change};
 use crate::config::Config;
 use crate::look::{self, Question};
 use crate::shell::clock::system_wall;
 use crate::shell::control::{Client, Request};
+use crate::shell::keys::KeyRing;
 use crate::shell::lock::{Lock, try_lock};
 use crate::shell::open::{make_data_dir, open_to_write};
 use crate::shell::secrets::hash_key;
@@ -36,9 +36,59 @@ pub fn look(config: &Config, question: Question) -> anyhow::Result<Value> {
     match door(config)? {
         Door::Node(mut client) => client.ask(&Request::Look(question)),
         Door::Files(lock) => {
-            let direct = Direct::open(config, open_to_write(config, &lock)?)?;
+            let store = open_to_write(config, &KeyRing::to_write(config)?, &lock)?;
+            let direct = Direct::open(config, store)?;
             look::answer(&question, &direct.engine, direct.now)
         }
+    }
+}
+
+/// A place where several changes are carried out, one after the other.
+pub enum Office {
+    /// At the running node.
+    Node(Client),
+    /// On the database; no node can start meanwhile.
+    Files(Box<Direct>, #[expect(dead_code, reason = "it is held, not used")] Lock),
+}
+
+impl Office {
+    /// At the running node, or on the database if none runs. A running node is told to read its key
+    /// file again; it must come to the same key as ours.
+    pub fn open(config: &Config, keys: &KeyRing) -> anyhow::Result<Office> {
+        match door(config)? {
+            Door::Node(client) => {
+                let mut office = Office::Node(client);
+                office.follow_keys(keys)?;
+                Ok(office)
+            }
+            Door::Files(lock) => {
+                let store = open_to_write(config, keys, &lock)?;
+                Ok(Office::Files(Box::new(Direct::open(config, store)?), lock))
+            }
+        }
+    }
+
+    /// Carries a change out.
+    pub fn change(&mut self, change: Change) -> anyhow::Result<Value> {
+        match self {
+            Office::Node(client) => client.ask(&Request::Change(Box::new(change))),
+            Office::Files(direct, _) => direct.carry_out(change),
+        }
+    }
+
+    /// The keys were changed.
+    pub fn follow_keys(&mut self, keys: &KeyRing) -> anyhow::Result<()> {
+        let Office::Node(client) = self else { return Ok(()) };
+        let (theirs, ours) = (client.ask(&Request::Keys)?, keys.keys().newest().id().to_string());
+        if theirs["newest"] != ours.as_str() {
+            bail!(
+                "the running node seals with key {}, not with {ours} of {}: give it the same keys \
+                 and restart it",
+                theirs["newest"].as_str().unwrap_or("?"),
+                keys.name()
+            );
+        }
+        Ok(())
     }
 }
 
@@ -88,7 +138,7 @@ fn directly(config: &Config, change: Change, lock: &Lock) -> anyhow::Result<Valu
     if let Change::Cut(_) = change {
         bail!("no node is running, so there is no call to cut");
     }
-    let store = open_to_write(config, lock)?;
+    let store = open_to_write(config, &KeyRing::to_write(config)?, lock)?;
     let mut direct = Direct::open(config, store)?;
     direct.carry_out(change)
 }
@@ -114,7 +164,7 @@ impl Direct {
 
     /// Carries a change out, in one transaction; the answer says in `message` what was done.
     pub fn carry_out(&mut self, change: Change) -> anyhow::Result<Value> {
-        let plan = change::plan(change, &self.engine)?;
+        let plan = change::plan(change, self.now.wall, &self.engine)?;
         let done = self.engine.commands(self.now, plan.commands)?;
         let gone = self.bindings_gone(&done)?;
         // No two changes at the same instant: the store tells equal facts by their time.
@@ -134,18 +184,11 @@ impl Direct {
     /// Phones that the change forgets: the node would forget them itself.
     fn bindings_gone(&self, done: &Done) -> anyhow::Result<Vec<Record>> {
         let mut gone = Vec::new();
-        let ousted = done.ousted.iter().map(|ousted| &ousted.line);
-        let lines = done.unbound.iter().chain(&done.relocked).chain(ousted);
-        let lines: BTreeSet<LineId> = lines.copied().collect();
-        for line in lines {
+        for line in done.lines_to_look_at() {
             let account = self.engine.line(line).map(|line| line.account);
-            for binding in self.store.bindings(account)? {
-                let ends = done.unbound.contains(&line)
-                    || !self.engine.ip_allowed(line, binding.peer.ip())
-                    || done.ousted.iter().any(|ousted| {
-                        ousted.line == line && ousted.is_at(binding.peer, &binding.user_agent)
-                    });
-                if binding.line == line && ends {
+            let bindings = self.store.bindings(account)?;
+            for binding in bindings.into_iter().filter(|binding| binding.line == line) {
+                if self.engine.ends_binding(done, line, binding.peer, &binding.user_agent) {
                     gone.push(Record::BindingGone(line, binding.contact));
                 }
             }

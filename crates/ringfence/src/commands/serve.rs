@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::shell::clock::{Clock, system_wall};
 use crate::shell::control::{self, Request};
 use crate::shell::driver::{Driver, FIRST_CONNECTION, listener_token, poll};
+use crate::shell::keys::KeyRing;
 use crate::shell::lock::{Lock, lock};
 use crate::shell::log;
 use crate::shell::memory;
@@ -64,7 +65,8 @@ pub fn assemble(config: &Config, lock: &Lock) -> anyhow::Result<(Driver, Vec<Lis
     raise_file_limit();
     // Before any other thread: they inherit the mask.
     let signals = Signals::new()?;
-    let store = open_to_write(config, lock)?;
+    let keys = KeyRing::to_write(config)?;
+    let store = open_to_write(config, &keys, lock)?;
     let snapshot = store.snapshot(SnapshotWindow::at(system_wall()))?;
     let mut clock = Clock::new(snapshot.newest);
     let (poll, waker) = poll()?;
@@ -92,9 +94,9 @@ pub fn assemble(config: &Config, lock: &Lock) -> anyhow::Result<(Driver, Vec<Lis
         let waker = waker.clone();
         move || drop(waker.wake())
     };
-    let store = StoreLink::start(store, config.journal(), wake)?;
+    let store = StoreLink::start(store, (config.journal(), Some(keys.sealer())), wake)?;
     let (handle, jobs) = control::channel(waker);
-    control::serve(&config.control_socket(), handle)?;
+    control::serve(&config.control_socket(), handle, keys)?;
     let driver = Driver {
         clock,
         node,

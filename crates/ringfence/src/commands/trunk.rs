@@ -7,10 +7,10 @@ use clap::Subcommand;
 use ipnet::IpNet;
 use serde_json::{Value, json};
 use store::Reader;
-use types::{Region, Trunk, TrunkAuth, TrunkId, TrunkNumberFormat, TrunkRoute, TrunkTransport};
+use types::{Trunk, TrunkAuth, TrunkId, TrunkNumberFormat, TrunkRoute, TrunkTransport};
 
 use super::Context;
-use super::account::plan_of;
+use super::dial_plan::DialPlanArgs;
 use super::line::read_secret;
 use super::office::change;
 use super::output::Table;
@@ -91,15 +91,8 @@ pub struct AddArgs {
     /// How it wants numbers: e164-plus, e164 or national
     #[arg(long, default_value = "e164-plus", value_parser = read_number_format)]
     format: TrunkNumberFormat,
-    /// Country whose numbers it writes without country code [default: the platform's]
-    #[arg(long, value_name = "COUNTRY")]
-    home: Option<Region>,
-    /// Prefix before national numbers, or none [default: the usual one of its country]
-    #[arg(long, value_name = "DIGITS")]
-    national_prefix: Option<String>,
-    /// Prefix before country codes [default: the usual one of its country]
-    #[arg(long, value_name = "DIGITS")]
-    international_prefix: Option<String>,
+    #[command(flatten)]
+    dial_plan: DialPlanArgs,
     /// Add it, but do not use it yet
     #[arg(long)]
     disabled: bool,
@@ -129,8 +122,7 @@ pub fn run(command: Command, context: &Context) -> anyhow::Result<()> {
 impl AddArgs {
     /// The trunk; its id and deck are found where the change is carried out.
     fn trunk(self, config: &Config) -> anyhow::Result<Trunk> {
-        let prefixes = (self.national_prefix.as_deref(), self.international_prefix.as_deref());
-        let dial_plan = plan_of(self.home.unwrap_or(config.home), prefixes);
+        let dial_plan = self.dial_plan.plan(config);
         let ip = self.address.ip();
         if ip.is_unspecified() || self.address.port() == 0 {
             bail!("{} is no address that calls can be sent to", self.address);
@@ -141,7 +133,7 @@ impl AddArgs {
         });
         let auth = match (self.user, self.realm) {
             (Some(user), Some(realm)) => {
-                let secret = read_secret()?;
+                let secret = read_secret()?.to_string();
                 Some(TrunkAuth { user, secret, realm, register: self.register })
             }
             _ => None,

@@ -25,6 +25,13 @@ pub fn moment(text: &str, now: UnixMicros) -> Result<UnixMicros, String> {
     Ok(UnixMicros(at.as_microsecond()))
 }
 
+/// Reads a length of time, `36h` or `7d`, into milliseconds.
+pub fn span_ms(text: &str) -> Result<u64, String> {
+    let wrong = || format!("`{}` is not a time: expected 90m, 36h or 7d", text.escape_debug());
+    let span = ago(text).ok_or_else(wrong)?;
+    u64::try_from(span.as_millis()).map_err(|_| wrong())
+}
+
 fn ago(text: &str) -> Option<SignedDuration> {
     let (count, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let seconds = match unit {

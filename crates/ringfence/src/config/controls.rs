@@ -2,7 +2,7 @@
 //! Lives here: one row per control. Never here: what a control does.
 
 use ipnet::IpNet;
-use types::{ClassSet, Controls, DestinationClass, Money};
+use types::{ClassSet, Controls, DestinationClass, DeviceNotices, Money};
 
 use super::raw::Raw;
 
@@ -61,6 +61,14 @@ fn barred(controls: &mut Controls, raw: &Raw) -> Result<(), String> {
 
 fn count(raw: &Raw) -> Result<u16, String> {
     raw.number(0, 65_535).map(|value| value as u16)
+}
+
+fn device_notices(raw: &Raw) -> Result<DeviceNotices, String> {
+    let all = [DeviceNotices::Both, DeviceNotices::AgentOnly, DeviceNotices::Off];
+    let text = raw.text()?.trim();
+    let found = all.into_iter().find(|notices| notices.code() == text);
+    found
+        .ok_or_else(|| format!("expected both, agent-only or off, found `{}`", text.escape_debug()))
 }
 
 macro_rules! amount_key {
@@ -122,6 +130,13 @@ pub const CONTROL_KEYS: &[ControlKey] = &[
         set: |controls, raw| raw.list(network).map(|nets| controls.ip_lock = nets),
         show: |controls| Raw::words(&controls.ip_lock),
     },
+    ControlKey {
+        name: "device_notices",
+        help: "new devices the holder is told of: both (new agents and addresses), agent-only, off",
+        set: |controls, raw| device_notices(raw).map(|notices| controls.device_notices = notices),
+        show: |controls| Raw::of(controls.device_notices),
+    },
+    level_key!(new_device_cap, "costly spending of a new device in its first 24 hours, or none"),
 ];
 
 #[cfg(test)]
@@ -131,6 +146,8 @@ mod tests {
     #[test]
     fn every_control_reads_what_it_shows() {
         let mut controls = Controls::pbx();
+        controls.device_notices = DeviceNotices::AgentOnly;
+        controls.new_device_cap = None;
         controls.stop_level_1h = Some(Money::from_units(3));
         controls.ip_lock = vec!["192.0.2.0/24".parse().expect("a network")];
         let mut copy = Controls::residential();
@@ -160,6 +177,11 @@ mod tests {
             "nowhere",
             Err("`nowhere` is not a network: expected something like 192.0.2.0/24 or 2001:db8::1"),
         );
+        check("device_notices", "agent-only", Ok(()));
+        check("device_notices", "loud", Err("expected both, agent-only or off, found `loud`"));
+        check("new_device_cap", "none", Ok(()));
+        check("new_device_cap", "2.50", Ok(()));
+        check("new_device_cap", "-1", Err("-1.00 is less than nothing"));
         check("calls", "70000", Err("70000 is out of bounds: expected 0 to 65535"));
         assert!(set(&mut Controls::residential(), "wishes", &Raw::Unset).is_none());
     }

@@ -12,7 +12,7 @@ use super::schema::{Key, keys};
 use super::{Config, Raw};
 
 /// Variables of the environment that are no settings.
-const OTHER_VARIABLES: &[&str] = &["RINGFENCE_CONFIG"];
+const OTHER_VARIABLES: &[&str] = &["RINGFENCE_CONFIG", crate::shell::keys::VARIABLE];
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]

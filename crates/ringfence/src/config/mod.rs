@@ -45,6 +45,8 @@ pub enum LogFormat {
 pub struct Config {
     /// Directory of database, journal, lock and control socket.
     pub data_dir: PathBuf,
+    /// File of the keys that seal secrets; `None`: in the data directory.
+    pub key_file: Option<PathBuf>,
     /// Realm of the digest: part of every verifier, so it never changes.
     pub realm: String,
     /// Hosts that are ours; empty: the realm and the listeners' addresses.
@@ -114,6 +116,7 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             data_dir: PathBuf::from("/var/lib/ringfence"),
+            key_file: None,
             realm: String::new(),
             domains: Vec::new(),
             listen: vec![
@@ -158,6 +161,11 @@ impl Default for Limits {
 }
 
 impl Config {
+    /// The keys that seal secrets.
+    pub fn key_file(&self) -> PathBuf {
+        self.key_file.clone().unwrap_or_else(|| self.data_dir.join("ringfence.key"))
+    }
+
     /// The database.
     pub fn database(&self) -> PathBuf {
         self.data_dir.join("ringfence.db")

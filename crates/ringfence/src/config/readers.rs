@@ -18,6 +18,14 @@ pub fn data_dir(config: &mut Config, raw: &Raw) -> Result<(), String> {
     Ok(())
 }
 
+pub fn key_file(config: &mut Config, raw: &Raw) -> Result<(), String> {
+    config.key_file = raw.optional(|raw| match raw.text()? {
+        "" => Err("expected a file".to_owned()),
+        text => Ok(PathBuf::from(text)),
+    })?;
+    Ok(())
+}
+
 pub fn realm(config: &mut Config, raw: &Raw) -> Result<(), String> {
     let text = raw.text()?;
     let is_plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '<' | '>' | ',');

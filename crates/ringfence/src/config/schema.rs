@@ -6,7 +6,8 @@ use types::Controls;
 use super::controls::CONTROL_KEYS;
 use super::raw::Raw;
 use super::readers::{
-    code, currency, data_dir, digest, digest_names, digits, host, listen, log_level, realm,
+    code, currency, data_dir, digest, digest_names, digits, host, key_file, listen, log_level,
+    realm,
 };
 use super::{Config, ListenAddress, LogFormat};
 
@@ -51,6 +52,13 @@ pub fn keys() -> Vec<Key> {
             "directory of database, journal, lock and control socket",
             data_dir,
             |c| Raw::of(c.data_dir.display()),
+        ),
+        key(
+            "node",
+            "key_file",
+            "keys that seal passwords; none: ringfence.key in the data directory",
+            key_file,
+            |c| Raw::maybe(c.key_file.as_ref().map(|path| path.display())),
         ),
         key(
             "node",

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use types::{AccountId, Now, UnixMicros};
 
+use super::keys::KeyRing;
 use crate::change::Change;
 use crate::look::Question;
 
@@ -42,6 +43,8 @@ pub enum Request {
     Status,
     /// End in good order, as on a signal.
     Stop,
+    /// Read the key file again: its newest key seals from now on.
+    Keys,
 }
 
 /// What the node's thread is asked.
@@ -101,12 +104,12 @@ impl NodeHandle {
 }
 
 /// Serves the socket on threads of their own until the process ends.
-pub fn serve(path: &Path, node: NodeHandle) -> anyhow::Result<()> {
+pub fn serve(path: &Path, node: NodeHandle, keys: KeyRing) -> anyhow::Result<()> {
     let listener = bind(path)?;
     let serve_one = move |stream: UnixStream| {
-        let node = node.clone();
+        let (node, keys) = (node.clone(), keys.clone());
         let serve = move || {
-            if let Err(error) = converse(&stream, &node) {
+            if let Err(error) = converse(&stream, &node, &keys) {
                 tracing::debug!(%error, "a control connection ended");
             }
         };
@@ -141,7 +144,7 @@ fn bind(path: &Path) -> anyhow::Result<UnixListener> {
     Ok(listener)
 }
 
-fn converse(stream: &UnixStream, node: &NodeHandle) -> anyhow::Result<()> {
+fn converse(stream: &UnixStream, node: &NodeHandle, keys: &KeyRing) -> anyhow::Result<()> {
     let mut lines = BufReader::new(stream);
     loop {
         let mut line = Vec::new();
@@ -150,7 +153,7 @@ fn converse(stream: &UnixStream, node: &NodeHandle) -> anyhow::Result<()> {
             return Ok(());
         }
         let answer = match serde_json::from_slice::<Request>(&line) {
-            Ok(request) => answer(request, node),
+            Ok(request) => answer(request, node, keys),
             Err(error) => Err(anyhow::anyhow!("not a request: {error}")),
         };
         let answer = match answer {
@@ -164,8 +167,10 @@ fn converse(stream: &UnixStream, node: &NodeHandle) -> anyhow::Result<()> {
     }
 }
 
-fn answer(request: Request, node: &NodeHandle) -> anyhow::Result<Value> {
+fn answer(request: Request, node: &NodeHandle, keys: &KeyRing) -> anyhow::Result<Value> {
     node.answer(match request {
+        // The node's thread has no part in it.
+        Request::Keys => return Ok(json!({ "newest": keys.reload()?.to_string() })),
         Request::Change(change) => Ask::Change(change),
         Request::Usage(account) => Ask::Usage(account),
         Request::Live => Ask::Live,

@@ -309,7 +309,7 @@ impl Driver {
     /// Plans a change on the engine's own records and carries it out in the same breath, so that two
     /// changes cannot undo each other; the answer waits for the disk.
     fn change(&mut self, now: Now, turn: &mut Turn, change: Change, reply: SyncSender<JobReply>) {
-        match change::plan(change, self.node.engine()) {
+        match change::plan(change, now.wall, self.node.engine()) {
             Err(error) => drop(reply.try_send(Err(format!("{error:#}")))),
             Ok(plan) => {
                 turn.last_command += 1;

@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod control;
 pub mod driver;
+pub mod keys;
 pub mod lock;
 pub mod log;
 pub mod memory;

@@ -5,8 +5,9 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 
 use anyhow::Context;
-use store::{OpenOptions, SqliteStore};
+use store::{OpenOptions, SqliteStore, StoreError};
 
+use super::keys::KeyRing;
 use super::lock::{Lock, lock};
 use crate::config::Config;
 
@@ -24,11 +25,14 @@ pub fn make_data_dir(config: &Config) -> anyhow::Result<()> {
 }
 
 /// Opens the database to write, with everything the journal kept. Needs the lock.
-pub fn open_to_write(config: &Config, _lock: &Lock) -> anyhow::Result<SqliteStore> {
-    let mut store = SqliteStore::open(config.database(), OpenOptions::default())?;
-    let told = store::journal::replay_file(config.journal(), &mut store).with_context(|| {
-        format!("the journal {} cannot be told to the database", config.journal().display())
-    })?;
+pub fn open_to_write(config: &Config, keys: &KeyRing, _lock: &Lock) -> anyhow::Result<SqliteStore> {
+    let sealer = Some(keys.sealer());
+    let options = OpenOptions { sealer: sealer.clone(), ..OpenOptions::default() };
+    let mut store = SqliteStore::open(config.database(), options)?;
+    let told =
+        store::journal::replay_file(config.journal(), sealer, &mut store).with_context(|| {
+            format!("the journal {} cannot be told to the database", config.journal().display())
+        })?;
     if told.records > 0 {
         tracing::info!(records = told.records, "the journal's records are in the database now");
     }
@@ -42,22 +46,26 @@ pub fn open_to_write(config: &Config, _lock: &Lock) -> anyhow::Result<SqliteStor
     Ok(store)
 }
 
-/// Opens the database to read; it is made first, if there is none yet.
+/// Opens the database to read lists, which needs no key; it is made first, if there is none yet.
 pub fn open_to_read(config: &Config) -> anyhow::Result<SqliteStore> {
     if !config.database().exists() {
         make_data_dir(config)?;
         let lock = lock(&config.lock_file())?;
-        drop(open_to_write(config, &lock)?);
+        drop(open_to_write(config, &KeyRing::to_write(config)?, &lock)?);
     }
     let options = OpenOptions { read_only: true, ..OpenOptions::default() };
     Ok(SqliteStore::open(config.database(), options)?)
 }
 
-/// Opens the database to read, if there is one; makes nothing.
-pub fn open_existing(config: &Config) -> anyhow::Result<Option<SqliteStore>> {
+/// Opens the database to read, if there is one, with secrets where there are keys; makes nothing.
+pub fn open_existing(
+    config: &Config,
+    keys: Option<&KeyRing>,
+) -> Result<Option<SqliteStore>, StoreError> {
     if !config.database().exists() {
         return Ok(None);
     }
-    let options = OpenOptions { read_only: true, ..OpenOptions::default() };
-    Ok(Some(SqliteStore::open(config.database(), options)?))
+    let sealer = keys.map(KeyRing::sealer);
+    let options = OpenOptions { read_only: true, sealer, ..OpenOptions::default() };
+    SqliteStore::open(config.database(), options).map(Some)
 }

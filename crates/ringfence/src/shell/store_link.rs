@@ -9,12 +9,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 
 use anyhow::Context;
 use edge::StoreRequest;
-use store::{Backend, Batch, Journal, SubmitError, Writer, WriterOptions};
+use store::{Backend, Batch, Journal, Sealer, SubmitError, Writer, WriterOptions};
 use types::{Record, Tick};
 
 use super::pace::Pace;
@@ -102,11 +103,11 @@ impl<B: Backend + 'static> StoreLink<B> {
     /// Starts the writer's and the journal's threads. `wake` is called when there is something to hear.
     pub fn start(
         store: B,
-        journal: PathBuf,
+        (journal, sealer): (PathBuf, Option<Arc<Sealer>>),
         wake: impl Fn() + Send + Clone + 'static,
     ) -> anyhow::Result<StoreLink<B>> {
         let (tell, events) = channel();
-        let journal = start_journal(Journal::open(journal)?, tell.clone(), wake.clone())?;
+        let journal = start_journal(Journal::open(journal, sealer)?, tell.clone(), wake.clone())?;
         let deliver = move |ticket, outcome| {
             // The node's thread is gone only when the program ends.
             drop(tell.send(Event::Written(ticket, outcome)));

@@ -11,6 +11,9 @@ use serde_json::Value;
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_ringfence");
 
+/// A chosen secret that will do.
+pub const SECRET: &str = "lusab.gutih.tugad.42";
+
 /// A directory with a configuration.
 pub struct Sandbox {
     dir: tempfile::TempDir,
@@ -113,13 +116,14 @@ impl Sandbox {
         text.replace(&self.dir.path().display().to_string(), "DIR")
     }
 
-    /// An account with a line (user `alice`, secret `sesame`), a deck and a trunk.
+    /// An account with a line (user `alice`, secret [`SECRET`]), a deck and a trunk.
     pub fn settle(&self, trunk: SocketAddr) {
         self.write("deck.csv", DECK);
         self.ok("rates import deck.csv --deck retail");
         self.ok("account add alice");
         let line = ["line", "add", "alice", "alice", "--secret-stdin"];
-        assert_eq!(self.run_with(&line, "sesame\n", &[]).code, 0);
+        let added = self.run_with(&line, &format!("{SECRET}\n"), &[]);
+        assert_eq!(added.code, 0, "{}", added.shown());
         self.ok(&format!("trunk add carrier {trunk} --source 127.0.0.9/32 --emergency"));
     }
 }

@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 
+use engine::SecretForm;
 use ipnet::IpNet;
 use rating::ImportDefaults;
 use types::{
@@ -13,7 +14,7 @@ use super::agent::Login;
 use crate::change::{Change, NewAccount, NewLine};
 use crate::commands::office::Direct;
 use crate::config::Config;
-use crate::shell::secrets::phone_secret;
+use crate::shell::secrets::make_secret;
 
 const DECK: &str = include_str!("../../../../rating/data/demo_deck.csv");
 /// Account, its line, its number.
@@ -46,15 +47,15 @@ pub fn settle(
     let mut logins = Vec::new();
     for (name, user, number) in PEOPLE {
         apply(Change::AddAccount(Box::new(account(config, name))))?;
-        let login =
-            Login { user: user.to_owned(), secret: phone_secret()?, realm: config.realm.clone() };
-        let number: E164 = number.parse()?;
-        let line = NewLine {
-            account: name.to_owned(),
+        let login = Login {
             user: user.to_owned(),
-            ha1: sip::digest::ha1(user, &config.realm, &login.secret),
-            caller_id: Some(number),
+            secret: make_secret(SecretForm::Type)?.text().to_owned(),
+            realm: config.realm.clone(),
         };
+        let number: E164 = number.parse()?;
+        let ha1 = sip::digest::ha1(user, &config.realm, &login.secret);
+        let line = NewLine::phone(name.to_owned(), user.to_owned(), ha1);
+        let line = NewLine { caller_id: Some(number), ..line };
         apply(Change::AddLines { lines: vec![line], template: None })?;
         apply(Change::AddNumber { number, account: name.to_owned(), line: Some(user.to_owned()) })?;
         logins.push(login);

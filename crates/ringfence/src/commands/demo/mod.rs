@@ -27,6 +27,7 @@ use super::output::line;
 use super::serve::assemble;
 use crate::config::{Config, ListenAddress};
 use crate::shell::control::{Client, Request};
+use crate::shell::keys::KeyRing;
 use crate::shell::lock::lock;
 use crate::shell::open::{make_data_dir, open_to_read, open_to_write};
 use crate::shell::secrets::random;
@@ -69,7 +70,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     }
     let lock = lock(&config.lock_file())?;
     let logins = {
-        let store = open_to_write(&config, &lock)?;
+        let store = open_to_write(&config, &KeyRing::to_write(&config)?, &lock)?;
         cast::settle(&config, &mut Direct::open(&config, store)?, carrier)?
     };
     let (driver, _) = assemble(&config, &lock)?;

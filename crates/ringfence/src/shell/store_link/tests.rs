@@ -25,7 +25,7 @@ impl Bench {
         faults.iter().for_each(|(nth, fault)| store.fault_at(*nth, *fault));
         let dir = tempfile::tempdir().expect("a directory");
         let (wake, woken) = channel();
-        let link = StoreLink::start(store, dir.path().join("journal"), move || {
+        let link = StoreLink::start(store, (dir.path().join("journal"), None), move || {
             let _ = wake.send(());
         });
         Bench { link: link.expect("it starts"), woken, _dir: dir }
