@@ -14,10 +14,10 @@ use std::time::Duration;
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
+use store::seal::{Key, Keys};
 use store::{
     Backend, Batch, OpenOptions, Reader, Sealer, SnapshotWindow, SqliteStore, Writer, WriterOptions,
 };
-use store::seal::{Key, Keys};
 use types::account::{FormerSecret, Ha1};
 use types::cdr::{Direction, HangupCause, LegRecord};
 use types::decision::{Destination, Explanation, Outcome};
@@ -277,7 +277,9 @@ fn sealed_lines(count: u32) -> Result<(), Failure> {
     let begun = now();
     let lines = store.snapshot(SnapshotWindow::at(UnixMicros(T0)))?.lines.len();
     let loaded = begun.elapsed().as_secs_f64();
-    println!("{lines} lines of four sealed values: written in {written:.2} s, loaded in {loaded:.2} s");
+    println!(
+        "{lines} lines of four sealed values: written in {written:.2} s, loaded in {loaded:.2} s"
+    );
     Ok(())
 }
 

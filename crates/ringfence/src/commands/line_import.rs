@@ -114,11 +114,7 @@ fn imported_line(
     };
     let text = made.as_ref().map_or(cell(secret), MadeSecret::text);
     let ha1 = sip::digest::ha1(&user, &config.realm, text);
-    let line = NewLine {
-        caller_id,
-        note,
-        ..NewLine::phone(cell(account).to_owned(), user, ha1)
-    };
+    let line = NewLine { caller_id, note, ..NewLine::phone(cell(account).to_owned(), user, ha1) };
     Ok((line, made))
 }
 
