@@ -45,7 +45,10 @@ fn rows(sandbox: &Sandbox) -> (u64, u64) {
 }
 
 fn registers(node: &Node, user: &str) -> bool {
-    Way::udp(node.udp).ask(Method::Register, "sip:example.com", (user, SECRET)) == 200
+    let ways = [Way::udp(node.udp), Way::tcp(node.tcp)];
+    let answers = ways.map(|mut way| way.ask(Method::Register, "sip:example.com", (user, SECRET)));
+    assert_eq!(answers[0], answers[1]);
+    answers == [200, 200]
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! Never here: what one of them does; the program's own code.
 
 mod burst;
+mod canaries;
 mod crash;
 mod cutting;
 mod driven;
@@ -11,6 +12,7 @@ mod lock;
 mod login;
 mod phones;
 mod restart;
+mod secrets;
 mod sipp;
 mod stopping;
 mod torture;
@@ -78,6 +80,7 @@ pub const PEERS: &[Check] = checks! {
 pub const CRASH: &[Check] = checks! {
     "kill -9 during 200 live calls": restart::live_calls,
     "kill -9 again and again while calls come and go": crash::again_and_again,
+    "S1 secrets are found nowhere, a crash with a journal included": secrets::found_nowhere,
 };
 
 /// Runs the checks whose name contains `only`, one after the other.

@@ -286,7 +286,7 @@ fn rows_are_sealed_anew_one_by_one() {
     assert_eq!(sealing.old, [one, two.clone(), carrier]);
     put(&mut store, vec![Record::Line(Box::new(alice)), Record::Trunk(Box::new(trunk(1)))]);
     let sealing = store.sealing().unwrap();
-    assert_eq!(sealing.old, [two.clone()]);
+    assert_eq!(sealing.old, std::slice::from_ref(&two));
     assert_eq!(sealing.keys.iter().map(|(_, rows)| rows).sum::<u64>(), 3);
     assert_eq!(store.snapshot(ALL_TIME).unwrap().lines, two_lines());
     // Killed here: the new key alone opens the database, and says what is lost.
