@@ -84,6 +84,7 @@ pub fn trunk_flow(listeners: &[sip::b2bua::Listener], trunk: &Trunk) -> Option<F
     let transport = match trunk.transport {
         TrunkTransport::Udp => Transport::Udp,
         TrunkTransport::Tcp => Transport::Tcp,
+        TrunkTransport::Tls => Transport::Tls,
     };
     let fits = |local: SocketAddr| local.is_ipv4() == trunk.address.is_ipv4() || local.is_ipv6();
     let listener = listeners.iter().find(|l| l.transport == transport && fits(l.local))?;
@@ -106,6 +107,8 @@ pub const fn transport_param(transport: Transport) -> &'static str {
     match transport {
         Transport::Udp => "",
         Transport::Tcp => ";transport=tcp",
+        Transport::Tls => ";transport=tls",
+        Transport::Wss => ";transport=ws",
     }
 }
 
