@@ -53,7 +53,7 @@ impl Node {
         let Some(decision) = self.calls.find(key).map(|live| live.decision) else { return };
         let told = sip_reply::told(std::slice::from_ref(finding), decision);
         let cause = match finding {
-            Finding::NotRegistered => HangupCause::Rejected,
+            Finding::NotRegistered | Finding::NotSecure => HangupCause::Rejected,
             _ => HangupCause::Fault,
         };
         self.with_call(key, |live, wire, events| {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use engine::{Target, dial_string};
 use sip::b2bua::{CallKey, Credentials, HostPort, LegPlan, PeerKind};
+use sip::dialog::is_sips;
 use sip::flow::{Flow, Transport};
 use types::{E164, LineId, Trunk, TrunkAuth, TrunkId, TrunkTransport};
 
@@ -18,6 +19,9 @@ impl Node {
         let trunk = self.engine.trunk(trunk)?;
         let Target::Trunks { number, .. } = &live.target else { return None };
         let flow = trunk_flow(&self.settings.listeners, trunk)?;
+        if live.sips && !flow.transport.is_secure() {
+            return None;
+        }
         let called = dial_string(trunk.number_format, number, &trunk.dial_plan)?;
         let host = trunk_host(trunk);
         let realm = &self.settings.realm;
@@ -46,6 +50,7 @@ impl Node {
     pub(crate) fn phone_plans(&mut self, key: CallKey, lines: &[LineId]) -> Vec<LegPlan> {
         let Some(live) = self.calls.find(key) else { return Vec::new() };
         let realm = &self.settings.realm;
+        let sips = live.sips;
         let caller = uri_user(&live.caller);
         let from_uri = match caller.as_str() {
             "" | "anonymous" => "sip:anonymous@anonymous.invalid".to_owned(),
@@ -58,11 +63,21 @@ impl Node {
             };
             let engine = &self.engine;
             let inside = |peer: SocketAddr| engine.ip_allowed(*line, peer.ip());
-            let phones = self.registrar.contacts(*line);
-            for binding in phones.filter(|phone| inside(phone.flow().peer)) {
+            let mut instances = Vec::new();
+            let phones = self.registrar.contacts(*line).filter(|phone| {
+                inside(phone.flow().peer) && (!sips || phone.flow().transport.is_secure())
+            });
+            for binding in phones {
+                // RFC 5626 §5.3: one phone rings once, on its newest flow that lives.
+                if let Some(instance) = binding.instance() {
+                    if instances.contains(&instance) {
+                        continue;
+                    }
+                    instances.push(instance);
+                }
                 plans.push(LegPlan {
                     flow: binding.flow(),
-                    request_uri: binding.uri().to_owned(),
+                    request_uri: request_uri(binding.uri(), sips),
                     routes: binding.path().map(str::to_owned).collect(),
                     from_uri: from_uri.clone(),
                     display: None,
@@ -76,6 +91,15 @@ impl Node {
             }
         }
         plans
+    }
+}
+
+/// The request line to a phone: its Contact. One that is sips stands for the same in sip, when nobody
+/// asked for sips (RFC 5630 §4).
+fn request_uri(contact: &str, sips: bool) -> String {
+    match is_sips(contact) && !sips {
+        true => format!("sip{}", &contact[4..]),
+        false => contact.to_owned(),
     }
 }
 

@@ -70,8 +70,10 @@ pub struct Reply<'a> {
     pub rseq: Option<u32>,
     /// Value of the Reason header.
     pub reason: Option<&'a str>,
-    /// Code and text of a Warning (RFC 3261 §20.43).
-    pub warning: Option<(u16, &'a str)>,
+    /// Text of a Warning.
+    pub warning: Option<&'a str>,
+    /// Code of the Warning (RFC 3261 §20.43): 399 unless one says more.
+    pub warn_code: u16,
     /// Seconds in Retry-After.
     pub retry_after_s: Option<u32>,
     /// Body, passed on untouched.
@@ -94,6 +96,7 @@ impl<'a> Reply<'a> {
             rseq: None,
             reason: None,
             warning: None,
+            warn_code: 399,
             retry_after_s: None,
             body: None,
         }
@@ -140,8 +143,9 @@ impl<'a> Reply<'a> {
         if let Some(reason) = self.reason {
             print::header(out, Name::Reason, reason);
         }
-        if let Some((code, text)) = self.warning {
-            print::header(out, Name::Warning, format_args!("{code} ringfence \"{text}\""));
+        if let Some(warning) = self.warning {
+            let code = self.warn_code;
+            print::header(out, Name::Warning, format_args!("{code} ringfence \"{warning}\""));
         }
         if let Some(seconds) = self.retry_after_s {
             print::header(out, Name::RetryAfter, seconds);

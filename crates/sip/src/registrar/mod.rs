@@ -259,10 +259,10 @@ impl Registrar {
     /// a stream cannot be reached until the phone connects again. False: the record is nonsense.
     pub fn load(&mut self, now: Now, record: &BindingRecord) -> bool {
         let Some(transport) = Transport::parse(&record.transport) else { return false };
-        let outbound = record.outbound.as_ref().map(|outbound| OutboundKey {
-            instance: &outbound.instance,
-            reg_id: outbound.reg_id,
-        });
+        let outbound = record
+            .outbound
+            .as_ref()
+            .map(|outbound| OutboundKey { instance: &outbound.instance, reg_id: outbound.reg_id });
         let fits = !record.contact.is_empty()
             && record.contact.len() <= MAX_CONTACT
             && outbound.is_none_or(|key| key.instance.len() <= MAX_INSTANCE && key.reg_id > 0)
@@ -432,10 +432,9 @@ impl Registrar {
             peer: flow.peer,
             local: flow.local,
             user_agent: row.user_agent().to_owned(),
-            outbound: row.outbound().map(|key| Outbound {
-                instance: key.instance.to_owned(),
-                reg_id: key.reg_id,
-            }),
+            outbound: row
+                .outbound()
+                .map(|key| Outbound { instance: key.instance.to_owned(), reg_id: key.reg_id }),
         }
     }
 }

@@ -82,9 +82,8 @@ pub(super) fn check(
     }
     // Somebody stands between us and the phone; only if he keeps its flow can it be reached by it.
     let first_hop = request.values(Name::Path).last().and_then(|path| NameAddr::parse(path).ok());
-    let keeps_flow = first_hop
-        .and_then(|hop| hop.parse_uri().ok())
-        .is_some_and(|uri| uri.params.has("ob"));
+    let keeps_flow =
+        first_hop.and_then(|hop| hop.parse_uri().ok()).is_some_and(|uri| uri.params.has("ob"));
     match request.values(Name::Via).count() > 1 && !keeps_flow {
         true => Err(refused(439, "the first hop knows no outbound")),
         false => Ok(()),

@@ -3,8 +3,8 @@
 
 use types::LineId;
 
-use super::table::{Row, RowId};
 use super::outbound::outbound_key;
+use super::table::{Row, RowId};
 use super::{Asked, MAX_CONTACT, MAX_PATH, Plan, Planned, RegisterError, Registrar, cut, refused};
 use crate::flow::Flow;
 use crate::message::{Message, Name, NameAddr, Scheme, Uri, delta_seconds};

@@ -1,22 +1,42 @@
-//! Stream sockets. Lives here: accepting, opening, framing, bounded write queues, slow and idle peers.
-//! Never here: what messages say.
+//! Stream sockets: TCP, TLS, and WebSocket within TLS. Lives here: accepting, opening, limits, whose turn it
+//! is, slow and idle peers. Never here: the layers of one connection (connection), certificates, what
+//! messages say.
+
+mod connection;
+mod listener;
+mod secure;
+mod upgrade;
+mod websocket;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use anyhow::Context;
 use edge::Input;
-use mio::net::{TcpListener, TcpStream};
+use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
+use rustls::ServerConfig;
+use rustls::pki_types::ServerName;
 use sip::flow::{Flow, Transport};
-use sip::stream::{Frame, Framer};
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use sip::stream::Framer;
+use socket2::{SockRef, TcpKeepalive};
 use types::Tick;
+
+use self::connection::{Connection, Framing};
+use self::listener::{Listener, bind};
+use self::secure::Secure;
+use self::websocket::WebSocket;
+use super::certificate::TrunkRoots;
 
 use super::log::Pii;
 
-/// A message that was begun, and the first message of a connection, must be whole after this time.
+/// A message that was begun, and the first message of a connection, must be whole after this time. The
+/// handshake of TLS and the upgrade to WebSocket are part of it.
 const FINISH_MS: u64 = 10_000;
 /// A connection that broke behind whole messages stays for so long at most: their answers may wait
 /// for the disk.
@@ -29,6 +49,11 @@ const WRITE_QUEUE: usize = 512 * 1024;
 const TURN: usize = 4;
 /// Connections accepted before others get their turn.
 const ACCEPTS: usize = 64;
+/// Steps of TLS handshakes in one turn of the loop: they cost more than anything else a stranger can ask
+/// for, and must not keep the rest waiting.
+const HANDSHAKES: u32 = 32;
+/// A WebSocket that was quiet for so long is asked whether it is there (RFC 7118 §6).
+const PING_AFTER_MS: u64 = 45_000;
 /// Size of one read.
 const READ: usize = 64 * 1024;
 
@@ -43,9 +68,11 @@ pub struct StreamLimits {
 
 /// All stream sockets.
 pub struct Streams {
-    listeners: Vec<(TcpListener, SocketAddr)>,
+    listeners: Vec<Listener>,
     connections: BTreeMap<u32, Connection>,
-    by_peer: BTreeMap<SocketAddr, u32>,
+    /// Connections that may be used for whoever has this address: by TLS only such as we opened, and
+    /// whose certificate we have seen.
+    by_peer: BTreeMap<(Transport, SocketAddr), u32>,
     by_address: BTreeMap<IpAddr, usize>,
     limits: StreamLimits,
     last_id: u32,
@@ -60,31 +87,23 @@ pub struct Streams {
     /// Flows that ended since the last look.
     closed: Vec<Flow>,
     refused: u64,
-}
-
-struct Connection {
-    stream: TcpStream,
-    flow: Flow,
-    framer: Framer,
-    queue: Vec<u8>,
-    written: usize,
-    is_open: bool,
-    /// We asked for it by peer, not by id: both names of the flow end with it.
-    was_opened: bool,
-    /// Nothing more is read.
-    is_last: bool,
-    /// Close when the queue is empty.
-    is_ending: bool,
-    /// Messages that came and may want an answer: more came than were sent.
-    owed: u32,
-    /// When it must have become whole what was begun.
-    finish_by: Option<Tick>,
-    used: Tick,
+    /// What new TLS connections are shown; open ones keep what they began with.
+    tls: Option<Arc<ServerConfig>>,
+    roots: TrunkRoots,
+    /// Pages that may open a WebSocket; empty: all.
+    origins: Arc<[String]>,
+    handshakes_left: u32,
 }
 
 impl Streams {
     /// No socket yet.
-    pub fn new(registry: Registry, first_token: usize, limits: StreamLimits) -> Streams {
+    pub fn new(
+        registry: Registry,
+        first_token: usize,
+        limits: StreamLimits,
+        roots: TrunkRoots,
+        origins: Vec<String>,
+    ) -> Streams {
         Streams {
             listeners: Vec::new(),
             connections: BTreeMap::new(),
@@ -99,17 +118,36 @@ impl Streams {
             unsent: BTreeSet::new(),
             closed: Vec::new(),
             refused: 0,
+            tls: None,
+            roots,
+            origins: origins.into(),
+            handshakes_left: HANDSHAKES,
         }
     }
 
     /// Opens a listener and returns its own address.
-    pub fn open(&mut self, address: SocketAddr, token: Token) -> anyhow::Result<SocketAddr> {
-        let mut listener =
-            bind(address).with_context(|| format!("cannot listen on tcp:{address}"))?;
-        self.registry.register(&mut listener, token, Interest::READABLE)?;
-        let local = listener.local_addr()?;
-        self.listeners.push((listener, local));
+    pub fn open(
+        &mut self,
+        transport: Transport,
+        address: SocketAddr,
+        token: Token,
+    ) -> anyhow::Result<SocketAddr> {
+        let mut socket = bind(address)
+            .with_context(|| format!("cannot listen on {}:{address}", transport.name()))?;
+        self.registry.register(&mut socket, token, Interest::READABLE)?;
+        let local = socket.local_addr()?;
+        self.listeners.push(Listener { socket, transport, local });
         Ok(local)
+    }
+
+    /// From now on new connections are shown this.
+    pub fn show(&mut self, tls: Arc<ServerConfig>) {
+        self.tls = Some(tls);
+    }
+
+    /// A turn of the loop begins.
+    pub fn begin_turn(&mut self) {
+        self.handshakes_left = HANDSHAKES;
     }
 
     /// How many listeners there are.
@@ -130,10 +168,13 @@ impl Streams {
     /// Takes new connections; true: there may be more.
     pub fn accept(&mut self, at: usize, now: Tick) -> bool {
         for _ in 0..ACCEPTS {
-            let (listener, local) = &self.listeners[at];
-            let local = *local;
-            match listener.accept() {
-                Ok((stream, peer)) => self.accepted(stream, local, peer, now),
+            let Listener { socket, transport, local } = &self.listeners[at];
+            let (transport, local) = (*transport, *local);
+            match socket.accept() {
+                Ok((stream, peer)) => {
+                    let flow = Flow { transport, local, peer, connection: 0 };
+                    self.accepted(stream, flow, now);
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -146,15 +187,24 @@ impl Streams {
         true
     }
 
-    fn accepted(&mut self, stream: TcpStream, local: SocketAddr, peer: SocketAddr, now: Tick) {
-        let from_there = self.by_address.get(&peer.ip()).copied().unwrap_or(0);
+    fn accepted(&mut self, stream: TcpStream, flow: Flow, now: Tick) {
+        let from_there = self.by_address.get(&flow.peer.ip()).copied().unwrap_or(0);
         if self.connections.len() >= self.limits.connections
             || from_there >= self.limits.per_address
         {
             self.refused += 1;
             return;
         }
-        if let Err(error) = self.add(stream, local, peer, true, now) {
+        let secure = match (&self.tls, flow.transport.is_secure()) {
+            (_, false) => None,
+            (Some(tls), true) => match Secure::accept(tls.clone()) {
+                Ok(secure) => Some(secure),
+                Err(error) => return tracing::warn!(%error, "a TLS session cannot be begun"),
+            },
+            // No socket of this kind is opened without a certificate.
+            (None, true) => return,
+        };
+        if let Err(error) = self.add(stream, flow, secure, true, now) {
             tracing::warn!(%error, "a connection cannot be watched");
         }
     }
@@ -162,8 +212,8 @@ impl Streams {
     fn add(
         &mut self,
         mut stream: TcpStream,
-        local: SocketAddr,
-        peer: SocketAddr,
+        flow: Flow,
+        secure: Option<Secure>,
         is_open: bool,
         now: Tick,
     ) -> io::Result<u32> {
@@ -174,10 +224,16 @@ impl Streams {
         drop(SockRef::from(&stream).set_tcp_keepalive(&probes));
         let token = Token(self.first_token + id as usize);
         self.registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
+        let Flow { transport, peer, .. } = flow;
+        let framing = match transport {
+            Transport::Wss => Framing::Web(Box::new(WebSocket::new(self.origins.clone()))),
+            _ => Framing::Stream(Framer::new()),
+        };
         let connection = Connection {
             stream,
-            flow: Flow::tcp(local, peer, id),
-            framer: Framer::new(),
+            flow: Flow { connection: id, ..flow },
+            secure: secure.map(Box::new),
+            framing,
             queue: Vec::new(),
             written: 0,
             is_open,
@@ -187,9 +243,13 @@ impl Streams {
             owed: 0,
             finish_by: Some(now.plus_ms(FINISH_MS)),
             used: now,
+            heard: now,
+            asked: Tick(0),
         };
         self.connections.insert(id, connection);
-        self.by_peer.insert(peer, id);
+        if transport == Transport::Tcp || !is_open {
+            self.by_peer.insert((transport, peer), id);
+        }
         *self.by_address.entry(peer.ip()).or_insert(0) += 1;
         Ok(id)
     }
@@ -241,7 +301,9 @@ impl Streams {
         let error = connection.stream.take_error().unwrap_or_else(Some);
         if error.is_none() && connection.stream.peer_addr().is_ok() {
             connection.is_open = true;
-            connection.finish_by = None;
+            if connection.secure.is_none() {
+                connection.finish_by = None;
+            }
         } else if error.is_some() {
             self.close(id);
         }
@@ -251,14 +313,24 @@ impl Streams {
     pub fn read(&mut self, id: u32, now: Tick, take: &mut dyn FnMut(Input<'_>)) {
         for _ in 0..TURN {
             let Some(connection) = self.connections.get_mut(&id) else { return };
-            match connection.stream.read(&mut self.buffer) {
-                Ok(0) => return self.close(id),
-                Ok(count) => {
-                    connection.framer.push(&self.buffer[..count]);
-                    if connection.take_frames(now, take) {
-                        self.unsent.insert(id);
-                    }
+            if connection.is_handshaking() {
+                if self.handshakes_left == 0 {
+                    break;
                 }
+                self.handshakes_left -= 1;
+            }
+            let read = connection.read(&mut self.buffer);
+            connection.note_handshake();
+            let has_answer = match read {
+                Ok(count) => connection.take(&self.buffer[..count], now, take),
+                Err(_) => false,
+            };
+            if has_answer || connection.is_unsent() {
+                self.unsent.insert(id);
+            }
+            match read {
+                Ok(0) => return self.close(id),
+                Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return self.close(id),
@@ -267,38 +339,68 @@ impl Streams {
         self.ready.insert(id);
     }
 
-    /// Queues a message; `flush` sends it.
-    pub fn send(&mut self, flow: &Flow, bytes: &[u8], now: Tick) {
-        let Some(id) = self.connection_of(flow, now) else {
+    /// Queues a message; `flush` sends it. `name`: whose certificate is wanted, should a TLS connection
+    /// have to be opened for it.
+    pub fn send(
+        &mut self,
+        flow: &Flow,
+        bytes: &[u8],
+        now: Tick,
+        name: impl FnOnce() -> Option<String>,
+    ) {
+        let Some(id) = self.connection_of(flow, now, name) else {
             self.closed.push(*flow);
             return;
         };
         let Some(connection) = self.connections.get_mut(&id) else { return };
-        if connection.queue.len() - connection.written + bytes.len() > WRITE_QUEUE {
+        if connection.waiting() + bytes.len() > WRITE_QUEUE {
             tracing::warn!(peer = %Pii(flow.peer), "a connection is closed: its peer does not read");
             return self.close(id);
         }
-        connection.queue.extend_from_slice(bytes);
-        connection.used = now;
-        connection.owed = connection.owed.saturating_sub(1);
-        connection.is_ending |= connection.is_last && connection.owed == 0;
+        connection.send(bytes, now);
         self.unsent.insert(id);
     }
 
-    fn connection_of(&mut self, flow: &Flow, now: Tick) -> Option<u32> {
+    fn connection_of(
+        &mut self,
+        flow: &Flow,
+        now: Tick,
+        name: impl FnOnce() -> Option<String>,
+    ) -> Option<u32> {
         if flow.connection != Flow::ANY_CONNECTION {
             return self.connections.contains_key(&flow.connection).then_some(flow.connection);
         }
-        match self.by_peer.get(&flow.peer) {
+        match self.by_peer.get(&(flow.transport, flow.peer)) {
             Some(id) => Some(*id),
-            None => self.connect(flow, now),
+            None => self.connect(flow, now, name),
         }
     }
 
-    fn connect(&mut self, flow: &Flow, now: Tick) -> Option<u32> {
-        let opened = TcpStream::connect(flow.peer)
-            .and_then(|stream| self.add(stream, flow.local, flow.peer, false, now));
-        opened.ok()
+    fn connect(
+        &mut self,
+        flow: &Flow,
+        now: Tick,
+        name: impl FnOnce() -> Option<String>,
+    ) -> Option<u32> {
+        let secure = match flow.transport {
+            Transport::Tls => Some(self.begin_tls(&name()?)?),
+            // Nobody is called by a WebSocket of ours.
+            Transport::Wss | Transport::Udp => return None,
+            Transport::Tcp => None,
+        };
+        let stream = TcpStream::connect(flow.peer).ok()?;
+        self.add(stream, *flow, secure, false, now).ok()
+    }
+
+    fn begin_tls(&mut self, name: &str) -> Option<Secure> {
+        let begun = ServerName::try_from(name.to_owned())
+            .context("it has no name that a certificate could be for: set its host")
+            .and_then(|name| Ok(Secure::connect(self.roots.config()?, name)?));
+        begun
+            .inspect_err(|error| {
+                tracing::error!(trunk = name, error = %format!("{error:#}"), "no TLS to a trunk");
+            })
+            .ok()
     }
 
     /// Is there something to write, or a flow that ended and was not told of?
@@ -318,7 +420,7 @@ impl Streams {
         if !connection.is_open {
             return;
         }
-        if connection.write().is_err() || (connection.is_ending && connection.queue.is_empty()) {
+        if connection.write().is_err() || (connection.is_ending && !connection.is_unsent()) {
             self.close(id);
         }
     }
@@ -336,6 +438,19 @@ impl Streams {
             .map(|(id, _)| *id)
             .collect();
         over.into_iter().for_each(|id| self.close(id));
+        self.check_lives(now);
+    }
+
+    fn check_lives(&mut self, now: Tick) {
+        let mut dead = Vec::new();
+        for (id, connection) in &mut self.connections {
+            if !connection.check_life(now) {
+                dead.push(*id);
+            } else if connection.is_unsent() {
+                self.unsent.insert(*id);
+            }
+        }
+        dead.into_iter().for_each(|id| self.close(id));
     }
 
     /// Flows that ended since the last look.
@@ -347,9 +462,12 @@ impl Streams {
         let Some(mut connection) = self.connections.remove(&id) else { return };
         // The descriptor is closed below, which ends the watching in any case.
         drop(self.registry.deregister(&mut connection.stream));
+        if let Some(secure) = &mut connection.secure {
+            secure.say_goodbye(&mut connection.stream);
+        }
         let flow = connection.flow;
-        if self.by_peer.get(&flow.peer) == Some(&id) {
-            self.by_peer.remove(&flow.peer);
+        if self.by_peer.get(&(flow.transport, flow.peer)) == Some(&id) {
+            self.by_peer.remove(&(flow.transport, flow.peer));
         }
         if let Some(count) = self.by_address.get_mut(&flow.peer.ip()) {
             *count -= 1;
@@ -361,142 +479,5 @@ impl Streams {
         if connection.was_opened {
             self.closed.push(Flow { connection: Flow::ANY_CONNECTION, ..flow });
         }
-    }
-}
-
-impl Connection {
-    /// Hands over every whole frame; true: there is something to write.
-    fn take_frames(&mut self, now: Tick, take: &mut dyn FnMut(Input<'_>)) -> bool {
-        // Nobody knows where the next message would begin: what still comes is read and forgotten.
-        if self.is_last {
-            return false;
-        }
-        let before = self.queue.len();
-        let mut got_message = false;
-        loop {
-            match self.framer.next() {
-                Ok(Some(Frame::Message(bytes))) => {
-                    got_message = true;
-                    self.owed = self.owed.saturating_add(1);
-                    take(Input::Received { flow: self.flow, bytes });
-                }
-                // RFC 5626 §4.4.1: a ping is answered with one line end.
-                Ok(Some(Frame::KeepAlivePing)) => {
-                    got_message = true;
-                    if self.queue.len() < WRITE_QUEUE {
-                        self.queue.extend_from_slice(b"\r\n");
-                    }
-                }
-                Ok(Some(Frame::Pong)) => {}
-                Ok(None) => break,
-                Err(_) => {
-                    // The parser refuses it for the same reason and answers it, if it can.
-                    let mut broken = self.framer.broken_head().to_vec();
-                    take(Input::Received { flow: self.flow, bytes: &mut broken });
-                    self.is_last = true;
-                    self.is_ending = self.owed == 0;
-                    let wait_ms = if self.is_ending { FINISH_MS } else { LINGER_MS };
-                    self.finish_by = Some(now.plus_ms(wait_ms));
-                    return true;
-                }
-            }
-        }
-        self.watch_pace(got_message, now);
-        self.queue.len() > before
-    }
-
-    /// A message begun must end; the first message must come.
-    fn watch_pace(&mut self, got_message: bool, now: Tick) {
-        if got_message {
-            self.used = now;
-            self.finish_by = None;
-        }
-        if self.framer.is_inside() && self.finish_by.is_none() {
-            self.finish_by = Some(now.plus_ms(FINISH_MS));
-        }
-    }
-
-    fn write(&mut self) -> io::Result<()> {
-        while self.written < self.queue.len() {
-            match self.stream.write(&self.queue[self.written..]) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(count) => self.written += count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        self.written = 0;
-        if self.queue.capacity() > READ {
-            self.queue = Vec::new();
-        }
-        self.queue.clear();
-        Ok(())
-    }
-}
-
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    debug_assert_eq!(Transport::Tcp.uri_param(), "tcp");
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(1_024)?;
-    Ok(TcpListener::from_std(socket.into()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A connection to somebody who says nothing.
-    fn connection() -> (Connection, std::net::TcpStream) {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a socket");
-        let local = listener.local_addr().expect("an address");
-        let stream = std::net::TcpStream::connect(local).expect("connected");
-        stream.set_nonblocking(true).expect("it can");
-        let (other, peer) = listener.accept().expect("connected");
-        let connection = Connection {
-            stream: TcpStream::from_std(stream),
-            flow: Flow::tcp(local, peer, 1),
-            framer: Framer::new(),
-            queue: Vec::new(),
-            written: 0,
-            is_open: true,
-            was_opened: false,
-            is_last: false,
-            is_ending: false,
-            owed: 0,
-            finish_by: None,
-            used: Tick(0),
-        };
-        (connection, other)
-    }
-
-    #[test]
-    fn a_broken_message_is_answered_once_however_much_follows() {
-        let (mut connection, _other) = connection();
-        let mut handed_over = 0;
-        for bytes in [&b"OPTIONS sip:a SIP/2.0\r\nVia: x\nTo: y\r\n\r\n"[..], b"more", b"more"] {
-            connection.framer.push(bytes);
-            connection.take_frames(Tick(0), &mut |_| handed_over += 1);
-        }
-        assert_eq!(handed_over, 1);
-        assert!(connection.is_last && connection.is_ending);
-    }
-
-    #[test]
-    fn what_was_asked_before_a_stream_broke_is_answered() {
-        let (mut connection, _other) = connection();
-        let whole = "OPTIONS sip:a SIP/2.0\r\nVia: x\r\nContent-Length: 0\r\n\r\n";
-        connection.framer.push(format!("{whole}more\r\n\r\n").as_bytes());
-        let mut handed_over = 0;
-        connection.take_frames(Tick(0), &mut |_| handed_over += 1);
-        assert_eq!(handed_over, 2);
-        assert!(connection.is_last && !connection.is_ending);
-        assert_eq!(connection.finish_by, Some(Tick(LINGER_MS * 1_000)));
     }
 }
