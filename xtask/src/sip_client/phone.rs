@@ -105,7 +105,11 @@ impl Phone {
 
     /// Contact of this phone.
     pub fn contact(&self) -> String {
-        let transport = self.wire.transport().to_lowercase();
+        let transport = match self.wire.transport() {
+            // RFC 7118 §5.2: it is `ws` with TLS, too.
+            "WSS" => "ws".to_owned(),
+            other => other.to_lowercase(),
+        };
         format!("<sip:{}@{};transport={transport}>", self.user, self.wire.local())
     }
 
