@@ -30,6 +30,8 @@ pub struct Setup {
     pub ipv6: bool,
     /// Listen for TLS and WebSocket, too.
     pub tls: bool,
+    /// Who vouches for trunks.
+    pub trunk_ca: Option<PathBuf>,
     /// More lines for the `[money]` section.
     pub money: Vec<String>,
     /// More lines for the `[sip]` section.
@@ -150,6 +152,11 @@ impl Ringfence {
     /// Who vouches for it.
     pub fn authority(&self) -> Result<&Authority> {
         Ok(&self.secure.as_ref().context("the server has no TLS")?.authority)
+    }
+
+    /// The same in a file.
+    pub fn authority_file(&self) -> PathBuf {
+        self.dir().join("authority.pem")
     }
 
     /// Where its certificate and key are.
@@ -340,6 +347,7 @@ impl SecurePorts {
     fn prepare(dir: &Path) -> Result<SecurePorts> {
         let ports = SecurePorts { tls: free_port()?, wss: free_port()?, authority: Authority::new()? };
         let (certificate, key) = certificate_files(dir);
+        std::fs::write(dir.join("authority.pem"), ports.authority.pem())?;
         ports.authority.issue(&NAMES, &certificate, &key)?;
         Ok(ports)
     }
@@ -366,7 +374,11 @@ fn config(dir: &Path, port: u16, secure: Option<&SecurePorts>, setup: &Setup) ->
             listen.push(format!("wss:{address}:{}", ports.wss));
         }
         let (certificate, key) = certificate_files(dir);
-        tls = format!("[tls]\ncertificate = {certificate:?}\nkey = {key:?}\n\n");
+        tls = format!("[tls]\ncertificate = {certificate:?}\nkey = {key:?}\n");
+        if let Some(roots) = &setup.trunk_ca {
+            tls.push_str(&format!("trunk_ca = {roots:?}\n"));
+        }
+        tls.push('\n');
     }
     let domains = [&["example.com", "127.0.0.1"], setup.domains.as_slice()].concat();
     format!(

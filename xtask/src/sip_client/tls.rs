@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -23,6 +23,7 @@ impl Authority {
     pub fn new() -> Result<Authority> {
         let mut params = CertificateParams::new(Vec::new())?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, "Authority of the tests");
         Ok(Authority(CertifiedIssuer::self_signed(params, KeyPair::generate()?)?))
     }
 
@@ -35,7 +36,9 @@ impl Authority {
     pub fn issue(&self, names: &[&str], certificate: &Path, key: &Path) -> Result<()> {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let pair = KeyPair::generate()?;
-        let made = CertificateParams::new(names)?.signed_by(&pair, &self.0)?;
+        let mut params = CertificateParams::new(names)?;
+        params.distinguished_name.push(DnType::CommonName, "Server of the tests");
+        let made = params.signed_by(&pair, &self.0)?;
         // The key first: a certificate whose key is not there yet is not taken.
         std::fs::write(key, pair.serialize_pem())?;
         std::fs::write(certificate, made.pem())?;
