@@ -76,7 +76,8 @@ impl Ringfence {
         std::fs::write(dir.path().join("ringfence.toml"), config)?;
         let deck = dir.path().join("deck.csv");
         std::fs::write(&deck, DECK_CSV)?;
-        let made = Ringfence { binary: binary()?, dir, port, secure, core: setup.core, guard: None };
+        let made =
+            Ringfence { binary: binary()?, dir, port, secure, core: setup.core, guard: None };
         made.command(&["rates", "import", &deck.to_string_lossy(), "--deck", DECK])?;
         Ok(made)
     }
@@ -345,7 +346,8 @@ impl Ringfence {
 
 impl SecurePorts {
     fn prepare(dir: &Path) -> Result<SecurePorts> {
-        let ports = SecurePorts { tls: free_port()?, wss: free_port()?, authority: Authority::new()? };
+        let ports =
+            SecurePorts { tls: free_port()?, wss: free_port()?, authority: Authority::new()? };
         let (certificate, key) = certificate_files(dir);
         std::fs::write(dir.join("authority.pem"), ports.authority.pem())?;
         ports.authority.issue(&NAMES, &certificate, &key)?;

@@ -62,14 +62,16 @@ pub fn ip_lock() -> Result<()> {
         for (method, uri, home_gets) in NEW {
             for trick in TRICKS {
                 let what = format!("{method}, {way:?}, {trick:?}");
-                let told = with_credentials(&mut at(AWAY, &house.ringfence, way)?, method, uri, trick)?;
+                let told =
+                    with_credentials(&mut at(AWAY, &house.ringfence, way)?, method, uri, trick)?;
                 locked_out(&told, &what)?;
                 let told = with_credentials(&mut reused, method, uri, trick)?;
                 locked_out(&told, &format!("{what}, from before the lock"))?;
                 let told = stolen_nonce(&house.ringfence, way, method, uri, trick)?;
                 let unproven = if method == "REGISTER" { 401 } else { 407 };
                 ensure!(told.status() == Some(unproven), "{what}, stolen nonce: {}", told.start);
-                let told = with_credentials(&mut at(HOME, &house.ringfence, way)?, method, uri, trick)?;
+                let told =
+                    with_credentials(&mut at(HOME, &house.ringfence, way)?, method, uri, trick)?;
                 ensure!(told.status() == Some(home_gets), "{what}, from home: {}", told.start);
             }
         }
@@ -153,7 +155,8 @@ fn lines_lock(house: &House) -> Result<()> {
         for way in Way::ALL {
             for trick in TRICKS {
                 let what = format!("{method}, {way:?}, {trick:?}, the line's lock");
-                let told = with_credentials(&mut at(AWAY, &house.ringfence, way)?, method, uri, trick)?;
+                let told =
+                    with_credentials(&mut at(AWAY, &house.ringfence, way)?, method, uri, trick)?;
                 locked_out(&told, &what)?;
             }
             let told = with_credentials(&mut at(HOME, &house.ringfence, way)?, method, uri, "")?;
@@ -166,9 +169,7 @@ fn lines_lock(house: &House) -> Result<()> {
 /// The same line over IPv6: a lock on an address of one family keeps the other out.
 fn other_family(house: &House) -> Result<()> {
     let here: IpAddr = Ipv6Addr::LOCALHOST.into();
-    for (lock, inside, outside) in
-        [("127.0.0.2/32", HOME, here), ("::1/128", here, HOME)]
-    {
+    for (lock, inside, outside) in [("127.0.0.2/32", HOME, here), ("::1/128", here, HOME)] {
         house.ringfence.set("a", &[&format!("ip_lock={lock}")])?;
         for (method, uri, home_gets) in NEW {
             for way in Way::ALL {

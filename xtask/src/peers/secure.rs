@@ -107,8 +107,7 @@ const SLOW: usize = 5_000;
 /// D3: slow strangers have ten seconds, and nobody else waits for them.
 pub fn slow() -> Result<()> {
     raise_file_limit()?;
-    let limits =
-        ["[limits]", "tcp_connections = 20000", "tcp_connections_per_address = 20000"];
+    let limits = ["[limits]", "tcp_connections = 20000", "tcp_connections_per_address = 20000"];
     let house = open(&limits)?;
     let ringfence = &house.ringfence;
     let began = Instant::now();
@@ -130,7 +129,9 @@ pub fn slow() -> Result<()> {
         // One byte more from each kind keeps nobody alive.
         strangers.iter_mut().take(100).for_each(Stranger::drip);
     }
-    println!("        {there} connections, opened in {opened:.1?}; longest TLS registration {longest:.1?}");
+    println!(
+        "        {there} connections, opened in {opened:.1?}; longest TLS registration {longest:.1?}"
+    );
     ensure!(longest <= Duration::from_secs(1), "a registration took {longest:?}");
     let limit = Duration::from_secs(14).saturating_sub(began.elapsed()) + opened;
     until(limit, "the strangers are gone", || {
@@ -206,7 +207,9 @@ pub fn web() -> Result<()> {
     check("sip", "https://phone.example.com", "101")?;
     check("sip", "https://elsewhere.example.com", "403")?;
     check("msrp", "https://phone.example.com", "400")?;
-    for garbage in ["GET / HTTP/1.1\r\nHost: h\r\n\r\n", "OPTIONS sip:h SIP/2.0\r\n\r\n", "\0\0\r\n\r\n"] {
+    for garbage in
+        ["GET / HTTP/1.1\r\nHost: h\r\n\r\n", "OPTIONS sip:h SIP/2.0\r\n\r\n", "\0\0\r\n\r\n"]
+    {
         let mut stream = tls(ringfence, address)?;
         stream.write_all(garbage.as_bytes())?;
         let answer = read_head(&mut stream)?;

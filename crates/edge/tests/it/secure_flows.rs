@@ -99,7 +99,10 @@ fn sips_is_not_taken_where_others_listen() {
         for mut request in [register, only_to, invite] {
             phone.send_request(&request);
             let told = phone.pick(if want == 480 { 480 } else { challenge(&request) });
-            assert_eq!(told.text().contains("Warning: 380 ringfence \"SIPS Not Allowed\""), want == 480);
+            assert_eq!(
+                told.text().contains("Warning: 380 ringfence \"SIPS Not Allowed\""),
+                want == 480
+            );
             request.body.clear();
         }
         world.forget_post();

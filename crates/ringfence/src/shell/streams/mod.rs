@@ -278,8 +278,12 @@ impl Streams {
             self.opened(id);
             self.write(id);
         }
-        if readable {
-            self.read(id, now, take);
+        let is_handshaking = self.connections.get(&id).is_some_and(Connection::is_handshaking);
+        match (readable, is_handshaking) {
+            (false, _) => {}
+            // Those that began before go first: the turn's handshakes may be used up.
+            (true, true) => drop(self.ready.insert(id)),
+            (true, false) => self.read(id, now, take),
         }
     }
 
@@ -333,7 +337,13 @@ impl Streams {
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return self.close(id),
+                Err(error) => {
+                    if connection.was_opened && connection.secure.is_some() {
+                        let trunk = connection.flow.peer;
+                        tracing::warn!(%trunk, %error, "TLS to a trunk has failed");
+                    }
+                    return self.close(id);
+                }
             }
         }
         self.ready.insert(id);

@@ -37,6 +37,12 @@ impl Secure {
         self.0.is_handshaking()
     }
 
+    /// Has the peer's first word been understood?
+    #[cfg(test)]
+    pub fn has_begun(&self) -> bool {
+        self.0.protocol_version().is_some()
+    }
+
     /// Is there something to be written that the peer does not have?
     pub fn wants_write(&self) -> bool {
         self.0.wants_write()

@@ -1,5 +1,8 @@
 //! Connections without a node.
 
+mod frames;
+mod layers;
+
 use super::*;
 
 /// A connection to somebody who says nothing.
