@@ -17,6 +17,10 @@ impl Node {
             // RFC 3261 §16.7 step 5: declined on one phone is declined on all.
             return self.reject(key, status, HangupSide::Callee, cause_of(status));
         }
+        if self.try_other_flow(key, leg, status) {
+            return;
+        }
+        let Some(live) = self.calls.find(key) else { return };
         if live.call.open_legs() > 0 {
             return;
         }

@@ -16,6 +16,7 @@ use crate::call_end::ended;
 use crate::legs::{Kept, Live, is_exempt, witness};
 use crate::node::Node;
 use crate::register_path::LogIn;
+use crate::routing;
 use crate::sip_reply::{self, Told};
 use crate::store_path::Pending;
 use crate::trunk_link::contact_user;
@@ -151,7 +152,7 @@ impl Node {
     /// Is a URI's host ours: a domain, or an address that we listen on?
     pub(crate) fn is_our_host(&self, uri: &Uri<'_>) -> bool {
         if let Some(ip) = uri.host_ip() {
-            let port = uri.port.unwrap_or_else(|| default_port(uri));
+            let port = uri.port.unwrap_or_else(|| routing::default_port(uri));
             let is_ours = |socket: std::net::SocketAddr| {
                 socket.port() == port && (socket.ip() == ip || socket.ip().is_unspecified())
             };
@@ -320,7 +321,7 @@ impl Node {
     }
 
     fn try_lines(&mut self, key: CallKey, lines: &[LineId]) {
-        let plans = self.phone_plans(key, lines);
+        let plans = self.phone_plans(key, lines, &[]);
         if plans.is_empty() {
             let is_there = lines.iter().any(|line| self.registrar.contacts(*line).next().is_some());
             let is_sips = self.calls.find(key).is_some_and(|live| live.sips);
@@ -427,24 +428,11 @@ impl Node {
     }
 
     /// Puts on record which INVITEs may ring now, so that a restart can cancel them.
-    fn record_ringing(&mut self, key: CallKey) {
+    pub(crate) fn record_ringing(&mut self, key: CallKey) {
         let Some(decision) = self.calls.find(key).map(|live| live.decision) else { return };
         if let Some(hold) = self.hold_with_legs(decision) {
             self.store(vec![Record::Hold(Box::new(hold))], Pending::Loose);
         }
-    }
-}
-
-/// The port of an address of ours that names none (RFC 3261 §19.1.2, RFC 7118 §5.2).
-fn default_port(uri: &Uri<'_>) -> u16 {
-    let is_transport = |name: &str| {
-        uri.params.find("transport").flatten().is_some_and(|told| told.eq_ignore_ascii_case(name))
-    };
-    match uri.scheme {
-        _ if is_transport("ws") || is_transport("wss") => 443,
-        Scheme::Sips => 5061,
-        _ if is_transport("tls") => 5061,
-        _ => 5060,
     }
 }
 

@@ -320,11 +320,12 @@ impl Node {
     }
 
     fn flow_closed(&mut self, flow: &Flow) {
+        // First, so that calls that were ringing there look for another flow of the phone.
+        self.registrar.flow_closed(flow);
         let mut events = std::mem::take(&mut self.tx_events);
         self.transactions.flow_failed(self.now.tick, flow, &mut events);
         self.tx_events = events;
         self.transaction_events();
-        self.registrar.flow_closed(flow);
     }
 
     // ---- timers

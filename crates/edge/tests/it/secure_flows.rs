@@ -83,6 +83,44 @@ fn one_phone_rings_once_on_the_newest_flow_that_lives() {
 }
 
 #[test]
+fn a_call_goes_on_to_the_other_flow_of_a_phone_whose_connection_ends() {
+    let world = World::new();
+    let first = world.ua_by(Transport::Tls, BOB_HOME, BOB);
+    let second = world.ua_by(Transport::Tls, "203.0.113.20:41001", BOB);
+    register_flow(&first, 1, "sip:a@one.invalid;transport=tls");
+    register_flow(&second, 2, "sip:a@two.invalid;transport=tls");
+    let mut caller = alice(&world).invite("bob1");
+    let ringing = second.expect_invite();
+    ringing.reply(180);
+    caller.expect(180);
+    world.flow_closed(second.flow);
+    let mut callee = first.expect_invite();
+    callee.reply(200);
+    callee.expect("ACK");
+    caller.expect(200);
+    caller.ack();
+    caller.bye();
+    callee.take_bye();
+    // A proxy before the phone says that its flow is gone.
+    let third = world.ua_by(Transport::Tls, "203.0.113.20:41002", BOB);
+    register_flow(&third, 2, "sip:a@three.invalid;transport=tls");
+    let mut caller = alice(&world).invite("bob1");
+    third.expect_invite().reply(430);
+    third.expect("ACK");
+    first.expect_invite().reply(486);
+    first.expect("ACK");
+    caller.refused(486);
+    world.flow_closed(third.flow);
+    // Nor is there another: then the caller hears that nobody is there.
+    let mut caller = alice(&world).invite("bob1");
+    first.expect("INVITE");
+    world.flow_closed(first.flow);
+    caller.refused(480);
+    world.forget_post();
+    world.finish_with_post();
+}
+
+#[test]
 fn sips_is_not_taken_where_others_listen() {
     let check = |transport: Transport, want: u16| {
         let world = World::new();

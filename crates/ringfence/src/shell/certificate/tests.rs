@@ -118,6 +118,6 @@ fn roots_of_a_file() {
     files.write(&certificate, &key);
     assert!(TrunkRoots::new(Some(files.files.certificate.clone())).config().is_ok());
     let wrong = TrunkRoots::new(Some(files.files.key.clone())).config();
-    let text = format!("{:#}", wrong.err().expect("a key is no authority"));
+    let text = format!("{:#}", wrong.expect_err("a key is no authority"));
     assert!(text.contains("key.pem: no certificate in PEM in it"), "{text}");
 }

@@ -3,6 +3,10 @@
 mod frames;
 mod layers;
 
+use mio::net::TcpStream;
+use sip::stream::Framer;
+
+use super::connection::Framing;
 use super::*;
 
 /// A connection to somebody who says nothing.
