@@ -182,7 +182,8 @@ impl Phone {
         loop {
             let left = end.saturating_duration_since(Instant::now());
             let Some(message) = self.wire.receive(left)? else {
-                bail!("no final response to request {cseq} of {call_id} within {PATIENCE:?}");
+                let way = self.wire.transport();
+                bail!("no final response to {cseq} of {call_id} by {way} within {PATIENCE:?}");
             };
             match message.status() {
                 Some(100..=199) => {}
