@@ -93,6 +93,7 @@ def main():
     options = argparse.ArgumentParser()
     for name in ("server", "transport", "user", "secret", "algorithm"):
         options.add_argument("--" + name, required=True)
+    options.add_argument("--authority", help="PEM file: who vouches for the server")
     options = options.parse_args()
 
     endpoint = pj.Endpoint()
@@ -106,7 +107,14 @@ def main():
     endpoint.audDevManager().setNullDev()
     transport = pj.TransportConfig()
     transport.boundAddress = "127.0.0.1"
-    kind = pj.PJSIP_TRANSPORT_UDP if options.transport == "udp" else pj.PJSIP_TRANSPORT_TCP
+    if options.authority:
+        transport.tlsConfig.CaListFile = options.authority
+        transport.tlsConfig.verifyServer = True
+    kind = {
+        "udp": pj.PJSIP_TRANSPORT_UDP,
+        "tcp": pj.PJSIP_TRANSPORT_TCP,
+        "tls": pj.PJSIP_TRANSPORT_TLS,
+    }[options.transport]
     endpoint.transportCreate(kind, transport)
     endpoint.libStart()
 

@@ -84,7 +84,8 @@ fn after(finding: &Finding) -> Option<Finding> {
         Finding::NoTrunk => Finding::StoreDown,
         Finding::StoreDown => Finding::Overload,
         Finding::Overload => Finding::NotRegistered,
-        Finding::NotRegistered => Finding::UnknownNumber,
+        Finding::NotRegistered => Finding::NotSecure,
+        Finding::NotSecure => Finding::UnknownNumber,
         Finding::UnknownNumber => Finding::TransferRefused,
         Finding::TransferRefused => Finding::BadContact,
         Finding::BadContact => Finding::NewDeviceCap {

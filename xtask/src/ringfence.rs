@@ -2,7 +2,7 @@
 //! Never here: its code; only what an operator can do is done.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -14,7 +14,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::process::{Guard, free_port, loopback, pinned, until};
-use crate::sip_client;
+use crate::sip_client::tls::Authority;
+use crate::sip_client::{self, Way, Wire};
 
 /// What a test wants differently from the rest.
 #[derive(Clone, Default)]
@@ -27,6 +28,10 @@ pub struct Setup {
     pub domains: Vec<&'static str>,
     /// Listen at the loopback address of IPv6, too.
     pub ipv6: bool,
+    /// Listen for TLS and WebSocket, too.
+    pub tls: bool,
+    /// Who vouches for trunks.
+    pub trunk_ca: Option<PathBuf>,
     /// More lines for the `[money]` section.
     pub money: Vec<String>,
     /// More lines for the `[sip]` section.
@@ -40,9 +45,20 @@ pub struct Ringfence {
     binary: PathBuf,
     dir: TempDir,
     port: u16,
+    secure: Option<SecurePorts>,
     core: Option<usize>,
     guard: Option<Guard>,
 }
+
+/// Where TLS is spoken, and who vouches for it.
+struct SecurePorts {
+    tls: u16,
+    wss: u16,
+    authority: Authority,
+}
+
+/// The names of the server in tests.
+const NAMES: [&str; 4] = ["127.0.0.1", "::1", "localhost", "example.com"];
 
 /// The deck that every account of the tests gets.
 pub const DECK: &str = "test";
@@ -55,11 +71,13 @@ impl Ringfence {
     pub fn prepare(setup: Setup) -> Result<Ringfence> {
         let dir = tempfile::tempdir()?;
         let port = free_port()?;
-        let config = config(dir.path(), port, &setup);
+        let secure = if setup.tls { Some(SecurePorts::prepare(dir.path())?) } else { None };
+        let config = config(dir.path(), port, secure.as_ref(), &setup);
         std::fs::write(dir.path().join("ringfence.toml"), config)?;
         let deck = dir.path().join("deck.csv");
         std::fs::write(&deck, DECK_CSV)?;
-        let made = Ringfence { binary: binary()?, dir, port, core: setup.core, guard: None };
+        let made =
+            Ringfence { binary: binary()?, dir, port, secure, core: setup.core, guard: None };
         made.command(&["rates", "import", &deck.to_string_lossy(), "--deck", DECK])?;
         Ok(made)
     }
@@ -120,6 +138,61 @@ impl Ringfence {
     /// Where it listens, UDP and TCP.
     pub fn address(&self) -> SocketAddr {
         loopback(self.port)
+    }
+
+    /// Where it listens for TLS.
+    pub fn tls_address(&self) -> SocketAddr {
+        loopback(self.secure.as_ref().map_or(0, |ports| ports.tls))
+    }
+
+    /// Where it listens for WebSocket.
+    pub fn wss_address(&self) -> SocketAddr {
+        loopback(self.secure.as_ref().map_or(0, |ports| ports.wss))
+    }
+
+    /// Who vouches for it.
+    pub fn authority(&self) -> Result<&Authority> {
+        Ok(&self.secure.as_ref().context("the server has no TLS")?.authority)
+    }
+
+    /// The same in a file.
+    pub fn authority_file(&self) -> PathBuf {
+        self.dir().join("authority.pem")
+    }
+
+    /// Where its certificate and key are.
+    pub fn certificate_files(&self) -> (PathBuf, PathBuf) {
+        certificate_files(self.dir())
+    }
+
+    /// A new certificate in place of the old one.
+    pub fn renew_certificate(&self) -> Result<()> {
+        let (certificate, key) = self.certificate_files();
+        self.authority()?.issue(&NAMES, &certificate, &key)
+    }
+
+    /// A wire to it, from an address of ours; whose family says to which of its addresses.
+    pub fn wire(&self, way: Way, from: IpAddr) -> Result<Wire> {
+        let port = match way {
+            Way::Udp | Way::Tcp => self.port,
+            Way::Tls => self.tls_address().port(),
+            Way::Wss => self.wss_address().port(),
+        };
+        let server = match from {
+            IpAddr::V4(_) => loopback(port),
+            IpAddr::V6(_) => SocketAddr::new(Ipv6Addr::LOCALHOST.into(), port),
+        };
+        match way {
+            Way::Udp => Wire::udp(from, server),
+            Way::Tcp => Wire::tcp_from(from, server),
+            Way::Tls => Wire::tls_from(from, server, &self.authority()?.client()?),
+            Way::Wss => Wire::wss_from(from, server, &self.authority()?.client()?),
+        }
+    }
+
+    /// SIGHUP.
+    pub fn hang_up(&self) -> Result<()> {
+        self.guard.as_ref().context("the server does not run")?.signal(Signal::SIGHUP)
     }
 
     /// Process id of the server.
@@ -271,7 +344,22 @@ impl Ringfence {
     }
 }
 
-fn config(dir: &Path, port: u16, setup: &Setup) -> String {
+impl SecurePorts {
+    fn prepare(dir: &Path) -> Result<SecurePorts> {
+        let ports =
+            SecurePorts { tls: free_port()?, wss: free_port()?, authority: Authority::new()? };
+        let (certificate, key) = certificate_files(dir);
+        std::fs::write(dir.join("authority.pem"), ports.authority.pem())?;
+        ports.authority.issue(&NAMES, &certificate, &key)?;
+        Ok(ports)
+    }
+}
+
+fn certificate_files(dir: &Path) -> (PathBuf, PathBuf) {
+    (dir.join("certificate.pem"), dir.join("key.pem"))
+}
+
+fn config(dir: &Path, port: u16, secure: Option<&SecurePorts>, setup: &Setup) -> String {
     let digest = match setup.digest.as_slice() {
         [] => String::new(),
         names => format!("digest = {names:?}\n"),
@@ -280,11 +368,25 @@ fn config(dir: &Path, port: u16, setup: &Setup) -> String {
     if setup.ipv6 {
         listen.extend([format!("udp:[::1]:{port}"), format!("tcp:[::1]:{port}")]);
     }
+    let mut tls = String::new();
+    if let Some(ports) = secure {
+        let addresses = if setup.ipv6 { &["127.0.0.1", "[::1]"][..] } else { &["127.0.0.1"] };
+        for address in addresses {
+            listen.push(format!("tls:{address}:{}", ports.tls));
+            listen.push(format!("wss:{address}:{}", ports.wss));
+        }
+        let (certificate, key) = certificate_files(dir);
+        tls = format!("[tls]\ncertificate = {certificate:?}\nkey = {key:?}\n");
+        if let Some(roots) = &setup.trunk_ca {
+            tls.push_str(&format!("trunk_ca = {roots:?}\n"));
+        }
+        tls.push('\n');
+    }
     let domains = [&["example.com", "127.0.0.1"], setup.domains.as_slice()].concat();
     format!(
         "[node]\ndata_dir = {:?}\nrealm = \"example.com\"\ndomains = {domains:?}\n\n\
          [sip]\nlisten = {listen:?}\n{digest}{}\n\n\
-         [platform]\nhome = \"GB\"\ncurrency = \"GBP\"\n\n[money]\n{}\n\n{}\n",
+         [platform]\nhome = \"GB\"\ncurrency = \"GBP\"\n\n{tls}[money]\n{}\n\n{}\n",
         dir.join("data"),
         setup.sip.join("\n"),
         setup.money.join("\n"),

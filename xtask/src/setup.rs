@@ -20,6 +20,12 @@ pub enum Need {
     Baresip,
     /// Python with pjsua2.
     Pjsua2,
+    /// Chromium.
+    Chromium,
+    /// JsSIP, in one file for a browser.
+    JsSip,
+    /// The `openssl` command.
+    OpenSsl,
     /// `cargo fuzz`.
     CargoFuzz,
 }
@@ -31,6 +37,9 @@ impl Need {
             Need::Kamailio => on_path("kamailio"),
             Need::Baresip => on_path("baresip"),
             Need::Pjsua2 => works(&python(), &["-c", "import pjsua2"]),
+            Need::Chromium => on_path("chromium"),
+            Need::JsSip => jssip().exists(),
+            Need::OpenSsl => on_path("openssl"),
             Need::CargoFuzz => works("cargo-fuzz", &["--version"]) || on_path("cargo-fuzz"),
         }
     }
@@ -41,6 +50,9 @@ impl Need {
             Need::Kamailio => &["kamailio", "kamailio-extra-modules"],
             Need::Baresip => &["baresip-core"],
             Need::Pjsua2 => &["python3-venv", "python3-pip"],
+            Need::Chromium => &["chromium"],
+            Need::JsSip => &["npm"],
+            Need::OpenSsl => &["openssl"],
             Need::CargoFuzz => &["g++"],
         }
     }
@@ -51,6 +63,9 @@ impl Need {
             Need::Kamailio => "Kamailio",
             Need::Baresip => "baresip",
             Need::Pjsua2 => "pjsua2 for Python",
+            Need::Chromium => "Chromium",
+            Need::JsSip => "JsSIP (npm)",
+            Need::OpenSsl => "openssl",
             Need::CargoFuzz => "cargo-fuzz",
         }
     }
@@ -59,6 +74,7 @@ impl Need {
         let missing_package = match self {
             Need::Pjsua2 => !works("python3", &["-m", "venv", "--help"]),
             Need::CargoFuzz => !works("c++", &["--version"]),
+            Need::JsSip => !on_path("npm"),
             _ => true,
         };
         if missing_package && can_apt {
@@ -71,6 +87,19 @@ impl Need {
                 retry("python venv", make.args(["-m", "venv"]).arg(&venv))?;
                 let mut pip = Command::new(venv.join("bin/pip"));
                 retry("pip install", pip.args(["install", "--quiet", "pjsua2-python"]))
+            }
+            Need::JsSip => {
+                let dir = npm();
+                std::fs::create_dir_all(&dir)?;
+                let mut npm = Command::new("npm");
+                npm.args(["install", "--silent", "--no-fund", "--no-audit", "--prefix"]).arg(&dir);
+                retry("npm install", npm.args(["jssip@3", "esbuild"]))?;
+                let mut bundle = Command::new(dir.join("node_modules/.bin/esbuild"));
+                bundle
+                    .arg(dir.join("node_modules/jssip/lib/JsSIP.js"))
+                    .args(["--bundle", "--format=iife", "--global-name=JsSIP", "--log-level=error"])
+                    .arg(format!("--outfile={}", jssip().display()));
+                quiet("bundle JsSIP", &mut bundle).map(drop)
             }
             Need::CargoFuzz => {
                 let mut install = Command::new("cargo");
@@ -92,10 +121,24 @@ pub fn python() -> String {
     venv().join("bin/python3").to_string_lossy().into_owned()
 }
 
+/// JsSIP as a browser takes it.
+pub fn jssip() -> PathBuf {
+    npm().join("jssip.js")
+}
+
+fn npm() -> PathBuf {
+    ours().join("npm")
+}
+
 fn venv() -> PathBuf {
+    ours().join("venv")
+}
+
+/// Where we keep what is not the system's.
+fn ours() -> PathBuf {
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    target.join("xtask/venv")
+    target.join("xtask")
 }
 
 /// Makes sure that all of these are there; the names of those that are not.

@@ -17,6 +17,10 @@ impl Node {
             // RFC 3261 §16.7 step 5: declined on one phone is declined on all.
             return self.reject(key, status, HangupSide::Callee, cause_of(status));
         }
+        if self.try_other_flow(key, leg, status) {
+            return;
+        }
+        let Some(live) = self.calls.find(key) else { return };
         if live.call.open_legs() > 0 {
             return;
         }
@@ -53,7 +57,7 @@ impl Node {
         let Some(decision) = self.calls.find(key).map(|live| live.decision) else { return };
         let told = sip_reply::told(std::slice::from_ref(finding), decision);
         let cause = match finding {
-            Finding::NotRegistered => HangupCause::Rejected,
+            Finding::NotRegistered | Finding::NotSecure => HangupCause::Rejected,
             _ => HangupCause::Fault,
         };
         self.with_call(key, |live, wire, events| {

@@ -4,6 +4,7 @@
 
 use engine::{Admission, Attempt, Caller, Ended, Route, Target, Verdict};
 use sip::b2bua::{Call, CallEvent, CallKey, Leg, LegPlan, MAX_LEGS, PeerKind, Purpose, User};
+use sip::dialog::is_sips;
 use sip::flow::Flow;
 use sip::message::{Message, Name, Scheme, Uri};
 use sip::session_timer::TimerError;
@@ -15,6 +16,7 @@ use crate::call_end::ended;
 use crate::legs::{Kept, Live, is_exempt, witness};
 use crate::log_in::LogIn;
 use crate::node::Node;
+use crate::routing;
 use crate::sip_reply::{self, Told};
 use crate::store_path::Pending;
 use crate::trunk_link::contact_user;
@@ -89,7 +91,7 @@ impl Node {
             return Some(503);
         }
         match request.request_uri().map(Uri::parse)? {
-            Ok(uri) if matches!(uri.scheme, Scheme::Sip | Scheme::Tel) => None,
+            Ok(uri) if matches!(uri.scheme, Scheme::Sip | Scheme::Sips | Scheme::Tel) => None,
             Ok(_) => Some(416),
             Err(_) => Some(400),
         }
@@ -155,7 +157,7 @@ impl Node {
     /// Is a URI's host ours: a domain, or an address that we listen on?
     pub(crate) fn is_our_host(&self, uri: &Uri<'_>) -> bool {
         if let Some(ip) = uri.host_ip() {
-            let port = uri.port.unwrap_or(5060);
+            let port = uri.port.unwrap_or_else(|| routing::default_port(uri));
             let is_ours = |socket: std::net::SocketAddr| {
                 socket.port() == port && (socket.ip() == ip || socket.ip().is_unspecified())
             };
@@ -246,6 +248,9 @@ impl Node {
             target: route.target,
             gated,
             exempt: is_exempt(route.destination.class),
+            // Nobody in need is told that his carrier has no TLS.
+            sips: request.request_uri().is_some_and(is_sips)
+                && route.destination.class != DestinationClass::Emergency,
             trunks_tried: 0,
             vain_leg: None,
             from_line,
@@ -290,7 +295,10 @@ impl Node {
         let live = self.calls.find(key).expect("found a line above");
         let Target::Trunks { trunks, .. } = &live.target else { return };
         let Some(trunk) = trunks.get(live.trunks_tried).copied() else {
-            return self.reject_as_best(key);
+            return match live.sips && live.call.legs().is_empty() {
+                true => self.reject_with(key, &Finding::NotSecure),
+                false => self.reject_as_best(key),
+            };
         };
         live.trunks_tried += 1;
         let (decision, gated) = (live.decision, live.gated);
@@ -318,9 +326,14 @@ impl Node {
     }
 
     fn try_lines(&mut self, key: CallKey, lines: &[LineId]) {
-        let plans = self.phone_plans(key, lines);
+        let plans = self.phone_plans(key, lines, &[]);
         if plans.is_empty() {
-            return self.reject_with(key, &Finding::NotRegistered);
+            let is_there = lines.iter().any(|line| self.registrar.contacts(*line).next().is_some());
+            let is_sips = self.calls.find(key).is_some_and(|live| live.sips);
+            return match is_sips && is_there {
+                true => self.reject_with(key, &Finding::NotSecure),
+                false => self.reject_with(key, &Finding::NotRegistered),
+            };
         }
         let plans = self.within_limit(plans);
         self.with_call(key, |live, wire, _| {
@@ -420,7 +433,7 @@ impl Node {
     }
 
     /// Puts on record which INVITEs may ring now, so that a restart can cancel them.
-    fn record_ringing(&mut self, key: CallKey) {
+    pub(crate) fn record_ringing(&mut self, key: CallKey) {
         let Some(decision) = self.calls.find(key).map(|live| live.decision) else { return };
         if let Some(hold) = self.hold_with_legs(decision) {
             self.store(vec![Record::Hold(Box::new(hold))], Pending::Loose);

@@ -25,6 +25,8 @@ pub struct Live {
     pub gated: bool,
     /// An emergency or support call: the caller's IP lock does not count.
     pub exempt: bool,
+    /// A call to a sips address: it goes on over TLS or not at all (RFC 5630).
+    pub sips: bool,
     /// How many trunks of the route were tried.
     pub trunks_tried: usize,
     /// The leg of a carrier that answered when nobody waited for it any more.

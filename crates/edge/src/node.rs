@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use engine::Engine;
 use sip::b2bua::{CallEvent, CallKey, Purpose, Settings, User, Wire};
+use sip::dialog::is_sips;
 use sip::digest::Authenticator;
-use sip::flow::Flow;
+use sip::flow::{Flow, Transport};
 use sip::message::{Message, Method, Origin, Scheme, Uri};
 use sip::registrar::Registrar;
 use sip::tokens::Tokens;
@@ -204,7 +205,11 @@ impl Node {
         if !screen::worth_parsing(bytes) {
             return;
         }
-        let origin = if flow.transport.is_reliable() { Origin::Stream } else { Origin::Datagram };
+        let origin = match flow.transport {
+            Transport::Tcp | Transport::Tls => Origin::Stream,
+            // RFC 7118 §5: one message a frame, which ends where the frame does.
+            Transport::Udp | Transport::Wss => Origin::Datagram,
+        };
         match Message::parse(bytes, origin) {
             Ok(message) if message.is_request() => self.request(&message, &flow),
             Ok(message) => self.response(&message, &flow),
@@ -229,6 +234,7 @@ impl Node {
                 });
             }
             Matched::CancelUnknown => self.refuse_stateless(request, flow, 481),
+            Matched::New if is_overheard(request, flow) => self.refuse_overheard(request, flow),
             Matched::New if request.to().tag().is_some() => self.dialog_request(request, flow),
             Matched::New => match request.method() {
                 Some(Method::Invite) => self.invite(request, flow),
@@ -289,6 +295,17 @@ impl Node {
         sip_reply::to_stranger(&mut self.out.sends, &self.settings, request, flow, &reply);
     }
 
+    /// 480: sips was asked for where others can listen (RFC 5630 §5.1, §6.3).
+    fn refuse_overheard(&mut self, request: &Message<'_>, flow: &Flow) {
+        let tag = self.tokens.tag();
+        let reply = sip::b2bua::Reply {
+            warning: Some("SIPS Not Allowed"),
+            warn_code: 380,
+            ..sip::b2bua::Reply::new(480, tag.as_str())
+        };
+        sip_reply::to_stranger(&mut self.out.sends, &self.settings, request, flow, &reply);
+    }
+
     fn options(&mut self, request: &Message<'_>, flow: &Flow) {
         let scheme = request.request_uri().map(Uri::parse);
         let status = match scheme {
@@ -303,11 +320,12 @@ impl Node {
     }
 
     fn flow_closed(&mut self, flow: &Flow) {
+        // First, so that calls that were ringing there look for another flow of the phone.
+        self.registrar.flow_closed(flow);
         let mut events = std::mem::take(&mut self.tx_events);
         self.transactions.flow_failed(self.now.tick, flow, &mut events);
         self.tx_events = events;
         self.transaction_events();
-        self.registrar.flow_closed(flow);
     }
 
     // ---- timers
@@ -419,4 +437,10 @@ impl Node {
             settings: &self.settings,
         }
     }
+}
+
+/// Is sips asked for on a way on which others can listen?
+fn is_overheard(request: &Message<'_>, flow: &Flow) -> bool {
+    let is_asked = request.request_uri().is_some_and(is_sips) || is_sips(request.to().uri);
+    is_asked && !flow.transport.is_secure()
 }

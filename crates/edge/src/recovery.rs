@@ -136,6 +136,7 @@ impl Node {
             target: Target::Lines(Vec::new()),
             gated: false,
             exempt: is_exempt(hold.destination.class),
+            sips: false,
             trunks_tried: 0,
             vain_leg: None,
             from_line: hold.line.filter(|_| outgoing),

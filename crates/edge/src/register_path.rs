@@ -93,6 +93,7 @@ impl Node {
             head.begin(out, 200, "OK", tag.as_str());
             registrar.write_contacts(line, now, out);
             Registrar::write_path(request, out);
+            Registrar::write_outbound(request, flow, out);
             sip::message::print::finish(out, None, b"");
         };
         let is_refresh = changes.iter().all(|change| matches!(change, Change::Persist(_)));

@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 
 use engine::{Target, dial_string};
 use sip::b2bua::{CallKey, Credentials, HostPort, LegPlan, PeerKind};
+use sip::dialog::is_sips;
 use sip::flow::{Flow, Transport};
+use sip::message::{Scheme, Uri};
 use types::{E164, LineId, Trunk, TrunkAuth, TrunkId, TrunkTransport};
 
 use crate::node::Node;
@@ -18,6 +20,9 @@ impl Node {
         let trunk = self.engine.trunk(trunk)?;
         let Target::Trunks { number, .. } = &live.target else { return None };
         let flow = trunk_flow(&self.settings.listeners, trunk)?;
+        if live.sips && !flow.transport.is_secure() {
+            return None;
+        }
         let called = dial_string(trunk.number_format, number, &trunk.dial_plan)?;
         let host = trunk_host(trunk);
         let realm = &self.settings.realm;
@@ -42,10 +47,16 @@ impl Node {
         })
     }
 
-    /// The legs to all phones of some lines.
-    pub(crate) fn phone_plans(&mut self, key: CallKey, lines: &[LineId]) -> Vec<LegPlan> {
+    /// The legs to all phones of some lines, but on none of the flows `without`.
+    pub(crate) fn phone_plans(
+        &mut self,
+        key: CallKey,
+        lines: &[LineId],
+        without: &[Flow],
+    ) -> Vec<LegPlan> {
         let Some(live) = self.calls.find(key) else { return Vec::new() };
         let realm = &self.settings.realm;
+        let sips = live.sips;
         let caller = uri_user(&live.caller);
         let from_uri = match caller.as_str() {
             "" | "anonymous" => "sip:anonymous@anonymous.invalid".to_owned(),
@@ -58,11 +69,24 @@ impl Node {
             };
             let engine = &self.engine;
             let inside = |peer: SocketAddr| engine.ip_allowed(*line, peer.ip());
-            let phones = self.registrar.contacts(*line);
-            for binding in phones.filter(|phone| inside(phone.flow().peer)) {
+            let mut instances = Vec::new();
+            let phones = self.registrar.contacts(*line).filter(|phone| {
+                let flow = phone.flow();
+                inside(flow.peer)
+                    && (!sips || flow.transport.is_secure())
+                    && !without.contains(&flow)
+            });
+            for binding in phones {
+                // RFC 5626 §5.3: one phone rings once, on its newest flow that lives.
+                if let Some(instance) = binding.instance() {
+                    if instances.contains(&instance) {
+                        continue;
+                    }
+                    instances.push(instance);
+                }
                 plans.push(LegPlan {
                     flow: binding.flow(),
-                    request_uri: binding.uri().to_owned(),
+                    request_uri: request_uri(binding.uri(), sips),
                     routes: binding.path().map(str::to_owned).collect(),
                     from_uri: from_uri.clone(),
                     display: None,
@@ -77,6 +101,49 @@ impl Node {
         }
         plans
     }
+
+    /// The flow of a phone has failed, or leads nowhere behind its proxy (430): another flow of the same phone
+    /// rings, if there is one that was not tried (RFC 5626 §5.3).
+    pub(crate) fn try_other_flow(&mut self, key: CallKey, leg: u8, status: u16) -> bool {
+        let Some(live) = self.calls.find(key) else { return false };
+        let failed = &live.call.legs()[usize::from(leg)].plan;
+        if !matches!(failed.peer, PeerKind::Phone) || !matches!(status, 408 | 430) {
+            return false;
+        }
+        let (line, flow) = (LineId(failed.mark), failed.flow);
+        let tried: Vec<Flow> = live.call.legs().iter().map(|leg| leg.plan.flow).collect();
+        let on = |flow: &Flow| self.registrar.bindings(line).find(|one| one.flow() == *flow);
+        let Some(binding) = on(&flow).filter(|one| one.is_gone() || status == 430) else {
+            return false;
+        };
+        let Some(instance) = binding.instance().map(str::to_owned) else { return false };
+        let plans = self.phone_plans(key, &[line], &tried);
+        let is_other = |plan: &LegPlan| {
+            let mut phones = self.registrar.contacts(line);
+            phones.any(|one| one.flow() == plan.flow && one.instance() == Some(&instance))
+        };
+        let Some(plan) = plans.into_iter().find(is_other) else { return false };
+        let mut is_ringing = false;
+        self.with_call(key, |live, wire, _| {
+            if let Ok(leg) = live.call.prepare_leg(wire, plan) {
+                live.call.start_leg(wire, leg);
+                is_ringing = true;
+            }
+        });
+        if is_ringing {
+            self.record_ringing(key);
+        }
+        is_ringing
+    }
+}
+
+/// The request line to a phone: its Contact. One that is sips stands for the same in sip, when nobody
+/// asked for sips (RFC 5630 §4).
+fn request_uri(contact: &str, sips: bool) -> String {
+    match is_sips(contact) && !sips {
+        true => format!("sip{}", &contact[4..]),
+        false => contact.to_owned(),
+    }
 }
 
 /// The way to a carrier: from our first socket of its transport and address family.
@@ -84,6 +151,7 @@ pub fn trunk_flow(listeners: &[sip::b2bua::Listener], trunk: &Trunk) -> Option<F
     let transport = match trunk.transport {
         TrunkTransport::Udp => Transport::Udp,
         TrunkTransport::Tcp => Transport::Tcp,
+        TrunkTransport::Tls => Transport::Tls,
     };
     let fits = |local: SocketAddr| local.is_ipv4() == trunk.address.is_ipv4() || local.is_ipv6();
     let listener = listeners.iter().find(|l| l.transport == transport && fits(l.local))?;
@@ -106,6 +174,21 @@ pub const fn transport_param(transport: Transport) -> &'static str {
     match transport {
         Transport::Udp => "",
         Transport::Tcp => ";transport=tcp",
+        Transport::Tls => ";transport=tls",
+        Transport::Wss => ";transport=ws",
+    }
+}
+
+/// The port of an address of ours that names none (RFC 3261 §19.1.2, RFC 7118 §5.2).
+pub fn default_port(uri: &Uri<'_>) -> u16 {
+    let is_transport = |name: &str| {
+        uri.params.find("transport").flatten().is_some_and(|told| told.eq_ignore_ascii_case(name))
+    };
+    match uri.scheme {
+        _ if is_transport("ws") || is_transport("wss") => 443,
+        Scheme::Sips => 5061,
+        _ if is_transport("tls") => 5061,
+        _ => 5060,
     }
 }
 

@@ -11,7 +11,8 @@ pub const fn status_of(reason: Reason) -> u16 {
     match reason {
         Reason::BadContact => 400,
         Reason::InvalidNumber | Reason::UnknownNumber => 404,
-        Reason::NotRegistered => 480,
+        // RFC 5630 §5.4: what sips asks for is not there now.
+        Reason::NotRegistered | Reason::NotSecure => 480,
         Reason::CallLimit | Reason::CostlyCallLimit => 486,
         Reason::NoTrunk | Reason::StoreDown | Reason::Overload => 503,
         Reason::AccountStatus

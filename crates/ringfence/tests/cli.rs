@@ -270,7 +270,7 @@ fn the_example_configuration_is_good_and_whole() {
     let shown = sandbox.ok("config show --origin --json -c whole.toml").json();
     let missing: Vec<_> = shown.iter().filter(|key| key["origin"]["kind"] != "file").collect();
     assert!(missing.is_empty(), "not in the example: {missing:?}");
-    // What is shown as a default is one, but for the five examples.
+    // What is shown as a default is one, but for the examples.
     let defaults = sandbox.ok("config show --json -c example.toml").json();
     let differing: Vec<_> = shown
         .iter()
@@ -284,6 +284,8 @@ fn the_example_configuration_is_good_and_whole() {
             "node.key_file",
             "node.domains",
             "sip.advertise",
+            "tls.certificate",
+            "tls.key",
             "platform.support",
             "platform.bank_holidays"
         ]

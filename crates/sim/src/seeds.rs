@@ -313,6 +313,7 @@ pub fn add_carrier(
     let transport = match transport {
         TrunkTransport::Udp => Transport::Udp,
         TrunkTransport::Tcp => Transport::Tcp,
+        TrunkTransport::Tls => Transport::Tls,
     };
     let address = town::carrier_address(id);
     let agent = Agent::new(

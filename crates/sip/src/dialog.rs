@@ -59,6 +59,11 @@ pub struct Dialog {
     pub flow: Flow,
 }
 
+/// Does a URI have the scheme sips?
+pub fn is_sips(uri: &str) -> bool {
+    uri.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("sips:"))
+}
+
 impl Dialog {
     /// The dialog that a request of the peer makes with our answer (RFC 3261 §12.1.1).
     pub fn uas(request: &Message<'_>, flow: &Flow, local_tag: &str) -> Result<Dialog, DialogError> {
@@ -128,6 +133,11 @@ impl Dialog {
             remote_cseq: None,
             flow: *flow,
         })
+    }
+
+    /// Is it sips: nobody on the way may listen (RFC 3261 §12.1)? The peer's Contact says so.
+    pub fn is_sips(&self) -> bool {
+        is_sips(&self.remote_target)
     }
 
     /// Is a message part of this dialog, by Call-ID and tags: a request of the peer, or a response to

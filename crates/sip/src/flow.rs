@@ -14,22 +14,28 @@ pub enum Transport {
     Udp,
     /// A stream.
     Tcp,
+    /// A stream within TLS.
+    Tls,
+    /// WebSocket within TLS (RFC 7118).
+    Wss,
 }
 
 impl Transport {
+    /// All of them.
+    pub const ALL: [Transport; 4] =
+        [Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Wss];
+
     /// Does the transport itself repeat what was lost? Then transactions do not (RFC 3261 §17).
     pub const fn is_reliable(self) -> bool {
         match self {
             Transport::Udp => false,
-            Transport::Tcp => true,
+            Transport::Tcp | Transport::Tls | Transport::Wss => true,
         }
     }
 
-    /// Does it keep what is said from those in between?
+    /// Can nobody on the way read it? Then it may carry what a `sips` URI asks for (RFC 5630).
     pub const fn is_secure(self) -> bool {
-        match self {
-            Transport::Udp | Transport::Tcp => false,
-        }
+        matches!(self, Transport::Tls | Transport::Wss)
     }
 
     /// As written in Via: `UDP`.
@@ -37,22 +43,37 @@ impl Transport {
         match self {
             Transport::Udp => "UDP",
             Transport::Tcp => "TCP",
+            Transport::Tls => "TLS",
+            Transport::Wss => "WSS",
         }
     }
 
-    /// As written in the `transport` parameter of a URI: `udp`.
-    pub const fn uri_param(self) -> &'static str {
+    /// As people write it, and as it is stored: `udp`.
+    pub const fn name(self) -> &'static str {
         match self {
             Transport::Udp => "udp",
             Transport::Tcp => "tcp",
+            Transport::Tls => "tls",
+            Transport::Wss => "wss",
         }
     }
 
-    /// From either spelling, in any case; `None` for transports that are not served.
+    /// As written in the `transport` parameter of a URI: `udp`. It is `ws` with and without TLS
+    /// (RFC 7118 §5.2).
+    pub const fn uri_param(self) -> &'static str {
+        match self {
+            Transport::Wss => "ws",
+            other => other.name(),
+        }
+    }
+
+    /// From any spelling, in any case; `None` for transports that are not served.
     pub fn parse(name: &str) -> Option<Transport> {
-        [Transport::Udp, Transport::Tcp]
-            .into_iter()
-            .find(|transport| name.eq_ignore_ascii_case(transport.uri_param()))
+        let is_named = |transport: &Transport| {
+            name.eq_ignore_ascii_case(transport.name())
+                || name.eq_ignore_ascii_case(transport.uri_param())
+        };
+        Transport::ALL.into_iter().find(is_named)
     }
 }
 
@@ -78,7 +99,7 @@ impl Flow {
         Flow { transport: Transport::Udp, local, peer, connection: 0 }
     }
 
-    /// A stream flow.
+    /// A TCP flow.
     pub const fn tcp(local: SocketAddr, peer: SocketAddr, connection: u32) -> Flow {
         Flow { transport: Transport::Tcp, local, peer, connection }
     }
@@ -190,10 +211,20 @@ mod tests {
 
     #[test]
     fn transports_by_name() {
-        for (name, want) in
-            [("UDP", Some(Transport::Udp)), ("tcp", Some(Transport::Tcp)), ("sctp", None)]
-        {
+        for (name, want) in [
+            ("UDP", Some(Transport::Udp)),
+            ("tcp", Some(Transport::Tcp)),
+            ("Tls", Some(Transport::Tls)),
+            ("WSS", Some(Transport::Wss)),
+            ("ws", Some(Transport::Wss)),
+            ("sctp", None),
+        ] {
             assert_eq!(Transport::parse(name), want, "{name}");
+        }
+        for transport in Transport::ALL {
+            assert_eq!(Transport::parse(transport.name()), Some(transport));
+            assert_eq!(Transport::parse(transport.via_name()), Some(transport));
+            assert_eq!(Transport::parse(transport.uri_param()), Some(transport));
         }
     }
 }

@@ -194,6 +194,7 @@ fn bindings(count: u64, size: u64, again: u32) -> impl Iterator<Item = Vec<Batch
             peer: ([192, 0, 2, 7], 5_070).into(),
             local: ([127, 0, 0, 1], 5_060).into(),
             user_agent: "Phone/1.0 (model 7)".to_owned(),
+            outbound: None,
         }))
     };
     let group = move |first: u64| {

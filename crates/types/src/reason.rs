@@ -42,6 +42,8 @@ pub enum Reason {
     Overload,
     /// The called line has no phone registered.
     NotRegistered,
+    /// It was to stay within TLS, and nobody called can be reached that way.
+    NotSecure,
     /// The number is not in service with us.
     UnknownNumber,
     /// Transfers and forwards are refused until they go through the gate.
@@ -77,6 +79,7 @@ impl Reason {
             Reason::StoreDown => "store-down",
             Reason::Overload => "overload",
             Reason::NotRegistered => "not-registered",
+            Reason::NotSecure => "not-secure",
             Reason::UnknownNumber => "unknown-number",
             Reason::TransferRefused => "transfer-refused",
             Reason::BadContact => "bad-contact",
@@ -204,6 +207,8 @@ pub enum Finding {
     Overload,
     /// The called line has no phone registered.
     NotRegistered,
+    /// It was to stay within TLS, and nobody called can be reached that way.
+    NotSecure,
     /// The number is not in service with us.
     UnknownNumber,
     /// Transfers and forwards are refused until they go through the gate.
@@ -248,6 +253,7 @@ impl Finding {
             Finding::StoreDown => Reason::StoreDown,
             Finding::Overload => Reason::Overload,
             Finding::NotRegistered => Reason::NotRegistered,
+            Finding::NotSecure => Reason::NotSecure,
             Finding::UnknownNumber => Reason::UnknownNumber,
             Finding::TransferRefused => Reason::TransferRefused,
             Finding::BadContact => Reason::BadContact,
@@ -295,6 +301,9 @@ impl fmt::Display for Finding {
             Finding::StoreDown => write!(f, "the money for this call cannot be held at the moment"),
             Finding::Overload => write!(f, "too many calls at the moment"),
             Finding::NotRegistered => write!(f, "no phone is registered on the called line"),
+            Finding::NotSecure => {
+                write!(f, "nobody called can be reached over TLS, as a sips address asks for")
+            }
             Finding::UnknownNumber => write!(f, "the number is not in service here"),
             Finding::TransferRefused => write!(f, "transfers are not allowed"),
             Finding::BadContact => write!(f, "bad Contact or Record-Route"),

@@ -83,7 +83,7 @@ pub struct BindingRecord {
     pub cseq: u32,
     /// When it ends.
     pub expires: UnixMicros,
-    /// `udp` or `tcp`.
+    /// `udp`, `tcp`, `tls` or `wss`.
     pub transport: String,
     /// Where the REGISTER came from.
     pub peer: SocketAddr,
@@ -91,6 +91,18 @@ pub struct BindingRecord {
     pub local: SocketAddr,
     /// Its User-Agent, cut at 128 bytes.
     pub user_agent: String,
+    /// Which of the phone's flows it is (RFC 5626): the phone's `+sip.instance`, as it writes it, and the
+    /// number of the flow; `None` for a phone without outbound.
+    pub outbound: Option<Outbound>,
+}
+
+/// One of several flows of a phone (RFC 5626 §4.2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outbound {
+    /// `+sip.instance`: `<urn:uuid:…>`, the same for all flows and after a restart of the phone.
+    pub instance: String,
+    /// `reg-id`: which of its flows.
+    pub reg_id: u32,
 }
 
 /// A phone that still uses a secret that was changed.

@@ -18,6 +18,8 @@ pub enum TrunkTransport {
     Udp,
     /// TCP.
     Tcp,
+    /// TLS; the carrier shows a certificate for `host`.
+    Tls,
 }
 
 /// How the carrier wants numbers.

@@ -21,8 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A pjsua2 phone.
 pub struct Pjsua {
     child: Child,
-    said: Receiver<Value>,
-    heard: Vec<String>,
+    ear: Ear,
 }
 
 impl Pjsua {
@@ -34,10 +33,22 @@ impl Pjsua {
         secret: &str,
         algorithm: &str,
     ) -> Result<Pjsua> {
+        Pjsua::start_with(server, transport, user, secret, &["--algorithm", algorithm])
+    }
+
+    /// As [`Pjsua::start`], with more arguments.
+    pub fn start_with(
+        server: SocketAddr,
+        transport: &str,
+        user: &str,
+        secret: &str,
+        more: &[&str],
+    ) -> Result<Pjsua> {
         let mut child = Command::new(crate::setup::python())
             .arg(root().join("peers/pjsua_phone.py"))
             .args(["--server", &server.to_string(), "--transport", transport, "--user", user])
-            .args(["--secret", secret, "--algorithm", algorithm])
+            .args(["--secret", secret])
+            .args(more)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -54,7 +65,7 @@ impl Pjsua {
                 }
             }
         });
-        let mut phone = Pjsua { child, said, heard: Vec::new() };
+        let mut phone = Pjsua { child, ear: Ear::new("pjsua2", said) };
         phone.expect("registered", &[("status", "200")])?;
         Ok(phone)
     }
@@ -67,11 +78,30 @@ impl Pjsua {
 
     /// Waits for an event with these fields; what came before it is passed over.
     pub fn expect(&mut self, event: &str, fields: &[(&str, &str)]) -> Result<Value> {
+        self.ear.expect(event, fields)
+    }
+}
+
+/// Hears what a phone says.
+pub struct Ear {
+    name: &'static str,
+    said: Receiver<Value>,
+    heard: Vec<Value>,
+}
+
+impl Ear {
+    /// Nothing heard yet.
+    pub fn new(name: &'static str, said: Receiver<Value>) -> Ear {
+        Ear { name, said, heard: Vec::new() }
+    }
+
+    /// Waits for an event with these fields; what came before it is passed over.
+    pub fn expect(&mut self, event: &str, fields: &[(&str, &str)]) -> Result<Value> {
         let end = Instant::now() + PATIENCE;
         loop {
             match self.said.recv_timeout(end.saturating_duration_since(Instant::now())) {
                 Ok(value) => {
-                    self.heard.push(value.to_string());
+                    self.heard.push(value.clone());
                     let fits = value["event"] == event
                         && fields.iter().all(|(name, want)| plain(&value[*name]) == *want);
                     if fits {
@@ -79,13 +109,17 @@ impl Pjsua {
                     }
                 }
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                    bail!(
-                        "pjsua2 did not say {event} {fields:?}; it said {}",
-                        self.heard.join(" ")
-                    );
+                    let heard: Vec<String> = self.heard.iter().map(Value::to_string).collect();
+                    let (name, heard) = (self.name, heard.join(" "));
+                    bail!("{name} did not say {event} {fields:?}; it said {heard}");
                 }
             }
         }
+    }
+
+    /// All events of one kind so far.
+    pub fn heard(&self, event: &str) -> Vec<Value> {
+        self.heard.iter().filter(|value| value["event"] == event).cloned().collect()
     }
 }
 
@@ -120,13 +154,28 @@ pub struct Baresip {
 
 impl Baresip {
     /// Starts one and waits until it is registered.
-    pub fn start(server: SocketAddr, transport: &str, user: &str, secret: &str) -> Result<Baresip> {
+    /// `authority`: in PEM, whom it believes about the server's certificate; empty without TLS.
+    pub fn start(
+        server: SocketAddr,
+        transport: &str,
+        user: &str,
+        secret: &str,
+        authority: &str,
+    ) -> Result<Baresip> {
         let dir = tempfile::tempdir()?;
         let port = free_port()?;
         let config = include_str!("../../../peers/baresip.config")
             .replace("@SIP@", &loopback(free_port()?).to_string())
             .replace("@CONTROL@", &loopback(port).to_string())
             .replace("@MODULES@", &modules());
+        let authorities = dir.path().join("authority.pem");
+        std::fs::write(&authorities, authority)?;
+        // It does not start with a file that names nobody.
+        let line = match authority {
+            "" => String::new(),
+            _ => format!("sip_cafile {}", authorities.display()),
+        };
+        let config = config.replace("@AUTHORITY@", &line);
         std::fs::write(dir.path().join("config"), config)?;
         let account = format!(
             "<sip:{user}@example.com;transport={transport}>;auth_user={user};auth_pass={secret};\

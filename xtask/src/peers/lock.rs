@@ -9,8 +9,8 @@ use anyhow::{Context, Result, ensure};
 use super::login::challenge;
 use super::{House, LONDON, SECRET};
 use crate::digest::Answer;
-use crate::ringfence::Setup;
-use crate::sip_client::{Behaviour, Dialog, Message, Phone, Wire};
+use crate::ringfence::{Ringfence, Setup};
+use crate::sip_client::{Behaviour, Dialog, Message, Phone, Way};
 
 /// Alice may be used from here only.
 const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 2));
@@ -52,31 +52,32 @@ const WITHIN: [(&str, u16); 7] = [
 /// From outside nothing passes; from home everything does.
 pub fn ip_lock() -> Result<()> {
     let house = open(|_| Behaviour::Reject(REACHED))?;
-    let server = house.ringfence.address();
     let lock = ["ip_lock=127.0.0.2/32"];
-    for tcp in [false, true] {
+    for way in Way::ALL {
         // Sockets, and connections, from before the lock are judged as any other.
         house.ringfence.set("a", &["ip_lock="])?;
-        let mut reused = at(AWAY, server, tcp)?;
+        let mut reused = at(AWAY, &house.ringfence, way)?;
         ensure!(reused.register(0)?.status() == Some(200), "without a lock");
         house.ringfence.set("a", &lock)?;
         for (method, uri, home_gets) in NEW {
             for trick in TRICKS {
-                let what = format!("{method}, tcp {tcp}, {trick:?}");
-                let told = with_credentials(&mut at(AWAY, server, tcp)?, method, uri, trick)?;
+                let what = format!("{method}, {way:?}, {trick:?}");
+                let told =
+                    with_credentials(&mut at(AWAY, &house.ringfence, way)?, method, uri, trick)?;
                 locked_out(&told, &what)?;
                 let told = with_credentials(&mut reused, method, uri, trick)?;
                 locked_out(&told, &format!("{what}, from before the lock"))?;
-                let told = stolen_nonce(server, tcp, method, uri, trick)?;
+                let told = stolen_nonce(&house.ringfence, way, method, uri, trick)?;
                 let unproven = if method == "REGISTER" { 401 } else { 407 };
                 ensure!(told.status() == Some(unproven), "{what}, stolen nonce: {}", told.start);
-                let told = with_credentials(&mut at(HOME, server, tcp)?, method, uri, trick)?;
+                let told =
+                    with_credentials(&mut at(HOME, &house.ringfence, way)?, method, uri, trick)?;
                 ensure!(told.status() == Some(home_gets), "{what}, from home: {}", told.start);
             }
         }
     }
     let reached = house.carrier.bill().len();
-    let from_home = 2 * TRICKS.len();
+    let from_home = Way::ALL.len() * TRICKS.len();
     ensure!(reached == from_home, "{reached} INVITEs reached the carrier, {from_home} from home");
     lines_lock(&house)?;
     other_family(&house)?;
@@ -84,14 +85,13 @@ pub fn ip_lock() -> Result<()> {
 }
 
 fn open(decide: impl Fn(&str) -> Behaviour + Send + 'static) -> Result<House> {
-    let house = House::open(Setup { ipv6: true, ..Setup::default() }, decide)?;
+    let house = House::open(Setup { ipv6: true, tls: true, ..Setup::default() }, decide)?;
     house.ringfence.lift_limits("a")?;
     Ok(house)
 }
 
-fn at(from: IpAddr, server: SocketAddr, tcp: bool) -> Result<Phone> {
-    let wire = if tcp { Wire::tcp_from(from, server)? } else { Wire::udp(from, server)? };
-    Ok(Phone::on(wire, "alice", SECRET))
+fn at(from: IpAddr, server: &Ringfence, way: Way) -> Result<Phone> {
+    Ok(Phone::on(server.wire(way, from)?, "alice", SECRET))
 }
 
 /// A request with right credentials and a trick; its final response.
@@ -137,29 +137,29 @@ fn locked_out(told: &Message, what: &str) -> Result<()> {
 
 /// A nonce that was given to the home address, used from away.
 fn stolen_nonce(
-    server: SocketAddr,
-    tcp: bool,
+    server: &Ringfence,
+    way: Way,
     method: &str,
     uri: &str,
     trick: &str,
 ) -> Result<Message> {
-    let stolen = challenge(&mut at(HOME, server, tcp)?, method, uri)?;
-    answer_to(&mut at(AWAY, server, tcp)?, &stolen, method, uri, trick)
+    let stolen = challenge(&mut at(HOME, server, way)?, method, uri)?;
+    answer_to(&mut at(AWAY, server, way)?, &stolen, method, uri, trick)
 }
 
 /// A lock of the line alone.
 fn lines_lock(house: &House) -> Result<()> {
-    let server = house.ringfence.address();
     house.ringfence.set("a", &["ip_lock="])?;
     house.ringfence.command(&["line", "set", "alice", "ip_lock=127.0.0.2/32"])?;
     for (method, uri, home_gets) in NEW {
-        for tcp in [false, true] {
+        for way in Way::ALL {
             for trick in TRICKS {
-                let what = format!("{method}, tcp {tcp}, {trick:?}, the line's lock");
-                let told = with_credentials(&mut at(AWAY, server, tcp)?, method, uri, trick)?;
+                let what = format!("{method}, {way:?}, {trick:?}, the line's lock");
+                let told =
+                    with_credentials(&mut at(AWAY, &house.ringfence, way)?, method, uri, trick)?;
                 locked_out(&told, &what)?;
             }
-            let told = with_credentials(&mut at(HOME, server, tcp)?, method, uri, "")?;
+            let told = with_credentials(&mut at(HOME, &house.ringfence, way)?, method, uri, "")?;
             ensure!(told.status() == Some(home_gets), "{method} from home: {}", told.start);
         }
     }
@@ -168,22 +168,18 @@ fn lines_lock(house: &House) -> Result<()> {
 
 /// The same line over IPv6: a lock on an address of one family keeps the other out.
 fn other_family(house: &House) -> Result<()> {
-    let v4 = house.ringfence.address();
-    let v6 = SocketAddr::new(Ipv6Addr::LOCALHOST.into(), v4.port());
     let here: IpAddr = Ipv6Addr::LOCALHOST.into();
-    for (lock, inside, outside) in
-        [("127.0.0.2/32", (HOME, v4), (here, v6)), ("::1/128", (here, v6), (HOME, v4))]
-    {
+    for (lock, inside, outside) in [("127.0.0.2/32", HOME, here), ("::1/128", here, HOME)] {
         house.ringfence.set("a", &[&format!("ip_lock={lock}")])?;
         for (method, uri, home_gets) in NEW {
-            for tcp in [false, true] {
+            for way in Way::ALL {
                 for trick in TRICKS {
-                    let what = format!("{method}, tcp {tcp}, {trick:?}, lock {lock}");
-                    let mut away = at(outside.0, outside.1, tcp)?;
+                    let what = format!("{method}, {way:?}, {trick:?}, lock {lock}");
+                    let mut away = at(outside, &house.ringfence, way)?;
                     let told = with_credentials(&mut away, method, uri, trick)?;
                     locked_out(&told, &what)?;
                 }
-                let mut home = at(inside.0, inside.1, tcp)?;
+                let mut home = at(inside, &house.ringfence, way)?;
                 let told = with_credentials(&mut home, method, uri, "")?;
                 ensure!(told.status() == Some(home_gets), "{method}, lock {lock}: {}", told.start);
             }
@@ -196,15 +192,14 @@ fn other_family(house: &House) -> Result<()> {
 fn within_a_dialog() -> Result<()> {
     let house = open(|_| Behaviour::Answer(1))?;
     house.ringfence.set("a", &["ip_lock=127.0.0.2/32"])?;
-    let server = house.ringfence.address();
-    for tcp in [false, true] {
-        let mut home = at(HOME, server, tcp)?;
+    for way in Way::ALL {
+        let mut home = at(HOME, &house.ringfence, way)?;
         let mut dialog = home.invite(LONDON)?.dialog.context("the call from home is answered")?;
         for (method, home_gets) in WITHIN {
             for trick in TRICKS {
-                let what = format!("{method} in a dialog of home, tcp {tcp}, {trick:?}");
-                for away_tcp in [false, true] {
-                    let mut away = at(AWAY, server, away_tcp)?;
+                let what = format!("{method} in a dialog of home, {way:?}, {trick:?}");
+                for away_way in Way::ALL {
+                    let mut away = at(AWAY, &house.ringfence, away_way)?;
                     claim(&mut away, trick);
                     let told = within(&mut away, &mut dialog.clone(), method, trick)?;
                     locked_out(&told, &what)?;

@@ -1,6 +1,8 @@
 //! Ringfence among real peers, on real sockets, as an operator runs it. Lives here: the list of checks.
 //! Never here: what one of them does; the program's own code.
 
+mod browser;
+mod browser_calls;
 mod burst;
 mod canaries;
 mod crash;
@@ -13,8 +15,10 @@ mod login;
 mod phones;
 mod restart;
 mod secrets;
+mod secure;
 mod sipp;
 mod stopping;
+mod tls_trunk;
 mod torture;
 mod trunks;
 mod wire_checks;
@@ -53,6 +57,14 @@ pub const PEERS: &[Check] = checks! {
     "pjsua2: register, call, hold, no transfer, hang up; TCP, SHA-256": phones::pjsua2_tcp_sha256,
     "baresip: register, call, be called, hang up; UDP": phones::baresip_udp,
     "baresip: register, call, be called, hang up; TCP": phones::baresip_tcp,
+    "pjsua2: register, call, hold, no transfer, hang up; TLS, SHA-256": phones::pjsua2_tls,
+    "baresip: register, call, be called, hang up; TLS": phones::baresip_tls,
+    "JsSIP in Chromium: register, call, be called; WSS": browser_calls::jssip,
+    "a carrier by TLS, who has to prove his name": tls_trunk::verified,
+    "TLS 1.2 and 1.3, nothing older": secure::versions,
+    "a certificate is renewed under a live call": secure::renewal,
+    "what is not SIP in WebSocket is refused": secure::web,
+    "D3 5000 slow connections, a registration by TLS": secure::slow,
     "kamailio as carrier": phones::kamailio_carrier,
     "the caller sees why": phones::caller_sees_why,
     "a carrier's call to a number of ours": trunks::inbound,
@@ -63,6 +75,8 @@ pub const PEERS: &[Check] = checks! {
     "SIGTERM and time is over, the call is taken up again": stopping::patience_ends,
     "P1 torture over UDP": torture::udp,
     "P1 torture over TCP": torture::tcp,
+    "P1 torture over TLS": torture::tls,
+    "P1 torture over WSS": torture::wss,
     "P2 1000 connections with impossible lengths": wire_checks::impossible_lengths,
     "D1 answers go to the packet's source only": wire_checks::source_only,
     "A1 digest is bound to everything": login::bound_to_everything,

@@ -24,11 +24,24 @@ pub fn pjsua2_tcp_sha256() -> Result<()> {
     pjsua2("tcp", "SHA-256")
 }
 
+/// pjsua2 over TLS with SHA-256; it looks at the certificate.
+pub fn pjsua2_tls() -> Result<()> {
+    pjsua2("tls", "SHA-256")
+}
+
 fn pjsua2(transport: &str, algorithm: &str) -> Result<()> {
-    let house = House::open(Setup::default(), |_| Behaviour::Answer(100))?;
-    let server = house.ringfence.address();
-    let mut alice = Pjsua::start(server, transport, "alice", SECRET, algorithm)?;
-    let mut bob = Pjsua::start(server, transport, "bob", SECRET, algorithm)?;
+    let setup = Setup { tls: transport == "tls", ..Setup::default() };
+    let house = House::open(setup, |_| Behaviour::Answer(100))?;
+    let authority = house.ringfence.authority_file().to_string_lossy().into_owned();
+    let (server, more) = match transport {
+        "tls" => {
+            let more = vec!["--algorithm", algorithm, "--authority", &authority];
+            (house.ringfence.tls_address(), more)
+        }
+        _ => (house.ringfence.address(), vec!["--algorithm", algorithm]),
+    };
+    let mut alice = Pjsua::start_with(server, transport, "alice", SECRET, &more)?;
+    let mut bob = Pjsua::start_with(server, transport, "bob", SECRET, &more)?;
 
     // Alice calls bob; hold, take back, no transfer; bob hangs up.
     alice.press("call sip:bob@example.com")?;
@@ -99,12 +112,21 @@ pub fn baresip_tcp() -> Result<()> {
     baresip("tcp")
 }
 
+/// baresip over TLS; it looks at the certificate.
+pub fn baresip_tls() -> Result<()> {
+    baresip("tls")
+}
+
 fn baresip(transport: &str) -> Result<()> {
     // baresip 1.0 gives up when any of the challenges is SHA-256.
-    let setup = Setup { digest: vec!["md5"], ..Setup::default() };
+    let setup = Setup { digest: vec!["md5"], tls: transport == "tls", ..Setup::default() };
     let house = House::open(setup, |_| Behaviour::Answer(100))?;
     let server = house.ringfence.address();
-    let mut bob = Baresip::start(server, transport, "bob", SECRET)?;
+    let (place, authority) = match transport {
+        "tls" => (house.ringfence.tls_address(), house.ringfence.authority()?.pem()),
+        _ => (server, String::new()),
+    };
+    let mut bob = Baresip::start(place, transport, "bob", SECRET, &authority)?;
 
     // Bob calls the outside world and hangs up.
     bob.press("dial", PSTN)?;

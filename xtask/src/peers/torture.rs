@@ -1,8 +1,8 @@
 //! The torture messages on real sockets: security.md P1. Lives here: who sends them, what comes back.
 //! Never here: the messages and what is expected of them (crates/sip/tests/torture).
 
-use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,8 +15,10 @@ use super::{House, SECRET};
 use crate::digest::Answer;
 use crate::ringfence::Setup;
 use crate::shell_out::root;
-use crate::sip_client::{Behaviour, Message, Phone, Wire, options};
+use crate::sip_client::tls::shake_hands;
+use crate::sip_client::{Behaviour, Message, Phone, Way, Wire, options};
 
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// What the carrier and Dave's phone say to every call: a call that got there got through.
 const REACHED: u16 = 486;
 
@@ -117,7 +119,7 @@ struct Town {
 impl Town {
     fn open() -> Result<Town> {
         let domains = vec!["example.org", "example.net", "[2001:db8::21]", "[2001:db8::21:5070]"];
-        let setup = Setup { domains, ..Setup::default() };
+        let setup = Setup { domains, tls: true, ..Setup::default() };
         let house = House::open(setup, |_| Behaviour::Reject(REACHED))?;
         house.ringfence.add_line("a", "carol", SECRET)?;
         house.ringfence.add_line("b", "dave", SECRET)?;
@@ -147,11 +149,20 @@ impl Drop for Town {
 
 /// P1 over UDP: each message from somebody known, its exact answer, and an OPTIONS answered after it.
 pub fn udp() -> Result<()> {
+    one_by_one(Way::Udp)
+}
+
+/// P1 over WebSocket: the same, one message a frame.
+pub fn wss() -> Result<()> {
+    one_by_one(Way::Wss)
+}
+
+fn one_by_one(way: Way) -> Result<()> {
     let mut town = Town::open()?;
     let server = town.house.ringfence.address();
     let mut wrong = Vec::new();
     for (at, torture) in torture_set()?.iter().enumerate() {
-        let (mut phone, bytes) = torture.for_wire(Wire::udp([127, 0, 0, 1].into(), server)?)?;
+        let (mut phone, bytes) = torture.for_wire(town.house.ringfence.wire(way, HERE)?)?;
         phone.wire.send(&bytes)?;
         let limit = if torture.above == "none" { 30 } else { 1_500 };
         let got = finals(collect(&mut phone, Duration::from_millis(limit))?);
@@ -196,21 +207,36 @@ fn still_answers(server: SocketAddr, at: usize) -> Result<bool> {
 
 /// P1 over TCP: each message on a connection of its own, and an OPTIONS answered after it on another.
 pub fn tcp() -> Result<()> {
+    streams(Way::Tcp)
+}
+
+/// P1 over TLS: the same.
+pub fn tls() -> Result<()> {
+    streams(Way::Tls)
+}
+
+fn streams(way: Way) -> Result<()> {
     let mut town = Town::open()?;
-    let server = town.house.ringfence.address();
     let mut wrong = Vec::new();
     for (at, torture) in torture_set()?.iter().enumerate() {
-        let seen = match torture.asks() {
-            Some(_) => known_exchange(torture, server)?,
-            None => exchange(server, &torture.bytes)?,
+        let ringfence = &town.house.ringfence;
+        let seen = match (torture.asks(), way) {
+            (Some(_), _) => known_exchange(torture, ringfence.wire(way, HERE)?)?,
+            (None, Way::Tls) => {
+                let stream = patient(ringfence.tls_address())?;
+                let config = ringfence.authority()?.client()?;
+                exchange(shake_hands(stream, &config)?, &torture.bytes)
+            }
+            (None, _) => exchange(patient(ringfence.address())?, &torture.bytes),
         };
         for part in torture.stream.split('+') {
             if !seen.fits(part, &torture.above) {
                 wrong.push(format!("{}: want {part}, got {seen:?}", torture.file));
             }
         }
-        let mut wire = Wire::tcp(server)?;
-        let text = options(server, wire.local(), "TCP", &format!("after{at}"));
+        let mut wire = ringfence.wire(way, HERE)?;
+        let server = ringfence.address();
+        let text = options(server, wire.local(), wire.transport(), &format!("after{at}"));
         wire.send(text.as_bytes())?;
         let answer = wire.receive(Duration::from_secs(1))?;
         if answer.and_then(|answer| answer.status()) != Some(200) {
@@ -243,8 +269,8 @@ impl Seen {
 }
 
 /// A message of somebody known, on a connection on which he was challenged before.
-fn known_exchange(torture: &Torture, server: SocketAddr) -> Result<Seen> {
-    let (mut phone, bytes) = torture.for_wire(Wire::tcp(server)?)?;
+fn known_exchange(torture: &Torture, wire: Wire) -> Result<Seen> {
+    let (mut phone, bytes) = torture.for_wire(wire)?;
     phone.wire.send(&bytes)?;
     let (end, mut got, mut is_closed) =
         (Instant::now() + Duration::from_secs(2), Vec::new(), false);
@@ -264,10 +290,15 @@ fn known_exchange(torture: &Torture, server: SocketAddr) -> Result<Seen> {
     Ok(Seen { finals: finals(got), begins_with_line_end: false, is_closed })
 }
 
-/// Sends bytes on a new connection and reads until nothing comes any more.
-fn exchange(server: SocketAddr, bytes: &[u8]) -> Result<Seen> {
-    let mut stream = TcpStream::connect(server)?;
+/// A connection on which nobody waits for long.
+fn patient(server: SocketAddr) -> Result<TcpStream> {
+    let stream = TcpStream::connect(server)?;
     stream.set_read_timeout(Some(Duration::from_millis(120)))?;
+    Ok(stream)
+}
+
+/// Sends bytes on a new connection and reads until nothing comes any more.
+fn exchange(mut stream: impl Read + Write, bytes: &[u8]) -> Seen {
     // The server may close while we are still writing.
     let _ = stream.write_all(bytes);
     let mut all = Vec::new();
@@ -285,7 +316,7 @@ fn exchange(server: SocketAddr, bytes: &[u8]) -> Result<Seen> {
         .filter_map(|line| line.strip_prefix("SIP/2.0 "))
         .filter_map(|rest| rest.get(..3)?.parse().ok());
     let begins_with_line_end = text.starts_with("\r\n");
-    Ok(Seen { finals: finals(statuses.collect()), begins_with_line_end, is_closed })
+    Seen { finals: finals(statuses.collect()), begins_with_line_end, is_closed }
 }
 
 fn verdict(house: &mut House, wrong: &[String]) -> Result<()> {

@@ -5,6 +5,7 @@ pub mod carrier;
 pub mod crowd;
 pub mod message;
 pub mod phone;
+pub mod tls;
 pub mod wire;
 
 use std::net::{SocketAddr, UdpSocket};
@@ -13,7 +14,7 @@ use std::time::Duration;
 pub use carrier::{Behaviour, Carrier};
 pub use message::Message;
 pub use phone::{Dialog, Phone};
-pub use wire::Wire;
+pub use wire::{Way, Wire};
 
 /// Does anything at this address answer an OPTIONS within a fifth of a second?
 pub fn ping(server: SocketAddr) -> bool {

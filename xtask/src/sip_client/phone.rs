@@ -105,7 +105,11 @@ impl Phone {
 
     /// Contact of this phone.
     pub fn contact(&self) -> String {
-        let transport = self.wire.transport().to_lowercase();
+        let transport = match self.wire.transport() {
+            // RFC 7118 §5.2: it is `ws` with TLS, too.
+            "WSS" => "ws".to_owned(),
+            other => other.to_lowercase(),
+        };
         format!("<sip:{}@{};transport={transport}>", self.user, self.wire.local())
     }
 
@@ -178,7 +182,8 @@ impl Phone {
         loop {
             let left = end.saturating_duration_since(Instant::now());
             let Some(message) = self.wire.receive(left)? else {
-                bail!("no final response to request {cseq} of {call_id} within {PATIENCE:?}");
+                let way = self.wire.transport();
+                bail!("no final response to {cseq} of {call_id} by {way} within {PATIENCE:?}");
             };
             match message.status() {
                 Some(100..=199) => {}

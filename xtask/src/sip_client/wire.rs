@@ -1,12 +1,17 @@
-//! One way to a server: a UDP socket or a TCP connection, blocking, with time limits.
+//! One way to a server: a UDP socket or a connection (TCP, TLS, WebSocket), blocking, with time limits.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use rustls::ClientConfig;
+use tungstenite::WebSocket;
+use tungstenite::protocol::{Message as WebMessage, Role};
 
 use super::message::Message;
+use super::tls::{TlsStream, shake_hands, upgrade};
 
 /// A socket and whom it talks to.
 pub struct Wire {
@@ -18,6 +23,26 @@ pub struct Wire {
 enum Kind {
     Udp(UdpSocket),
     Tcp(TcpStream, Vec<u8>),
+    Tls(Box<TlsStream>, Vec<u8>),
+    Wss(Box<WebSocket<TlsStream>>),
+}
+
+/// How a wire goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Datagrams.
+    Udp,
+    /// A stream.
+    Tcp,
+    /// A stream within TLS.
+    Tls,
+    /// WebSocket within TLS.
+    Wss,
+}
+
+impl Way {
+    /// All of them.
+    pub const ALL: [Way; 4] = [Way::Udp, Way::Tcp, Way::Tls, Way::Wss];
 }
 
 impl Wire {
@@ -49,6 +74,24 @@ impl Wire {
         Wire::of_stream(socket.into(), server)
     }
 
+    /// TLS on a connection of its own.
+    pub fn tls_from(from: IpAddr, server: SocketAddr, config: &Arc<ClientConfig>) -> Result<Wire> {
+        let Wire { kind, server, local } = Wire::tcp_from(from, server)?;
+        let Kind::Tcp(stream, pending) = kind else { bail!("a TCP wire is one") };
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        let tls = shake_hands(stream, config)?;
+        Ok(Wire { kind: Kind::Tls(Box::new(tls), pending), server, local })
+    }
+
+    /// A WebSocket within TLS.
+    pub fn wss_from(from: IpAddr, server: SocketAddr, config: &Arc<ClientConfig>) -> Result<Wire> {
+        let Wire { kind, server, local } = Wire::tls_from(from, server, config)?;
+        let Kind::Tls(mut tls, _) = kind else { bail!("a TLS wire is one") };
+        upgrade(&mut *tls)?;
+        let socket = WebSocket::from_raw_socket(*tls, Role::Client, None);
+        Ok(Wire { kind: Kind::Wss(Box::new(socket)), server, local })
+    }
+
     fn of_stream(stream: TcpStream, server: SocketAddr) -> Result<Wire> {
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(Duration::from_secs(5)))?;
@@ -66,11 +109,13 @@ impl Wire {
         self.local
     }
 
-    /// `UDP` or `TCP`, as in Via.
+    /// `UDP`, `TCP`, `TLS` or `WSS`, as in Via.
     pub fn transport(&self) -> &'static str {
         match self.kind {
             Kind::Udp(_) => "UDP",
             Kind::Tcp(..) => "TCP",
+            Kind::Tls(..) => "TLS",
+            Kind::Wss(..) => "WSS",
         }
     }
 
@@ -81,6 +126,11 @@ impl Wire {
                 socket.send_to(bytes, self.server)?;
             }
             Kind::Tcp(stream, _) => stream.write_all(bytes)?,
+            Kind::Tls(tls, _) => tls.write_all(bytes)?,
+            Kind::Wss(socket) => socket.send(match std::str::from_utf8(bytes) {
+                Ok(text) => WebMessage::text(text),
+                Err(_) => WebMessage::binary(bytes.to_vec()),
+            })?,
         }
         Ok(())
     }
@@ -123,6 +173,37 @@ impl Wire {
                         bail!("the server closed the connection");
                     }
                     pending.extend_from_slice(&buffer[..length]);
+                }
+                Kind::Tls(tls, pending) => {
+                    if let Some(message) = take_framed(pending) {
+                        return Ok(Some(message));
+                    }
+                    let mut buffer = [0; 16_384];
+                    let set = tls.sock.try_clone()?;
+                    let Some(length) =
+                        timed(left, |t| set.set_read_timeout(t), || tls.read(&mut buffer))?
+                    else {
+                        return Ok(None);
+                    };
+                    if length == 0 {
+                        bail!("the server closed the connection");
+                    }
+                    pending.extend_from_slice(&buffer[..length]);
+                }
+                Kind::Wss(socket) => {
+                    let set = socket.get_ref().sock.try_clone()?;
+                    let read = || match socket.read() {
+                        Err(tungstenite::Error::Io(error)) => Err(error),
+                        Err(error) => Err(std::io::Error::other(error)),
+                        Ok(message) => Ok(message),
+                    };
+                    let Some(frame) = timed(left, |t| set.set_read_timeout(t), read)? else {
+                        return Ok(None);
+                    };
+                    let bytes = frame.into_data();
+                    if let Some(message) = Message::parse(&bytes) {
+                        return Ok(Some(message));
+                    }
                 }
             }
         }

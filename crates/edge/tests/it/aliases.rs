@@ -3,6 +3,7 @@
 
 use engine::Command;
 use proptest::prelude::*;
+use sip::flow::Transport;
 use types::Money;
 
 use crate::calls::{alice, carrier, talk_between};
@@ -152,16 +153,15 @@ fn a_mapped_address_is_the_address() {
     ];
     for lock in locks {
         for (address, is_home) in rows {
-            for tcp in [false, true] {
+            for transport in Transport::ALL {
                 let world = World::with(lock);
-                let phone =
-                    if tcp { world.tcp_ua(address, ALICE) } else { world.ua(address, ALICE) };
+                let phone = world.ua_by(transport, address, ALICE);
                 let registered = send_as(&phone, phone.register_request(60), "alice1", "alice1");
-                assert_eq!(registered, if is_home { 200 } else { 403 }, "{address}, tcp {tcp}");
+                assert_eq!(registered, if is_home { 200 } else { 403 }, "{address}, {transport:?}");
                 let called = send_as(&phone, phone.invite_request(FIXED), "alice1", "alice1");
-                assert_eq!(called, if is_home { 100 } else { 403 }, "{address}, tcp {tcp}");
+                assert_eq!(called, if is_home { 100 } else { 403 }, "{address}, {transport:?}");
                 let reached = carrier(&world).names().len();
-                assert_eq!(reached, usize::from(is_home), "{address}, tcp {tcp}");
+                assert_eq!(reached, usize::from(is_home), "{address}, {transport:?}");
             }
         }
     }

@@ -369,6 +369,7 @@ fn a_lock_that_was_set_while_no_node_ran_holds_for_phones_of_before() {
                 peer: "203.0.113.20:5070".parse().unwrap(),
                 local: NODE_UDP.parse().unwrap(),
                 user_agent: String::new(),
+                outbound: None,
             });
         }
     });

@@ -79,6 +79,17 @@ impl Leg {
         got
     }
 
+    /// The last request is refused like this; an INVITE's refusal is acknowledged.
+    pub fn refused_or_answered(&mut self, status: u16) -> Got {
+        let got = self.expect(status);
+        if got.cseq_method() == "INVITE" {
+            let branch = got.header("Via").split("branch=").nth(1).unwrap_or("");
+            let branch = branch.split(';').next().unwrap_or("").to_owned();
+            self.ua.send(&self.in_dialog("ACK", self.cseq, &branch, "", ""));
+        }
+        got
+    }
+
     // ---- as the callee
 
     pub fn reply(&self, status: u16) {

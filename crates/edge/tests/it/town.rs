@@ -29,6 +29,8 @@ pub const FRANCE: &str = "+33140000000";
 
 pub const NODE_UDP: &str = "192.0.2.10:5060";
 pub const NODE_UDP6: &str = "[2001:db8::10]:5060";
+pub const NODE_TLS: &str = "192.0.2.10:5061";
+pub const NODE_WSS: &str = "192.0.2.10:8443";
 pub const CARRIER: &str = "198.51.100.1:5060";
 pub const CARRIER2: &str = "198.51.100.2:5060";
 
@@ -88,6 +90,8 @@ fn config() -> NodeConfig {
         listeners: vec![
             listener(Transport::Udp, NODE_UDP),
             listener(Transport::Tcp, NODE_UDP),
+            listener(Transport::Tls, NODE_TLS),
+            listener(Transport::Wss, NODE_WSS),
             listener(Transport::Udp, NODE_UDP6),
             listener(Transport::Tcp, NODE_UDP6),
         ],

@@ -52,6 +52,7 @@ const RESPONSE: &[&str] = &[
     "RSeq",
     "Timestamp",
     "Service-Route",
+    "Flow-Timer",
 ];
 
 fn may_have(got: &Got) -> Vec<&'static [&'static str]> {

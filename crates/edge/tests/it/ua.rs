@@ -7,7 +7,7 @@ use sip::flow::{Flow, Transport};
 
 use crate::digest::{Answer, REALM};
 use crate::leg::Leg;
-use crate::town::{NODE_UDP, NODE_UDP6};
+use crate::town::{NODE_TLS, NODE_UDP, NODE_UDP6, NODE_WSS};
 use crate::wire::{Got, OFFER, Pattern, ending};
 use crate::world::World;
 
@@ -45,7 +45,12 @@ impl Ua {
         (user, secret): (&'static str, &'static str),
     ) -> Ua {
         let peer: SocketAddr = address.parse().unwrap();
-        let local = if peer.is_ipv4() { NODE_UDP } else { NODE_UDP6 };
+        let local = match transport {
+            Transport::Tls => NODE_TLS,
+            Transport::Wss => NODE_WSS,
+            Transport::Udp | Transport::Tcp if peer.is_ipv4() => NODE_UDP,
+            Transport::Udp | Transport::Tcp => NODE_UDP6,
+        };
         let connection = if transport.is_reliable() { world.name() as u32 } else { 0 };
         let flow = Flow { transport, local: local.parse().unwrap(), peer, connection };
         Ua { world, flow, user, secret, algorithm: "SHA-256" }
@@ -99,7 +104,10 @@ impl Ua {
     // ---- requests
 
     pub fn contact(&self) -> String {
-        let param = if self.flow.transport.is_reliable() { ";transport=tcp" } else { "" };
+        let param = match self.flow.transport {
+            Transport::Udp => String::new(),
+            other => format!(";transport={}", other.uri_param()),
+        };
         format!("sip:{}@{}{param}", self.user, self.flow.peer)
     }
 

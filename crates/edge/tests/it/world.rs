@@ -98,6 +98,16 @@ impl World {
         Ua::new(self.clone(), Transport::Tcp, address, user)
     }
 
+    /// Somebody at an address, by any transport.
+    pub fn ua_by(
+        &self,
+        transport: Transport,
+        address: &str,
+        user: (&'static str, &'static str),
+    ) -> Ua {
+        Ua::new(self.clone(), transport, address, user)
+    }
+
     pub fn receive(&self, flow: Flow, text: &[u8]) {
         let mut bytes = text.to_vec();
         self.0.borrow_mut().input(Input::Received { flow, bytes: &mut bytes });

@@ -111,12 +111,15 @@ pub fn route(text: &str) -> Result<TrunkRoute, String> {
     Ok(TrunkRoute { prefix: prefix.to_owned(), priority })
 }
 
-/// Reads `udp` or `tcp`.
+/// Reads `udp`, `tcp` or `tls`.
 pub fn transport(text: &str) -> Result<TrunkTransport, String> {
     match text {
         "udp" => Ok(TrunkTransport::Udp),
         "tcp" => Ok(TrunkTransport::Tcp),
-        other => Err(format!("`{}` is not a transport: expected udp or tcp", other.escape_debug())),
+        "tls" => Ok(TrunkTransport::Tls),
+        other => {
+            Err(format!("`{}` is not a transport: expected udp, tcp or tls", other.escape_debug()))
+        }
     }
 }
 

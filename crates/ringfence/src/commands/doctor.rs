@@ -18,6 +18,7 @@ use crate::shell::control::Request;
 use crate::shell::keys::KeyRing;
 use crate::shell::open::open_existing;
 
+mod certificate;
 mod reach;
 
 #[derive(Debug, clap::Args)]
@@ -69,11 +70,14 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     for socket in &config.listen {
         report(&format!("socket {socket}"), listener(socket, is_running))?;
     }
+    if let Some(found) = certificate::look(config) {
+        report("certificate", found)?;
+    }
     let (keys, found) = keys(config);
     report("key", found)?;
     match open_existing(config, keys.as_ref()) {
         Ok(Some(reader)) => {
-            for (name, found) in database(&reader, args.offline)? {
+            for (name, found) in database(&reader, config, args.offline)? {
                 report(&name, found)?;
             }
         }
@@ -212,7 +216,9 @@ fn clock(config: &Config) -> Found {
 fn listener(socket: &crate::config::ListenAddress, is_running: bool) -> Found {
     let bound = match socket.transport {
         Transport::Udp => UdpSocket::bind(socket.address).map(drop),
-        Transport::Tcp => TcpListener::bind(socket.address).map(drop),
+        Transport::Tcp | Transport::Tls | Transport::Wss => {
+            TcpListener::bind(socket.address).map(drop)
+        }
     };
     match (bound, is_running) {
         (Ok(()), false) => Good("free to listen on".to_owned()),
@@ -232,7 +238,11 @@ fn listener(socket: &crate::config::ListenAddress, is_running: bool) -> Found {
 }
 
 /// Everything that the database tells.
-fn database(reader: &SqliteStore, offline: bool) -> anyhow::Result<Vec<(String, Found)>> {
+fn database(
+    reader: &SqliteStore,
+    config: &Config,
+    offline: bool,
+) -> anyhow::Result<Vec<(String, Found)>> {
     let mut found = Vec::new();
     let verified = reader.verify()?;
     let sum = format!("{} calls and {} transfers add up", verified.cdrs, verified.transfers);
@@ -250,7 +260,7 @@ fn database(reader: &SqliteStore, offline: bool) -> anyhow::Result<Vec<(String, 
         ("passwords".to_owned(), Wrong(problem.to_string(), remedy.to_owned()))
     }));
     found.push(("rate decks".to_owned(), decks(reader)?));
-    found.extend(trunks(reader, offline)?);
+    found.extend(trunks(reader, config, offline)?);
     found.push(("accounts".to_owned(), accounts(reader)?));
     Ok(found)
 }
@@ -272,7 +282,11 @@ fn decks(reader: &SqliteStore) -> anyhow::Result<Found> {
     })
 }
 
-fn trunks(reader: &SqliteStore, offline: bool) -> anyhow::Result<Vec<(String, Found)>> {
+fn trunks(
+    reader: &SqliteStore,
+    config: &Config,
+    offline: bool,
+) -> anyhow::Result<Vec<(String, Found)>> {
     let trunks: Vec<_> = reader.trunks()?.into_iter().filter(|trunk| trunk.enabled).collect();
     let mut found = Vec::new();
     if trunks.is_empty() {
@@ -292,7 +306,7 @@ fn trunks(reader: &SqliteStore, offline: bool) -> anyhow::Result<Vec<(String, Fo
     }
     if !offline {
         found.extend(trunks.iter().map(|trunk| {
-            let told = match reach::reach(trunk) {
+            let told = match reach::reach(trunk, config) {
                 Ok(answer) => Good(answer),
                 Err(why) => Warning(
                     format!("{} does not answer OPTIONS: {why}", trunk.address),

@@ -12,6 +12,7 @@ use store::{Backend, SnapshotWindow};
 use super::Context;
 use super::office::{ask, engine_config};
 use crate::config::Config;
+use crate::shell::certificate::{Renewal, TrunkRoots};
 use crate::shell::clock::{Clock, system_wall};
 use crate::shell::control::{self, Request};
 use crate::shell::driver::{Driver, FIRST_CONNECTION, listener_token, poll};
@@ -23,7 +24,7 @@ use crate::shell::open::{make_data_dir, open_to_write};
 use crate::shell::secrets::node_secrets;
 use crate::shell::signals::Signals;
 use crate::shell::store_link::StoreLink;
-use crate::shell::tcp::{StreamLimits, Streams};
+use crate::shell::streams::{StreamLimits, Streams};
 use crate::shell::udp::Datagrams;
 
 #[derive(Debug, clap::Args)]
@@ -33,7 +34,8 @@ use crate::shell::udp::Datagrams;
 
 SIGTERM or SIGINT: no new calls, wait for those in progress (limits.stop_wait_s), stop.
 Again: stop at once; calls in progress are taken up at the next start.
-SIGHUP: nothing; commands take effect at once, the configuration file at a restart.")]
+SIGHUP: the certificate of [tls] is read again, as it is when its files change. Nothing else is:
+commands take effect at once, the configuration file at a restart.")]
 pub struct Args {}
 
 #[derive(Debug, clap::Args)]
@@ -48,7 +50,7 @@ pub fn run(_args: Args, context: &Context) -> anyhow::Result<()> {
     let (driver, sockets) = assemble(&config, &lock)?;
     for socket in &sockets {
         tracing::info!(
-            transport = socket.transport.uri_param(),
+            transport = socket.transport.name(),
             local = %socket.local,
             advertised = %socket.advertised,
             "listening"
@@ -76,7 +78,17 @@ pub fn assemble(config: &Config, lock: &Lock) -> anyhow::Result<(Driver, Vec<Lis
         per_address: config.limits.tcp_connections_per_address,
     };
     let registry = poll.registry().try_clone().context("cannot share the poll")?;
-    let mut streams = Streams::new(registry, FIRST_CONNECTION, limits);
+    let roots = TrunkRoots::new(config.tls_trunk_ca.clone());
+    let origins = config.wss_origins.clone();
+    let mut streams = Streams::new(registry, FIRST_CONNECTION, limits, roots, origins);
+    let renewal = match config.tls_files() {
+        Some(files) => {
+            let (renewal, tls) = Renewal::begin(files)?;
+            streams.show(tls);
+            Some(renewal)
+        }
+        None => None,
+    };
     let listeners = open_sockets(config, &mut datagrams, &mut streams)?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -102,6 +114,7 @@ pub fn assemble(config: &Config, lock: &Lock) -> anyhow::Result<(Driver, Vec<Lis
         node,
         datagrams,
         streams,
+        renewal,
         store,
         signals,
         jobs,
@@ -120,7 +133,10 @@ fn open_sockets(
     for wanted in &config.listen {
         let local = match wanted.transport {
             Transport::Udp => datagrams.open(wanted.address, config.limits.udp_receive_buffer)?,
-            Transport::Tcp => streams.open(wanted.address, listener_token(streams.listeners()))?,
+            Transport::Tcp | Transport::Tls | Transport::Wss => {
+                let token = listener_token(streams.listeners());
+                streams.open(wanted.transport, wanted.address, token)?
+            }
         };
         let advertised = SocketAddr::new(advertised_ip(config, local), local.port());
         listeners.push(Listener { transport: wanted.transport, local, advertised });

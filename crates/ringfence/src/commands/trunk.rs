@@ -58,10 +58,11 @@ pub struct AddArgs {
     name: String,
     /// ADDRESS:PORT where requests go
     address: SocketAddr,
-    /// udp or tcp
+    /// udp, tcp or tls
     #[arg(long, default_value = "udp", value_parser = read_transport)]
     transport: TrunkTransport,
-    /// Host part of addresses towards the carrier [default: its address]
+    /// Host part of addresses towards the carrier; with tls, its certificate is for this name [default: its
+    /// address]
     #[arg(long)]
     host: Option<String>,
     /// User name that the carrier gave us
@@ -214,6 +215,7 @@ fn transport_name(transport: TrunkTransport) -> &'static str {
     match transport {
         TrunkTransport::Udp => "udp",
         TrunkTransport::Tcp => "tcp",
+        TrunkTransport::Tls => "tls",
     }
 }
 

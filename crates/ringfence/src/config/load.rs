@@ -214,6 +214,20 @@ fn check_together(loaded: &Loaded, errors: &mut Errors) {
     if config.realm.is_empty() {
         wrong("node.realm", "is missing: set it in the file, or RINGFENCE_NODE__REALM in the environment, to a name like example.com".to_owned());
     }
+    let secure = config.listen.iter().find(|socket| socket.transport.is_secure());
+    match (secure, config.tls_files()) {
+        (Some(socket), None) => wrong(
+            "sip.listen",
+            format!("{socket} needs a certificate: set tls.certificate and tls.key to PEM files"),
+        ),
+        (_, None) if config.tls_certificate.is_some() => {
+            wrong("tls.certificate", "needs tls.key, the file of its key".to_owned());
+        }
+        (_, None) if config.tls_key.is_some() => {
+            wrong("tls.key", "needs tls.certificate, the file of its certificate".to_owned());
+        }
+        _ => {}
+    }
     if let Err(error) = rating::Numbering::new(&config.numbering) {
         wrong("platform", error.to_string());
     }
@@ -291,7 +305,7 @@ mod tests {
         );
         check(
             "[node]\nrealm = \"x.y\"\n[sip]\nlisten = [\"udp:5060\"]\n",
-            "r.toml:4:10: sip.listen: `udp:5060` is not a socket: expected udp:ADDRESS:PORT or tcp:ADDRESS:PORT, like udp:0.0.0.0:5060",
+            "r.toml:4:10: sip.listen: `udp:5060` is not a socket: expected udp:, tcp:, tls: or wss: and ADDRESS:PORT, like udp:0.0.0.0:5060",
         );
         check(
             "[node]\nrealm = \"x.y\"\n[defaults.pbx]\ncalls = 1.5\n",
@@ -308,6 +322,26 @@ mod tests {
         check(
             "[node]\nrealm = \"x.y\"\n[money]\nslice_s = 5\n",
             "configuration: money.extend_lead_s: 5 must be less than the slices, the shortest is 5",
+        );
+        check(
+            "[node]\nrealm = \"x.y\"\n[sip]\nlisten = [\"udp:0.0.0.0:5060\", \"tls:0.0.0.0:5061\"]\n",
+            "r.toml:4:1: sip.listen: tls:0.0.0.0:5061 needs a certificate: set tls.certificate and tls.key to PEM files",
+        );
+        check(
+            "[node]\nrealm = \"x.y\"\n[sip]\nlisten = [\"wss:0.0.0.0:443\"]\n[tls]\nkey = \"k.pem\"\n",
+            "r.toml:4:1: sip.listen: wss:0.0.0.0:443 needs a certificate: set tls.certificate and tls.key to PEM files",
+        );
+        check(
+            "[node]\nrealm = \"x.y\"\n[tls]\nkey = \"k.pem\"\n",
+            "r.toml:4:1: tls.key: needs tls.certificate, the file of its certificate",
+        );
+        check(
+            "[node]\nrealm = \"x.y\"\n[tls]\ncertificate = \"c.pem\"\n",
+            "r.toml:4:1: tls.certificate: needs tls.key, the file of its key",
+        );
+        check(
+            "[node]\nrealm = \"x.y\"\n[wss]\norigins = [\"phone.example.com\"]\n",
+            "r.toml:4:11: wss.origins: `phone.example.com` is not an origin: expected one like https://phone.example.com",
         );
         check(
             "[platform]\nhome = \"gb\"\nhome_ = 1\n",

@@ -31,6 +31,15 @@ pub struct ListenAddress {
     pub address: SocketAddr,
 }
 
+/// Where our certificate is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate and, after it, what it is signed by; PEM.
+    pub certificate: PathBuf,
+    /// Its key; PEM.
+    pub key: PathBuf,
+}
+
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
@@ -55,6 +64,14 @@ pub struct Config {
     pub listen: Vec<ListenAddress>,
     /// Address put into Via and Contact.
     pub advertise: Option<IpAddr>,
+    /// Certificate and key of the sockets with TLS.
+    pub tls_certificate: Option<PathBuf>,
+    /// The key of the certificate.
+    pub tls_key: Option<PathBuf>,
+    /// Authorities that vouch for trunks, instead of the system's.
+    pub tls_trunk_ca: Option<PathBuf>,
+    /// Pages that may open a WebSocket; empty: all.
+    pub wss_origins: Vec<String>,
     /// Is SHA-256 offered?
     pub digest_sha256: bool,
     /// Is MD5 offered?
@@ -124,6 +141,10 @@ impl Default for Config {
                 ListenAddress { transport: Transport::Tcp, address: ([0, 0, 0, 0], 5060).into() },
             ],
             advertise: None,
+            tls_certificate: None,
+            tls_key: None,
+            tls_trunk_ca: None,
+            wss_origins: Vec::new(),
             digest_sha256: true,
             digest_md5: true,
             digest_md5_first: false,
@@ -169,6 +190,12 @@ impl Config {
     /// The database.
     pub fn database(&self) -> PathBuf {
         self.data_dir.join("ringfence.db")
+    }
+
+    /// Our certificate, if both files are named.
+    pub fn tls_files(&self) -> Option<TlsFiles> {
+        let (certificate, key) = (self.tls_certificate.clone()?, self.tls_key.clone()?);
+        Some(TlsFiles { certificate, key })
     }
 
     /// Records that wait for the database.

@@ -39,6 +39,27 @@ pub fn realm(config: &mut Config, raw: &Raw) -> Result<(), String> {
     Ok(())
 }
 
+pub fn path(raw: &Raw) -> Result<PathBuf, String> {
+    match raw.text()? {
+        "" => Err("expected a file".to_owned()),
+        text => Ok(PathBuf::from(text)),
+    }
+}
+
+/// RFC 6454 §6.2: scheme, host and port if it is not the usual one, as browsers send them.
+pub fn origin(raw: &Raw) -> Result<String, String> {
+    let text = raw.text()?.trim();
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let is_host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
+    match rest {
+        Some(host) if !host.is_empty() && host.chars().all(is_host) => Ok(text.to_owned()),
+        _ => Err(format!(
+            "`{}` is not an origin: expected one like https://phone.example.com",
+            text.escape_debug()
+        )),
+    }
+}
+
 pub fn host(raw: &Raw) -> Result<String, String> {
     let text = raw.text()?.trim();
     let is_host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
@@ -133,11 +154,12 @@ impl std::str::FromStr for ListenAddress {
     fn from_str(text: &str) -> Result<ListenAddress, String> {
         let wrong = || {
             format!(
-                "`{text}` is not a socket: expected udp:ADDRESS:PORT or tcp:ADDRESS:PORT, like udp:0.0.0.0:5060"
+                "`{text}` is not a socket: expected udp:, tcp:, tls: or wss: and ADDRESS:PORT, like udp:0.0.0.0:5060"
             )
         };
         let (transport, address) = text.split_once(':').ok_or_else(wrong)?;
-        let transport = Transport::parse(transport).ok_or_else(wrong)?;
+        let is_named = |one: &Transport| one.name().eq_ignore_ascii_case(transport);
+        let transport = Transport::ALL.into_iter().find(is_named).ok_or_else(wrong)?;
         let address: SocketAddr = address.parse().map_err(|_| wrong())?;
         Ok(ListenAddress { transport, address })
     }
@@ -145,6 +167,6 @@ impl std::str::FromStr for ListenAddress {
 
 impl std::fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.transport.uri_param(), self.address)
+        write!(f, "{}:{}", self.transport.name(), self.address)
     }
 }

@@ -1,13 +1,15 @@
 //! Every key of the configuration. Lives here: one row per key: name, help, how it is read and
 //! shown. Never here: files, the environment, what a setting does.
 
+use std::path::PathBuf;
+
 use types::Controls;
 
 use super::controls::CONTROL_KEYS;
 use super::raw::Raw;
 use super::readers::{
     code, currency, data_dir, digest, digest_names, digits, host, key_file, listen, log_level,
-    realm,
+    origin, path, realm,
 };
 use super::{Config, ListenAddress, LogFormat};
 
@@ -76,6 +78,7 @@ pub fn keys() -> Vec<Key> {
         ),
     ];
     keys.extend(sip_keys());
+    keys.extend(tls_keys());
     keys.extend(platform_keys());
     keys.extend(money_keys());
     keys.extend(control_keys("defaults.residential", |c| &mut c.residential, |c| &c.residential));
@@ -106,9 +109,13 @@ macro_rules! number_key {
 
 fn sip_keys() -> Vec<Key> {
     vec![
-        key("sip", "listen", "sockets: udp:ADDRESS:PORT, tcp:ADDRESS:PORT", listen, |c| {
-            Raw::words(c.listen.iter().map(ListenAddress::to_string))
-        }),
+        key(
+            "sip",
+            "listen",
+            "sockets: udp:, tcp:, tls: or wss: and ADDRESS:PORT; the last two need [tls]",
+            listen,
+            |c| Raw::words(c.listen.iter().map(ListenAddress::to_string)),
+        ),
         key(
             "sip",
             "advertise",
@@ -138,6 +145,48 @@ fn sip_keys() -> Vec<Key> {
             trunk_silence_ms
         ),
         number_key!("sip", "ring_s", "longest time a phone rings", 10..=600, ring_s),
+    ]
+}
+
+fn tls_keys() -> Vec<Key> {
+    let file = |name,
+                help,
+                write: fn(&mut Config) -> &mut Option<PathBuf>,
+                read: fn(&Config) -> &Option<PathBuf>| {
+        key(
+            "tls",
+            name,
+            help,
+            move |c, raw| raw.optional(path).map(|path| *write(c) = path),
+            move |c| Raw::maybe(read(c).as_ref().map(|path| path.display())),
+        )
+    };
+    vec![
+        file(
+            "certificate",
+            "PEM file of our certificate and what it is signed by, or none; read again when it changes",
+            |c| &mut c.tls_certificate,
+            |c| &c.tls_certificate,
+        ),
+        file(
+            "key",
+            "PEM file of the certificate's key, or none",
+            |c| &mut c.tls_key,
+            |c| &c.tls_key,
+        ),
+        file(
+            "trunk_ca",
+            "PEM file of authorities that vouch for trunks, or none: the system's",
+            |c| &mut c.tls_trunk_ca,
+            |c| &c.tls_trunk_ca,
+        ),
+        key(
+            "wss",
+            "origins",
+            "pages that may open a WebSocket, like https://phone.example.com; empty: all",
+            |c, raw| raw.list(origin).map(|origins| c.wss_origins = origins),
+            |c| Raw::words(&c.wss_origins),
+        ),
     ]
 }
 
@@ -351,14 +400,14 @@ fn limit_keys() -> Vec<Key> {
         number_key!(
             "limits",
             "tcp_connections",
-            "TCP connections at once",
+            "stream connections at once: TCP, TLS and WSS",
             1..=1_000_000,
             limits.tcp_connections
         ),
         number_key!(
             "limits",
             "tcp_connections_per_address",
-            "TCP connections at once from one address",
+            "stream connections at once from one address",
             1..=1_000_000,
             limits.tcp_connections_per_address
         ),

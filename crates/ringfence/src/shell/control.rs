@@ -227,6 +227,8 @@ pub struct NodeStatus {
     pub wall: UnixMicros,
     /// How far the system's clock is ahead of it.
     pub clock_lag_us: i64,
+    /// Until when the certificate of TLS is good.
+    pub certificate_until: Option<UnixMicros>,
     /// Stream connections.
     pub connections: usize,
     /// Stream connections refused because of a limit.
@@ -249,6 +251,7 @@ impl NodeStatus {
             "wall": self.wall.to_string(),
             "clock_lag_us": self.clock_lag_us,
             "node": self.stats,
+            "certificate_until": self.certificate_until.map(|until| until.to_string()),
             "tcp_connections": self.connections,
             "tcp_refused": self.connections_refused,
             "datagrams_lost": self.datagrams_lost,

@@ -7,6 +7,7 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
@@ -18,15 +19,16 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use sip::flow::Transport;
 use store::SqliteStore;
-use types::{Now, Tick};
+use types::{Now, Tick, Trunk, TrunkTransport};
 
+use super::certificate::{Renewal, trunk_name};
 use super::clock::Clock;
 use super::control::{Ask, Job, JobReply, NodeStatus, live_view, usage_view};
 use super::notify::notify;
 use super::pace::Pace;
 use super::signals::{Signals, Wish};
 use super::store_link::{Answer, StoreLink};
-use super::tcp::Streams;
+use super::streams::Streams;
 use super::udp::Datagrams;
 use crate::change::{self, Change};
 use crate::look;
@@ -42,6 +44,8 @@ const COMMANDS: usize = 256;
 /// Outputs may cause inputs (a flow that cannot be opened): this often within one turn.
 const ROUNDS: usize = 16;
 const SWEEP_MS: u64 = 1_000;
+/// How often it is looked whether the certificate was renewed.
+const RENEWAL_MS: u64 = 5_000;
 
 /// The token of a stream listener.
 pub const fn listener_token(at: usize) -> Token {
@@ -58,6 +62,8 @@ pub struct Driver {
     pub datagrams: Datagrams,
     /// Stream sockets.
     pub streams: Streams,
+    /// Watches the certificate, if there is one.
+    pub renewal: Option<Renewal>,
     /// The store.
     pub store: StoreLink<SqliteStore>,
     /// Signals of the process.
@@ -78,6 +84,7 @@ struct Turn {
     commands: BTreeMap<u64, (SyncSender<JobReply>, change::Answer)>,
     last_command: u64,
     sweep_at: Tick,
+    renewal_at: Tick,
     store_at: Tick,
     /// Commands were left for the next turn.
     has_more: bool,
@@ -118,6 +125,7 @@ impl Driver {
             commands: BTreeMap::new(),
             last_command: 0,
             sweep_at: Tick(0),
+            renewal_at: Tick(0),
             store_at: Tick(0),
             has_more: false,
             stop: Stop::No,
@@ -176,8 +184,9 @@ impl Driver {
             Stop::No | Stop::Now => Tick::NEVER,
         };
         let sweep_at = if self.streams.len() > 0 { turn.sweep_at } else { Tick::NEVER };
+        let renewal_at = if self.renewal.is_some() { turn.renewal_at } else { Tick::NEVER };
         let node_at = self.node.next_timeout().unwrap_or(Tick::NEVER);
-        let next = node_at.min(sweep_at).min(turn.store_at).min(stop_at);
+        let next = node_at.min(sweep_at).min(renewal_at).min(turn.store_at).min(stop_at);
         if next == Tick::NEVER {
             return None;
         }
@@ -186,6 +195,7 @@ impl Driver {
 
     fn turn(&mut self, events: &Events, turn: &mut Turn) {
         turn.has_more = false;
+        self.streams.begin_turn();
         let now = self.clock.now();
         for event in events {
             match event.token() {
@@ -265,6 +275,16 @@ impl Driver {
             self.streams.sweep(now.tick);
             turn.sweep_at = now.tick.plus_ms(SWEEP_MS);
         }
+        if turn.renewal_at <= now.tick {
+            self.look_at_certificate(false);
+            turn.renewal_at = now.tick.plus_ms(RENEWAL_MS);
+        }
+    }
+
+    fn look_at_certificate(&mut self, is_wished: bool) {
+        if let Some(renewed) = self.renewal.as_mut().and_then(|renewal| renewal.look(is_wished)) {
+            self.streams.show(renewed);
+        }
     }
 
     fn take_jobs(&mut self, now: Now, turn: &mut Turn) {
@@ -292,6 +312,7 @@ impl Driver {
                     uptime_ms: now.tick.0 / 1_000,
                     wall: now.wall,
                     clock_lag_us: self.clock.lag_us(),
+                    certificate_until: self.renewal.as_ref().map(Renewal::until),
                     connections: self.streams.len(),
                     connections_refused: self.streams.refused(),
                     datagrams_lost: self.datagrams.lost(),
@@ -347,9 +368,11 @@ impl Driver {
         let sends = &outputs.sends.sends;
         let mut at = 0;
         while let Some(first) = sends.get(at) {
-            if first.flow.transport == Transport::Tcp {
+            if first.flow.transport.is_reliable() {
                 let bytes = &outputs.sends.arena[first.range.clone()];
-                self.streams.send(&first.flow, bytes, now.tick);
+                let engine = self.node.engine();
+                let name = || name_of(engine, first.flow.peer);
+                self.streams.send(&first.flow, bytes, now.tick, name);
                 at += 1;
                 continue;
             }
@@ -371,9 +394,12 @@ impl Driver {
         while let Some(wish) = self.signals.next() {
             match wish {
                 Wish::Stop => self.stop(now, turn),
-                Wish::Reload => tracing::warn!(
-                    "nothing is read again: commands take effect at once, the configuration file at a restart"
-                ),
+                Wish::Reload => {
+                    tracing::info!(
+                        "only the certificate is read again: commands take effect at once, the configuration file at a restart"
+                    );
+                    self.look_at_certificate(true);
+                }
                 Wish::Nothing => {}
             }
         }
@@ -416,4 +442,10 @@ impl Driver {
         tracing::info!(calls_left = calls, "stopped");
         Ok(())
     }
+}
+
+/// Who a trunk with TLS has to be.
+fn name_of(engine: &engine::Engine, peer: SocketAddr) -> Option<String> {
+    let is_there = |trunk: &&Trunk| trunk.address == peer && trunk.transport == TrunkTransport::Tls;
+    engine.trunks().find(is_there).map(trunk_name)
 }

@@ -1,6 +1,7 @@
 //! The shell around the node. Lives here: sockets, clock, threads, signals, the control socket.
 //! Never here: decisions, SIP, SQL.
 
+pub mod certificate;
 pub mod clock;
 pub mod control;
 pub mod driver;
@@ -15,5 +16,5 @@ pub mod pace;
 pub mod secrets;
 pub mod signals;
 pub mod store_link;
-pub mod tcp;
+pub mod streams;
 pub mod udp;

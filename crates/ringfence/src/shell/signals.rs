@@ -11,7 +11,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 pub enum Wish {
     /// End in good order; a second time: now.
     Stop,
-    /// Read the configuration again: a node cannot.
+    /// Read again what can be: the certificate.
     Reload,
     /// Nothing that we do.
     Nothing,

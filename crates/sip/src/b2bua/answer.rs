@@ -77,7 +77,7 @@ impl Call {
         let content_type = response.content_type().unwrap_or("application/sdp");
         let status = response.status().unwrap_or(200);
         let reply = Reply {
-            contact: Some(&dialog.flow),
+            contact: Some(dialog),
             for_session: true,
             session: self.caller.session.require.then_some(self.caller.session),
             body: (!response.body.is_empty()).then_some((content_type, response.body)),

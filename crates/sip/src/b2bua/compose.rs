@@ -1,8 +1,7 @@
 //! How our messages look. Lives here: requests and responses from typed fields.
 //! Never here: when they are sent.
 
-use crate::dialog::Dialog;
-use crate::flow::Flow;
+use crate::dialog::{Dialog, is_sips};
 use crate::message::{Message, Method, Name, ReplyHead, print};
 use crate::session_timer::{self, Granted, LEAST_MIN_SE_S};
 
@@ -55,8 +54,8 @@ pub struct Reply<'a> {
     pub phrase: Option<&'a str>,
     /// Our tag, unless the request had one.
     pub to_tag: &'a str,
-    /// Where we can be reached within the dialog.
-    pub contact: Option<&'a Flow>,
+    /// The dialog within which we say where we can be reached.
+    pub contact: Option<&'a Dialog>,
     /// Does it set up or refresh a dialog or session (Allow, Supported)?
     pub for_session: bool,
     /// Say which methods we know?
@@ -71,8 +70,10 @@ pub struct Reply<'a> {
     pub rseq: Option<u32>,
     /// Value of the Reason header.
     pub reason: Option<&'a str>,
-    /// Text of a Warning with code 399.
+    /// Text of a Warning.
     pub warning: Option<&'a str>,
+    /// Code of the Warning (RFC 3261 §20.43): 399 unless one says more.
+    pub warn_code: u16,
     /// Seconds in Retry-After.
     pub retry_after_s: Option<u32>,
     /// Body, passed on untouched.
@@ -95,6 +96,7 @@ impl<'a> Reply<'a> {
             rseq: None,
             reason: None,
             warning: None,
+            warn_code: 399,
             retry_after_s: None,
             body: None,
         }
@@ -107,8 +109,8 @@ impl<'a> Reply<'a> {
         if self.for_session {
             head.write_record_route(out);
         }
-        if let Some(flow) = self.contact {
-            print::header(out, Name::Contact, settings.contact(flow));
+        if let Some(dialog) = self.contact {
+            print::header(out, Name::Contact, settings.contact(&dialog.flow, dialog.is_sips()));
         }
         if self.for_session {
             print::header(out, Name::Allow, ALLOW);
@@ -142,7 +144,8 @@ impl<'a> Reply<'a> {
             print::header(out, Name::Reason, reason);
         }
         if let Some(warning) = self.warning {
-            print::header(out, Name::Warning, format_args!("399 ringfence \"{warning}\""));
+            let code = self.warn_code;
+            print::header(out, Name::Warning, format_args!("{code} ringfence \"{warning}\""));
         }
         if let Some(seconds) = self.retry_after_s {
             print::header(out, Name::RetryAfter, seconds);
@@ -199,7 +202,7 @@ pub fn invite(
     print::header(out, Name::To, format_args!("<{}>", plan.to_uri));
     print::header(out, Name::CallId, &leg.call_id);
     print::header(out, Name::CSeq, format_args!("{} INVITE", leg.cseq));
-    print::header(out, Name::Contact, settings.contact(&plan.flow));
+    print::header(out, Name::Contact, settings.contact(&plan.flow, is_sips(&plan.request_uri)));
     print::header(out, Name::Allow, ALLOW);
     let supported = if fields.reliable_provisionals { "timer, 100rel" } else { "timer" };
     print::header(out, Name::Supported, supported);
@@ -237,7 +240,7 @@ pub fn in_dialog(
     let sent_by = settings.sent_by(&dialog.flow);
     dialog.request(out, method, cseq, format_args!("{sent_by};branch={branch};rport"));
     if !matches!(method, Method::Bye | Method::Ack | Method::Prack) {
-        print::header(out, Name::Contact, settings.contact(&dialog.flow));
+        print::header(out, Name::Contact, settings.contact(&dialog.flow, dialog.is_sips()));
     }
 }
 

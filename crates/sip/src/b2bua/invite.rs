@@ -172,7 +172,7 @@ impl Call {
         let status = response.status().unwrap_or(180);
         let content_type = response.content_type().unwrap_or("application/sdp");
         let reply = Reply {
-            contact: Some(&dialog.flow),
+            contact: Some(dialog),
             for_session: true,
             rseq,
             body: (!response.body.is_empty()).then_some((content_type, response.body)),

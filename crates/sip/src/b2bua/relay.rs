@@ -247,7 +247,7 @@ impl Call {
         // A challenge of the far side is not for the near side's eyes.
         let status = if matches!(status, 401 | 407) { 403 } else { status };
         let reply = Reply {
-            contact: refreshed.then_some(&dialog.flow),
+            contact: refreshed.then_some(dialog),
             for_session: refreshed,
             session: granted.filter(|granted| granted.require),
             body: (!response.body.is_empty()).then_some((content_type, response.body)),
@@ -380,7 +380,7 @@ impl Call {
         self.session_granted(from, wire.now.tick, granted);
         let dialog = self.dialog(from, fork);
         let reply = Reply {
-            contact: Some(&dialog.flow),
+            contact: Some(dialog),
             for_session: true,
             session: granted.filter(|granted| granted.require),
             ..Reply::new(if self.phase == Phase::Ending { 481 } else { 200 }, &dialog.local_tag)

@@ -51,9 +51,9 @@ impl Settings {
             .unwrap_or(&self.listeners[0])
     }
 
-    /// Our Contact on a flow, with angle brackets.
-    pub fn contact(&self, flow: &Flow) -> Contact {
-        Contact(*self.listener(flow), flow.transport)
+    /// Our Contact on a flow, with angle brackets; in a dialog that is sips it is, too (RFC 3261 §12.1.1).
+    pub fn contact(&self, flow: &Flow, sips: bool) -> Contact {
+        Contact { listener: *self.listener(flow), transport: flow.transport, sips }
     }
 
     /// The start of a Via of ours on a flow: transport and sent-by, without a branch.
@@ -63,13 +63,21 @@ impl Settings {
 }
 
 /// Prints our Contact: `<sip:ringfence@192.0.2.1:5060;transport=tcp>`.
-pub struct Contact(Listener, Transport);
+pub struct Contact {
+    listener: Listener,
+    transport: Transport,
+    sips: bool,
+}
 
 impl fmt::Display for Contact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "<sip:ringfence@{}", HostPort(self.0.advertised))?;
-        if self.1 != Transport::Udp {
-            write!(f, ";transport={}", self.1.uri_param())?;
+        let scheme = if self.sips { "sips" } else { "sip" };
+        write!(f, "<{scheme}:ringfence@{}", HostPort(self.listener.advertised))?;
+        match self.transport {
+            Transport::Udp => {}
+            // RFC 5630 §3.1.4: sips says it, and transport=tls says it less well.
+            Transport::Tls if self.sips => {}
+            other => write!(f, ";transport={}", other.uri_param())?,
         }
         f.write_str(">")
     }

@@ -142,6 +142,8 @@ impl Nonces {
         input[25] = match source.transport {
             Transport::Udp => 0,
             Transport::Tcp => 1,
+            Transport::Tls => 2,
+            Transport::Wss => 3,
         };
         hasher.write(&input);
         hasher.finish128().as_bytes()
@@ -241,7 +243,9 @@ mod tests {
         check(&home, 0, true);
         check(&source("198.51.100.7:999", Transport::Udp), 1, true);
         check(&source("[::ffff:198.51.100.7]:5060", Transport::Udp), 1, true);
-        check(&source("198.51.100.7:5060", Transport::Tcp), 1, false);
+        for other in [Transport::Tcp, Transport::Tls, Transport::Wss] {
+            check(&source("198.51.100.7:5060", other), 1, false);
+        }
         check(&source("198.51.100.8:5060", Transport::Udp), 1, false);
         check(&home, 60_000_000, true);
         check(&home, 60_000_001, false);

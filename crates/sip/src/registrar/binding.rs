@@ -43,6 +43,12 @@ impl<'a> Binding<'a> {
         self.row.call_id()
     }
 
+    /// Its `+sip.instance`, when it registered with outbound: of several bindings of one instance a
+    /// request goes to one (RFC 5626 §5.3).
+    pub fn instance(&self) -> Option<&'a str> {
+        self.row.outbound().map(|key| key.instance)
+    }
+
     /// When it ends.
     pub fn expires(&self) -> Tick {
         Tick(u64::from(self.row.expires_s) * 1_000_000)

@@ -5,6 +5,7 @@
 //! to see in the request line, and is never looked up: a Contact at a third party leads nowhere (F7).
 
 mod binding;
+mod outbound;
 mod rules;
 mod table;
 
@@ -15,11 +16,12 @@ mod tests;
 use std::net::SocketAddr;
 
 use arrayvec::ArrayVec;
-use types::record::BindingRecord;
+use types::record::{BindingRecord, Outbound};
 use types::{HashKey, LineId, Now, Tick, UnixMicros};
 
+use self::outbound::asks_for_outbound;
 use self::rules::{in_order, read_path, same_contact};
-use self::table::{NewRow, RowId, Table, Texts};
+use self::table::{NewRow, OutboundKey, RowId, Table, Texts};
 use crate::flow::{Flow, Transport};
 use crate::message::{Contacts, HeaderError, MAX_CONTACTS, Message, Name, NameAddr, print};
 
@@ -55,6 +57,8 @@ pub const MAX_CONTACT: usize = 512;
 pub const MAX_PATH: usize = 512;
 /// Most bytes of a Call-ID.
 pub const MAX_CALL_ID: usize = 255;
+/// Most bytes of a `+sip.instance`.
+pub const MAX_INSTANCE: usize = 255;
 /// Bytes of a User-Agent that are kept.
 pub const MAX_USER_AGENT: usize = 128;
 
@@ -115,6 +119,7 @@ struct Asked<'a> {
 /// What is to be done with one Contact of a request.
 struct Planned<'a> {
     contact: NameAddr<'a>,
+    outbound: Option<OutboundKey<'a>>,
     existing: Option<RowId>,
     /// 0: remove.
     seconds: u32,
@@ -170,6 +175,7 @@ impl Registrar {
             }
             plan.push(planned);
         }
+        outbound::check(request, flow, &plan)?;
         let evicted = self.make_room(&asked, &plan)?;
         if !self.table.learn_local(flow.local) {
             return Err(refused(500, "too many local addresses"));
@@ -201,14 +207,17 @@ impl Registrar {
         for binding in self.bindings(line) {
             let seconds = binding.expires().micros_since(now.tick) / 1_000_000;
             let uri = binding.uri();
+            let flow = outbound::Params(binding.row.outbound());
             match binding.q() {
-                1_000 => {
-                    print::header(out, Name::Contact, format_args!("<{uri}>;expires={seconds}"))
-                }
+                1_000 => print::header(
+                    out,
+                    Name::Contact,
+                    format_args!("<{uri}>;expires={seconds}{flow}"),
+                ),
                 q => print::header(
                     out,
                     Name::Contact,
-                    format_args!("<{uri}>;q=0.{q:03};expires={seconds}"),
+                    format_args!("<{uri}>;q=0.{q:03};expires={seconds}{flow}"),
                 ),
             }
         }
@@ -218,6 +227,15 @@ impl Registrar {
     pub fn write_path(request: &Message<'_>, out: &mut Vec<u8>) {
         if request.has_option(Name::Supported, "path") {
             request.values(Name::Path).for_each(|value| print::header(out, Name::Path, value));
+        }
+    }
+
+    /// Writes what makes a 200 one of outbound, if the REGISTER asked for it and it came where it is done
+    /// (RFC 5626 §6): the phone knows then that requests come down this very flow.
+    pub fn write_outbound(request: &Message<'_>, flow: &Flow, out: &mut Vec<u8>) {
+        if asks_for_outbound(request, flow) {
+            print::header(out, Name::Require, "outbound");
+            print::header(out, Name::FlowTimer, outbound::FLOW_TIMER_S);
         }
     }
 
@@ -231,7 +249,7 @@ impl Registrar {
         let mut gone = Vec::new();
         while let Some(id) = self.table.ended(now.tick) {
             let line = self.table.row(id).line();
-            gone.push((line, self.table.remove(id)));
+            gone.extend(self.table.remove(id).map(|contact| (line, contact)));
         }
         gone
     }
@@ -241,8 +259,13 @@ impl Registrar {
     /// a stream cannot be reached until the phone connects again. False: the record is nonsense.
     pub fn load(&mut self, now: Now, record: &BindingRecord) -> bool {
         let Some(transport) = Transport::parse(&record.transport) else { return false };
+        let outbound = record
+            .outbound
+            .as_ref()
+            .map(|outbound| OutboundKey { instance: &outbound.instance, reg_id: outbound.reg_id });
         let fits = !record.contact.is_empty()
             && record.contact.len() <= MAX_CONTACT
+            && outbound.is_none_or(|key| key.instance.len() <= MAX_INSTANCE && key.reg_id > 0)
             && record.call_id.len() <= MAX_CALL_ID;
         if !fits || self.find(record.line, &record.contact).is_some() {
             return false;
@@ -257,6 +280,7 @@ impl Registrar {
                 contact: &record.contact,
                 call_id: &record.call_id,
                 user_agent: cut(&record.user_agent),
+                outbound,
                 path: &path,
             },
             flow: Flow {
@@ -287,7 +311,7 @@ impl Registrar {
     /// Removes all bindings of a line and returns their Contact URIs.
     pub fn remove(&mut self, line: LineId) -> Vec<String> {
         let ids: Vec<RowId> = self.table.of_line(line).map(|(id, _)| id).collect();
-        ids.into_iter().map(|id| self.table.remove(id)).collect()
+        ids.into_iter().filter_map(|id| self.table.remove(id)).collect()
     }
 
     /// Removes the bindings of a line that `ends` picks by the phone's socket and User-Agent, and returns
@@ -301,7 +325,7 @@ impl Registrar {
         let ended =
             table.of_line(line).filter(|(_, row)| ends(table.flow(row).peer, row.user_agent()));
         let ids: Vec<RowId> = ended.map(|(id, _)| id).collect();
-        ids.into_iter().map(|id| self.table.remove(id)).collect()
+        ids.into_iter().filter_map(|id| self.table.remove(id)).collect()
     }
 
     /// `Contact: *`
@@ -317,7 +341,7 @@ impl Registrar {
             in_order(row, request)?;
         }
         let mut registered = Registered::default();
-        self.remove(line).into_iter().for_each(|contact| registered.removed(contact));
+        self.remove(line).into_iter().for_each(|contact| registered.removed(Some(contact)));
         Ok(registered)
     }
 
@@ -327,6 +351,7 @@ impl Registrar {
             contact: planned.contact.uri,
             call_id: asked.request.call_id(),
             user_agent: cut(asked.request.header(Name::UserAgent).unwrap_or("")),
+            outbound: planned.outbound,
             path: &asked.path,
         };
         let expires_s = seconds_up(asked.now.tick.plus_ms(u64::from(planned.seconds) * 1_000));
@@ -347,9 +372,10 @@ impl Registrar {
                 registered.changes.push(Change::Added(Box::new(self.record(asked.now, id))));
             }
             (Some(id), _) => {
-                let old_contact = self.table.row(id).contact();
-                if old_contact != texts.contact {
-                    registered.removed(old_contact.to_owned());
+                if self.table.is_last_of_its_name(id)
+                    && self.table.row(id).contact() != texts.contact
+                {
+                    registered.removed(Some(self.table.row(id).contact().to_owned()));
                 }
                 let Some(change) = self.refresh(id, asked, planned, &texts, expires_s) else {
                     return;
@@ -375,6 +401,7 @@ impl Registrar {
             (old.transport, old.local, old.peer) != (flow.transport, flow.local, flow.peer);
         let is_other = row.contact() != texts.contact
             || row.user_agent() != texts.user_agent
+            || row.outbound() != texts.outbound
             || row.path_text() != texts.path;
         // Phones that refresh after half of the time are written each time, others every now and
         // then, and what is written never ends before the next refresh.
@@ -407,17 +434,20 @@ impl Registrar {
             call_id: row.call_id().to_owned(),
             cseq: row.cseq,
             expires: UnixMicros(now.wall.0.saturating_add_unsigned(left_us)),
-            transport: flow.transport.uri_param().to_owned(),
+            transport: flow.transport.name().to_owned(),
             peer: flow.peer,
             local: flow.local,
             user_agent: row.user_agent().to_owned(),
+            outbound: row
+                .outbound()
+                .map(|key| Outbound { instance: key.instance.to_owned(), reg_id: key.reg_id }),
         }
     }
 }
 
 impl Registered {
-    fn removed(&mut self, contact: String) {
-        self.changes.push(Change::Removed { contact });
+    fn removed(&mut self, contact: Option<String>) {
+        self.changes.extend(contact.map(|contact| Change::Removed { contact }));
     }
 }
 

@@ -3,6 +3,7 @@
 
 use types::LineId;
 
+use super::outbound::outbound_key;
 use super::table::{Row, RowId};
 use super::{Asked, MAX_CONTACT, MAX_PATH, Plan, Planned, RegisterError, Registrar, cut, refused};
 use crate::flow::Flow;
@@ -15,15 +16,16 @@ impl Registrar {
         asked: &Asked<'a>,
         contact: NameAddr<'a>,
     ) -> Result<Planned<'a>, RegisterError> {
-        let existing = self.find(asked.line, contact.uri);
+        let outbound = outbound_key(asked.request, asked.flow, &contact)?;
+        let existing = self.find_flow(asked, &contact, outbound);
         if let Some(id) = existing {
             in_order(self.table.row(id), asked.request)?;
         }
         let seconds = self.granted(asked.request, &contact)?;
         if seconds > 0 {
-            self.check_place(&contact, asked.flow)?;
+            self.check_place(&contact, asked)?;
         }
-        Ok(Planned { contact, existing, seconds, q: read_q(&contact)? })
+        Ok(Planned { contact, outbound, existing, seconds, q: read_q(&contact)? })
     }
 
     /// Life of a binding in seconds; 0: it is to be removed.
@@ -45,14 +47,15 @@ impl Registrar {
     }
 
     /// A Contact must be a place at which a phone can be (F7).
-    fn check_place(&self, contact: &NameAddr<'_>, flow: &Flow) -> Result<(), RegisterError> {
+    fn check_place(&self, contact: &NameAddr<'_>, asked: &Asked<'_>) -> Result<(), RegisterError> {
+        let flow = asked.flow;
         if contact.uri.len() > MAX_CONTACT {
             return Err(refused(400, "Contact is too long"));
         }
         let uri = contact.parse_uri().map_err(|_| refused(400, "Contact URI cannot be read"))?;
         match uri.scheme {
             Scheme::Sip => {}
-            Scheme::Sips => return Err(refused(403, "a sips Contact cannot be reached here")),
+            Scheme::Sips => check_sips(asked)?,
             Scheme::Tel | Scheme::Other => return Err(refused(400, "Contact is no SIP URI")),
         }
         if uri.headers.is_some() || uri.params.has("method") {
@@ -166,6 +169,22 @@ fn read_q(contact: &NameAddr<'_>) -> Result<u16, RegisterError> {
         ("0", true, thousandths) => Ok(thousandths),
         ("1", true, 0) => Ok(1_000),
         _ => Err(bad),
+    }
+}
+
+/// RFC 5630 §5.3: nobody is led from a sips URI to where others can listen.
+fn check_sips(asked: &Asked<'_>) -> Result<(), RegisterError> {
+    if !asked.flow.transport.is_secure() {
+        return Err(refused(403, "a sips Contact is registered over TLS"));
+    }
+    let is_sips = |uri: Option<Uri<'_>>| uri.is_some_and(|uri| uri.scheme == Scheme::Sips);
+    let target = asked.request.request_uri().and_then(|uri| Uri::parse(uri).ok());
+    let path_is_sips = asked.path.lines().all(|value| {
+        is_sips(NameAddr::parse(value).ok().and_then(|address| address.parse_uri().ok()))
+    });
+    match is_sips(target) && path_is_sips {
+        true => Ok(()),
+        false => Err(refused(400, "a sips Contact needs a sips Request-URI and Path")),
     }
 }
 

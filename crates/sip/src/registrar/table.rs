@@ -20,7 +20,8 @@ const NONE: RowId = RowId::MAX;
 
 /// What is kept of a binding besides its text. Times are whole seconds of the monotonic clock.
 pub(super) struct Row {
-    /// Contact URI, Call-ID, User-Agent, then the Path values with a line end after each; empty in a free row.
+    /// Contact URI, Call-ID, User-Agent, instance, then the Path values with a line end after each; empty in
+    /// a free row.
     text: Box<str>,
     peer: SocketAddr,
     line: LineId,
@@ -32,10 +33,13 @@ pub(super) struct Row {
     pub persisted_s: u32,
     /// The instant of its entry in the heap.
     due_s: u32,
+    /// RFC 5626; 0 without outbound.
+    reg_id: u32,
     contact_len: u16,
     local: u16,
     call_id_len: u8,
     user_agent_len: u8,
+    instance_len: u8,
     transport: Transport,
     /// In thousandths.
     pub q: u16,
@@ -51,8 +55,19 @@ pub(super) struct Texts<'a> {
     pub call_id: &'a str,
     /// At most 255 bytes.
     pub user_agent: &'a str,
+    /// At most 255 bytes; which of the phone's flows it is (RFC 5626).
+    pub outbound: Option<OutboundKey<'a>>,
     /// Each value followed by a line end.
     pub path: &'a str,
+}
+
+/// What names a binding of a phone with several flows, whatever its Contact (RFC 5626 §6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct OutboundKey<'a> {
+    /// `+sip.instance`, as it was written.
+    pub instance: &'a str,
+    /// `reg-id`; never 0.
+    pub reg_id: u32,
 }
 
 /// A binding before it is stored.
@@ -82,12 +97,22 @@ impl Row {
         &self.text[from..from + usize::from(self.user_agent_len)]
     }
 
+    /// Which of the phone's flows it is.
+    pub fn outbound(&self) -> Option<OutboundKey<'_>> {
+        let from = self.instance_from();
+        let instance = &self.text[from..from + usize::from(self.instance_len)];
+        (self.reg_id != 0).then_some(OutboundKey { instance, reg_id: self.reg_id })
+    }
+
     /// Path values, each followed by a line end.
     pub fn path_text(&self) -> &str {
-        let from = usize::from(self.contact_len)
+        &self.text[self.instance_from() + usize::from(self.instance_len)..]
+    }
+
+    fn instance_from(&self) -> usize {
+        usize::from(self.contact_len)
             + usize::from(self.call_id_len)
-            + usize::from(self.user_agent_len);
-        &self.text[from..]
+            + usize::from(self.user_agent_len)
     }
 
     pub fn line(&self) -> LineId {
@@ -98,17 +123,18 @@ impl Row {
         self.contact() == texts.contact
             && self.call_id() == texts.call_id
             && self.user_agent() == texts.user_agent
+            && self.outbound() == texts.outbound
             && self.path_text() == texts.path
     }
 
     pub fn set_texts(&mut self, texts: &Texts<'_>) {
-        let mut text = String::with_capacity(
-            texts.contact.len() + texts.call_id.len() + texts.user_agent.len() + texts.path.len(),
-        );
-        for part in [texts.contact, texts.call_id, texts.user_agent, texts.path] {
-            text.push_str(part);
-        }
+        let instance = texts.outbound.map_or("", |outbound| outbound.instance);
+        let parts = [texts.contact, texts.call_id, texts.user_agent, instance, texts.path];
+        let mut text = String::with_capacity(parts.iter().map(|part| part.len()).sum());
+        parts.into_iter().for_each(|part| text.push_str(part));
         self.text = text.into_boxed_str();
+        self.instance_len = instance.len() as u8;
+        self.reg_id = texts.outbound.map_or(0, |outbound| outbound.reg_id);
         self.contact_len = texts.contact.len() as u16;
         self.call_id_len = texts.call_id.len() as u8;
         self.user_agent_len = texts.user_agent.len() as u8;
@@ -194,10 +220,12 @@ impl Table {
             expires_s: new.expires_s,
             persisted_s: new.persisted_s,
             due_s: new.expires_s,
+            reg_id: 0,
             contact_len: 0,
             local,
             call_id_len: 0,
             user_agent_len: 0,
+            instance_len: 0,
             transport: new.flow.transport,
             q: new.q,
             gone: new.gone,
@@ -230,8 +258,10 @@ impl Table {
         }
     }
 
-    /// Removes a binding and returns its Contact URI.
-    pub fn remove(&mut self, id: RowId) -> String {
+    /// Removes a binding and returns its Contact URI, unless another flow of the same phone is bound with
+    /// the same (RFC 5626 §4.2): it is still known by that name.
+    pub fn remove(&mut self, id: RowId) -> Option<String> {
+        let is_last = self.is_last_of_its_name(id);
         self.untrack(id);
         self.unchain(id);
         let row = &mut self.rows[id as usize];
@@ -246,7 +276,14 @@ impl Table {
             self.by_line.shrink_to_fit();
         }
         self.compact();
-        contact
+        is_last.then_some(contact)
+    }
+
+    /// Is no other binding of the line known by the same Contact URI?
+    pub fn is_last_of_its_name(&self, id: RowId) -> bool {
+        let row = self.row(id);
+        let same = |other: &Row| other.contact() == row.contact();
+        self.of_line(row.line).all(|(other, row)| other == id || !same(row))
     }
 
     /// When to look for ended bindings; perhaps there is none then.

@@ -35,6 +35,8 @@ pub(super) fn fingerprint(
     field(&[match flow.transport {
         Transport::Udp => 0,
         Transport::Tcp => 1,
+        Transport::Tls => 2,
+        Transport::Wss => 3,
     }]);
     match flow.peer.ip().to_canonical() {
         std::net::IpAddr::V4(ip) => field(&ip.octets()),

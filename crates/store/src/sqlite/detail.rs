@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use serde::Deserialize;
 use types::cdr::{HangupSide, LegRecord};
 use types::decision::{Destination, Explanation};
+use types::record::Outbound;
 use types::{BindingRecord, Cdr, DeviceId, Finding, Hold, InternationalTier, Rate};
 
 /// What of a CDR has no column of its own.
@@ -55,6 +56,8 @@ pub struct BindingDetail {
     pub user_agent: String,
     #[serde(default)]
     pub path: Vec<String>,
+    #[serde(default)]
+    pub outbound: Option<Outbound>,
 }
 
 /// Writes the detail of a CDR.
@@ -107,6 +110,11 @@ pub fn binding(out: &mut Vec<u8>, binding: &BindingRecord) {
             text(out, if index == 0 { b"" } else { b"," }, hop);
         }
         out.push(b']');
+    }
+    if let Some(outbound) = &binding.outbound {
+        text(out, br#","outbound":{"instance":"#, &outbound.instance);
+        number(out, br#","reg_id":"#, outbound.reg_id.into());
+        out.push(b'}');
     }
     out.push(b'}');
 }

@@ -202,6 +202,7 @@ pub fn binding(row: &Row<'_>) -> rusqlite::Result<BindingRecord> {
         peer: detail.peer,
         local: detail.local,
         user_agent: detail.user_agent,
+        outbound: detail.outbound,
     })
 }
 

@@ -144,6 +144,10 @@ pub fn binding(line: u32, contact: &str) -> BindingRecord {
         peer: peer(5070),
         local: "[2001:db8::1]:5060".parse().unwrap(),
         user_agent: "Phone/1.0 \"x\"".to_owned(),
+        outbound: Some(types::record::Outbound {
+            instance: format!("<urn:uuid:00000000-0000-1000-8000-{line:012}>"),
+            reg_id: 2,
+        }),
     }
 }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use types::{Trunk, TrunkTransport};
 
+use crate::config::Config;
+use crate::shell::certificate::{TrunkRoots, trunk_name};
 use crate::shell::secrets::random;
 
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -13,10 +15,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const TRIES: usize = 2;
 
 /// Asks a trunk; the status line it answered with, or why there is none.
-pub fn reach(trunk: &Trunk) -> Result<String, String> {
+pub fn reach(trunk: &Trunk, config: &Config) -> Result<String, String> {
     let answered = match trunk.transport {
         TrunkTransport::Udp => ask_udp(trunk),
-        TrunkTransport::Tcp => ask_tcp(trunk),
+        TrunkTransport::Tcp => connect(trunk).and_then(|stream| ask(trunk, "TCP", stream)),
+        TrunkTransport::Tls => ask_tls(trunk, config),
     };
     let bytes = answered.map_err(|error| match error.kind() {
         std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => "no answer".to_owned(),
@@ -50,10 +53,25 @@ fn ask_udp(trunk: &Trunk) -> std::io::Result<Vec<u8>> {
     Ok(answer)
 }
 
-fn ask_tcp(trunk: &Trunk) -> std::io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect_timeout(&trunk.address, PATIENCE)?;
+fn connect(trunk: &Trunk) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&trunk.address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    let request = options(trunk, "TCP", stream.local_addr()?)?;
+    Ok(stream)
+}
+
+/// The carrier has to show a certificate for its name, as when it is called.
+fn ask_tls(trunk: &Trunk, config: &Config) -> std::io::Result<Vec<u8>> {
+    let tls = TrunkRoots::new(config.tls_trunk_ca.clone())
+        .config()
+        .map_err(|error| std::io::Error::other(format!("{error:#}")))?;
+    let name = trunk_name(trunk).try_into().map_err(std::io::Error::other)?;
+    let session = rustls::ClientConnection::new(tls, name).map_err(std::io::Error::other)?;
+    ask(trunk, "TLS", rustls::StreamOwned::new(session, connect(trunk)?))
+}
+
+fn ask(trunk: &Trunk, transport: &str, mut stream: impl Read + Write) -> std::io::Result<Vec<u8>> {
+    // Answers come on the connection, whatever Via says.
+    let request = options(trunk, transport, SocketAddr::from(([127, 0, 0, 1], 5060)))?;
     stream.write_all(&request)?;
     let mut answer = vec![0; 4_096];
     let length = stream.read(&mut answer)?;

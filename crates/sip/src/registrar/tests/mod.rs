@@ -3,6 +3,7 @@
 use super::*;
 use crate::message::Origin;
 
+mod flows;
 mod lives;
 
 const LINE: LineId = LineId(7);
@@ -124,6 +125,7 @@ fn a_phone_comes_stays_and_goes() {
         peer: home().peer,
         local: home().local,
         user_agent: "Phone/1".into(),
+        outbound: None,
     };
     assert_eq!(changes, [Change::Added(Box::new(want))]);
     let binding = world.registrar.contacts(LINE).next().unwrap();
