@@ -8,13 +8,14 @@ use serde_json::{Value, json};
 use super::Context;
 use super::output::Table;
 use crate::config::{Origin, keys};
+use crate::shell::certificate::Certificate;
 use crate::shell::open::open_existing;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
   ringfence check -c /etc/ringfence/ringfence.toml
 
-Reads everything, opens no socket and changes nothing. Every mistake is named with file, line and
+Reads everything, the certificate too, opens no socket and changes nothing. Every mistake is named with file, line and
 column. `ringfence doctor` looks at the machine as well.")]
 pub struct CheckArgs {}
 
@@ -33,6 +34,9 @@ pub enum Command {
 
 pub fn check(_args: CheckArgs, context: &Context) -> anyhow::Result<ExitCode> {
     let loaded = context.load()?;
+    if let Some(files) = loaded.config.tls_files() {
+        Certificate::read(&files)?;
+    }
     // The database's version must be one we know; none yet is good.
     let database = open_existing(&loaded.config, None)?.is_some();
     let file = loaded.file.map(|file| file.display().to_string());
