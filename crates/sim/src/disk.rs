@@ -205,6 +205,13 @@ impl Disk {
         std::mem::take(&mut self.events)
     }
 
+    /// What is being written now will not be there if the machine stops.
+    pub fn lose_what_is_written(&mut self) {
+        if let Some(group) = &mut self.busy {
+            group.fate = Fate::Failed;
+        }
+    }
+
     /// The machine stops: what was being written is there or not, what waited is not.
     pub fn crash(&mut self) -> Vec<DiskEvent> {
         self.events.clear();

@@ -68,6 +68,8 @@ pub enum Deed {
     Restart,
     /// Staff want something.
     Command(Box<engine::Command>),
+    /// What the store is writing now will be lost in a crash.
+    LoseWrite,
     /// The store hangs.
     Stall(Millis),
     /// The disk is full.
@@ -355,6 +357,7 @@ impl World {
             Deed::Command(command) => {
                 self.feed(Input::Command { id: self.steps, commands: vec![*command] })
             }
+            Deed::LoseWrite => self.disk.lose_what_is_written(),
             Deed::Stall(ms) => self.disk.trouble(self.now, ms, false),
             Deed::Full(ms) => self.disk.trouble(self.now, ms, true),
             Deed::Rest => self.rest(),

@@ -339,18 +339,18 @@ fn phones_outside_the_lock_are_not_called() {
 
 #[test]
 fn phones_of_an_earlier_secret_or_a_disabled_line_are_not_called() {
-    fn check(change: impl FnOnce(&mut types::Line)) {
+    fn check(command: engine::Command) {
         let world = World::new();
         let bob = world.ua("203.0.113.20:5070", BOB);
         bob.register();
-        let mut line = Town::new().line(3).clone();
-        change(&mut line);
-        world.command(engine::Command::PutLine(line)).unwrap();
+        world.command(command).unwrap();
         assert_eq!((world.stats().bindings, world.bindings()), (0, vec![]));
         world.finish();
     }
-    check(|line| line.ha1.md5[0] ^= 1);
-    check(|line| line.status = types::LineStatus::Disabled);
+    let line = Town::new().line(3).clone();
+    let ha1 = crate::digest::ha1("bob1", "another secret of Bob");
+    check(engine::Command::SetSecret { line: line.id, ha1, overlap: None });
+    check(engine::Command::PutLine(types::Line { status: types::LineStatus::Disabled, ..line }));
 }
 
 #[test]

@@ -21,6 +21,10 @@ pub(super) fn step(world: &mut World, plan: &Plan, words: &[&str]) -> Result<(),
         ["crash", "for", time] => {
             world.at(now, Deed::Crash { back_after_ms: millis(time)?, clock_jump_us: 0 });
         }
+        ["crash", "for", time, "losing", "what", "is", "written"] => {
+            world.at(now, Deed::LoseWrite);
+            world.at(now, Deed::Crash { back_after_ms: millis(time)?, clock_jump_us: 0 });
+        }
         ["crash", "for", time, "clock", jump] => {
             let (sign, size) = match jump.strip_prefix('-') {
                 Some(rest) => (-1, rest),
