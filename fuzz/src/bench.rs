@@ -383,7 +383,7 @@ impl Bench {
         let TxEvent::ClientTimeout { user, .. } = event else { return };
         match User::unpack(*user).map(|user| user.purpose) {
             Some(Purpose::LegInvite(leg)) => {
-                self.act(|call, wire, events| call.leg_timeout(wire, leg, events));
+                self.act(|call, _, events| call.leg_timeout(leg, events));
             }
             Some(Purpose::Relay(to, id)) => {
                 self.act(|call, wire, events| call.relay_timeout(wire, to, id, events));
