@@ -20,9 +20,10 @@ use crate::io::{Input, Outputs, Stats};
 use crate::late_answers::LateAnswers;
 use crate::legs::Calls;
 use crate::recovery::Orphan;
+use crate::screen::{Screen, Seen};
+use crate::sip_reply;
 use crate::store_path::{Backlog, Pending};
 use crate::trunk_link::TrunkLinks;
-use crate::{screen, sip_reply};
 
 /// The node.
 pub struct Node {
@@ -61,6 +62,7 @@ pub struct Node {
     pub(crate) closing: bool,
     pub(crate) out: Outputs,
     pub(crate) stats: Stats,
+    pub(crate) screen: Screen,
     tx_events: Vec<TxEvent>,
     call_events: Vec<CallEvent>,
 }
@@ -125,6 +127,7 @@ impl Node {
             closing: false,
             out: Outputs::default(),
             stats: Stats::default(),
+            screen: Screen::new(&config.screen, hash),
             tx_events: Vec::new(),
             call_events: Vec::new(),
             settings,
@@ -137,7 +140,12 @@ impl Node {
     pub fn handle(&mut self, now: Now, input: Input<'_>) {
         self.now = now;
         match input {
-            Input::Received { flow, bytes } => self.received(flow, bytes),
+            Input::Received { flow, bytes } => {
+                // A message that nobody listens to changes nothing; timers wait for the next input.
+                if !self.received(flow, bytes) && !self.engine.has_facts() {
+                    return;
+                }
+            }
             Input::FlowClosed(flow) => self.flow_closed(&flow),
             Input::Timeout => {}
             Input::Stored { ticket, ok } => self.stored(ticket, ok),
@@ -187,6 +195,8 @@ impl Node {
             bindings: self.registrar.len(),
             stores_open: self.pending.len(),
             records_waiting: self.backlog.len(),
+            bans: self.engine.access().bans().len(),
+            bans_not_made: self.engine.access().bans().not_made(),
             ..self.stats
         }
     }
@@ -199,21 +209,33 @@ impl Node {
 
     // ---- messages
 
-    fn received(&mut self, flow: Flow, bytes: &mut [u8]) {
+    /// False: it was dropped without an answer.
+    fn received(&mut self, flow: Flow, bytes: &mut [u8]) -> bool {
         self.stats.received += 1;
-        if !screen::worth_parsing(bytes) {
-            return;
+        let seen = self.screen(&flow, bytes);
+        if seen == Seen::Dropped {
+            return false;
         }
         let origin = if flow.transport.is_reliable() { Origin::Stream } else { Origin::Datagram };
         match Message::parse(bytes, origin) {
+            Ok(message) if self.turns_away(seen, &message, &flow) => return false,
             Ok(message) if message.is_request() => self.request(&message, &flow),
             Ok(message) => self.response(&message, &flow),
+            Err(_) if seen == Seen::OnlyFamiliar => {
+                self.stats.dropped.unfamiliar += 1;
+                return false;
+            }
             Err(error) => {
                 self.stats.malformed += 1;
+                if seen == Seen::Stranger {
+                    self.garbage(&flow);
+                }
                 let tag = self.tokens.tag();
-                sip_reply::malformed(&mut self.out.sends, bytes, &error, &flow, tag.as_str());
+                let most = sip_reply::most_answer(&flow, bytes.len(), seen == Seen::Known);
+                sip_reply::malformed(&mut self.out.sends, bytes, &error, &flow, tag.as_str(), most);
             }
         }
+        true
     }
 
     fn request(&mut self, request: &Message<'_>, flow: &Flow) {
@@ -286,7 +308,18 @@ impl Node {
             retry_after_s: (status == 503).then_some(10),
             ..sip::b2bua::Reply::new(status, tag.as_str())
         };
-        sip_reply::to_stranger(&mut self.out.sends, &self.settings, request, flow, &reply);
+        self.answer(request, flow, &reply);
+    }
+
+    /// Answers outside of any transaction, in no more bytes than whoever asked may get.
+    pub(crate) fn answer(
+        &mut self,
+        request: &Message<'_>,
+        flow: &Flow,
+        reply: &sip::b2bua::Reply<'_>,
+    ) {
+        let most = sip_reply::most_answer(flow, request.length, self.screen.hears_known());
+        sip_reply::to_anybody(&mut self.out.sends, &self.settings, request, flow, reply, most);
     }
 
     fn options(&mut self, request: &Message<'_>, flow: &Flow) {
@@ -299,7 +332,7 @@ impl Node {
         let tag = self.tokens.tag();
         let reply =
             sip::b2bua::Reply { allow: true, ..sip::b2bua::Reply::new(status, tag.as_str()) };
-        sip_reply::to_stranger(&mut self.out.sends, &self.settings, request, flow, &reply);
+        self.answer(request, flow, &reply);
     }
 
     fn flow_closed(&mut self, flow: &Flow) {

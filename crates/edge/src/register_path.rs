@@ -60,7 +60,10 @@ impl Node {
         };
         let stale = match self.authenticator.verify(self.now, request, flow, name, lookup) {
             Verified::Ok { user } => match self.engine.line_by_user(&user).map(|line| line.id) {
-                Some(line) => return LogIn::Line(line),
+                Some(line) => {
+                    self.screen.proved(self.now.tick, flow);
+                    return LogIn::Line(line);
+                }
                 None => false,
             },
             Verified::Absent => false,
@@ -96,7 +99,7 @@ impl Node {
         let tag = self.tokens.tag();
         let reply =
             sip::b2bua::Reply { warning: Some(why), ..sip::b2bua::Reply::new(400, tag.as_str()) };
-        sip_reply::to_stranger(&mut self.out.sends, &self.settings, request, flow, &reply);
+        self.answer(request, flow, &reply);
     }
 
     /// 401 or 407: nothing of the request stays behind. One that leaves no room for both challenges gets
@@ -119,7 +122,7 @@ impl Node {
         let phrase = sip::message::print::reason_phrase(status);
         head.begin(&mut out.arena, status, phrase, tag.as_str());
         let used = out.arena.len() - start + sip::message::print::EMPTY_END.len();
-        let room = sip_reply::most_answer(flow, request.length).saturating_sub(used);
+        let room = sip_reply::most_answer(flow, request.length, true).saturating_sub(used);
         let (arena, now) = (&mut out.arena, self.now);
         match self.authenticator.challenge(arena, challenge, now, flow, stale, room) {
             0 => out.abandon(start),
@@ -222,6 +225,6 @@ impl Node {
             unsupported: Some(option),
             ..sip::b2bua::Reply::new(420, tag.as_str())
         };
-        sip_reply::to_stranger(&mut self.out.sends, &self.settings, request, flow, &reply);
+        self.answer(request, flow, &reply);
     }
 }

@@ -1,6 +1,7 @@
 //! What the operator decides about decisions. Lives here: settings and their defaults.
 //! Never here: files, TOML, the environment.
 
+use ipnet::IpNet;
 use jiff::civil::Date;
 use rating::{DeckError, NumberingConfig, NumberingError};
 use types::{AccountId, DeckId, HashKey, Millis};
@@ -35,6 +36,8 @@ pub struct EngineConfig {
     pub mark_age_ms: Millis,
     /// When it is off hours, in each account's own time zone.
     pub off_hours: OffHours,
+    /// Networks that are never banned, nor held to a rate.
+    pub allow: Vec<IpNet>,
 }
 
 impl EngineConfig {
@@ -50,6 +53,7 @@ impl EngineConfig {
             cut_margin_ms: CUT_MARGIN_MS,
             mark_age_ms: MARK_AGE_MS,
             off_hours: OffHours::default(),
+            allow: Vec::new(),
         }
     }
 }

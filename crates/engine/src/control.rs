@@ -1,17 +1,20 @@
 //! Commands of staff and operator. Lives here: what can be changed, and whether it makes sense.
 //! Never here: who may give a command, how it travels.
 
+mod bans;
 mod checks;
 mod together;
 
+use ipnet::IpNet;
 use rating::{DeckDiff, RateDeck};
 use serde::{Deserialize, Serialize};
 use types::record::Deck;
 use types::{
     Account, AccountId, AccountStatus, DecisionId, DeckId, DestinationClass, E164, Fact, Line,
-    LineId, LineStatus, Now, Number, Record, Trunk,
+    LineId, LineStatus, Now, Number, Record, Trunk, UnixMicros,
 };
 
+use crate::access::Spared;
 use crate::directory::AccountEntry;
 use crate::engine::Engine;
 use crate::live_call::Call;
@@ -39,6 +42,23 @@ pub enum Command {
     PutDeck(Deck),
     /// Hangs up a live call.
     Cut(DecisionId),
+    /// Reads nothing from a source any more.
+    Ban(Box<BanOrder>),
+    /// Lifts the ban of exactly this network.
+    Unban(IpNet),
+}
+
+/// A ban on the word of staff.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BanOrder {
+    /// Its addresses.
+    pub source: IpNet,
+    /// Until when; `None`: until it is lifted.
+    pub until: Option<UnixMicros>,
+    /// Why, in words.
+    pub note: String,
+    /// Also where customers' devices are known.
+    pub even_if_known: bool,
 }
 
 /// What a command did.
@@ -99,6 +119,20 @@ pub enum CommandError {
         /// Whose it is.
         account: AccountId,
     },
+    /// The source must not be banned.
+    #[error("{network} cannot be banned: {why}")]
+    Spared {
+        /// Which.
+        network: IpNet,
+        /// Why not.
+        why: Spared,
+    },
+    /// No such ban.
+    #[error("{0} is not banned")]
+    NotBanned(IpNet),
+    /// Too many bans of staff.
+    #[error("there is no room for another ban: lift some")]
+    NoRoom,
     /// A field cannot be as given.
     #[error("{field}: {problem}")]
     Field {
@@ -126,7 +160,7 @@ impl Engine {
     /// Checks all commands, then carries them out at once, in order: their records are one
     /// transaction. The message is that of the last. On an error nothing was changed.
     pub fn commands(&mut self, now: Now, commands: Vec<Command>) -> Result<Done, CommandError> {
-        let mut made = Made::default();
+        let mut made = Made::at(now.wall);
         let checked: Vec<Checked> = commands
             .into_iter()
             .map(|command| self.check(command, &mut made))
@@ -157,6 +191,8 @@ impl Engine {
                 Command::PutTrunk(trunk) => self.put_trunk(now, trunk),
                 Command::PutDeck(_) => Done::default(),
                 Command::Cut(decision) => self.cut(decision),
+                Command::Ban(order) => self.order_ban(now, *order),
+                Command::Unban(source) => self.lift_ban(now, source),
             },
         }
     }

@@ -67,7 +67,7 @@ impl Engine {
             calls: Calls::new(hash),
             last_decision: DecisionId(0),
             store_up: true,
-            access: Access::default(),
+            access: Access::new(hash),
             facts: Vec::new(),
             config,
         };
@@ -166,6 +166,16 @@ impl Engine {
     /// taken comes with the records of the next call that ends.
     pub fn take_facts(&mut self) -> Vec<Record> {
         std::mem::take(&mut self.facts)
+    }
+
+    /// Are there any?
+    pub fn has_facts(&self) -> bool {
+        !self.facts.is_empty()
+    }
+
+    /// Could these digits be an emergency code of somebody? A cheap look before anything is known.
+    pub fn may_be_emergency(&self, digits: &str) -> bool {
+        self.dial_cache.numbering().may_be_emergency(digits)
     }
 
     /// Recomputes every kept sum of money: for simulations, tests and `doctor`.

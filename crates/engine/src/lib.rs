@@ -27,9 +27,9 @@ mod usage;
 mod verdict;
 mod warning;
 
-pub use access::Access;
+pub use access::{Access, Bans, Spared, source_of};
 pub use config::{EngineConfig, EngineError, OffHours};
-pub use control::{Command, CommandError, Done};
+pub use control::{BanOrder, Command, CommandError, Done};
 pub use dial_string::dial_string;
 pub use directory::AccountEntry;
 pub use engine::Engine;

@@ -134,11 +134,16 @@ impl Engine {
 
     /// When `handle_timeout` wants to be called next.
     pub fn next_timeout(&self) -> Option<Tick> {
-        self.calls.next_timer()
+        let bans_at = self.access.bans.next_timeout();
+        let bans = (bans_at != Tick::NEVER).then_some(bans_at);
+        [self.calls.next_timer(), bans].into_iter().flatten().min()
     }
 
     /// What is due, oldest deadline first.
     pub fn handle_timeout(&mut self, now: Now) -> Vec<CallOrder> {
+        if self.access.bans.next_timeout() <= now.tick {
+            self.facts.extend(self.access.bans.handle_timeout(now));
+        }
         let mut orders = Vec::new();
         let margin = self.config.cut_margin_ms;
         while let Some(decision) = self.calls.due(now.tick) {

@@ -31,6 +31,7 @@ mod recovering;
 mod refusals;
 mod registering;
 mod reinvites;
+mod screening;
 mod sessions;
 mod store_down;
 mod torture;

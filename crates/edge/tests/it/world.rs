@@ -438,7 +438,13 @@ impl Inner {
         snapshot.holds = self.holds.values().cloned().collect();
         snapshot.bindings = self.bindings.values().cloned().collect();
         snapshot.newest = self.written.iter().map(time_of).max().unwrap_or_default();
+        let mut bans = BTreeMap::new();
         for record in &self.written {
+            match record {
+                Record::Ban(ban) => drop(bans.insert(ban.source, Ban::clone(ban))),
+                Record::BanGone(source) => drop(bans.remove(source)),
+                _ => {}
+            }
             if let Record::Cdr(cdr) = record {
                 let costly = cdr.destination.class.is_costly();
                 snapshot.last_decision = snapshot.last_decision.max(cdr.decision);
@@ -450,6 +456,7 @@ impl Inner {
                 });
             }
         }
+        snapshot.bans = bans.into_values().collect();
         snapshot
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rating::RateDeck;
 use types::record::Deck;
-use types::{Account, AccountId, Line, LineId, Number, Trunk};
+use types::{Account, AccountId, Line, LineId, Number, Trunk, UnixMicros};
 
 use super::{Command, CommandError, checks, field};
 use crate::engine::Engine;
@@ -21,9 +21,18 @@ pub(super) enum Checked {
 /// What the commands before this one will have made.
 #[derive(Default)]
 pub(super) struct Made {
+    /// When they are given.
+    wall: UnixMicros,
     accounts: BTreeSet<AccountId>,
     lines: BTreeMap<LineId, AccountId>,
     users: BTreeMap<String, LineId>,
+}
+
+impl Made {
+    /// Nothing yet.
+    pub(super) fn at(wall: UnixMicros) -> Made {
+        Made { wall, ..Made::default() }
+    }
 }
 
 impl Engine {
@@ -51,6 +60,8 @@ impl Engine {
                 let known = self.calls.find(*decision).map(drop);
                 known.ok_or(CommandError::UnknownCall(*decision))?;
             }
+            Command::Ban(order) => self.check_ban(made.wall, order)?,
+            Command::Unban(source) => self.check_unban(made.wall, *source)?,
             Command::PutDeck(deck) => {
                 checks::deck(deck)?;
                 let table = RateDeck::from_rows(deck.id, deck.rows.clone()).map_err(|error| {

@@ -41,7 +41,7 @@ pub fn take(conn: &Connection, window: SnapshotWindow) -> rusqlite::Result<Snaps
         bans: rows::all(
             &tx,
             "SELECT detail FROM ban WHERE until IS NULL OR until > $1 ORDER BY source",
-            [window.now.0],
+            [window.bans_since.0],
             rows::whole,
         )?,
         holds: rows::all(&tx, &holds, [], rows::hold)?,
