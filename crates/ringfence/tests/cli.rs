@@ -272,7 +272,13 @@ fn the_example_configuration_is_good_and_whole() {
         .collect();
     assert_eq!(
         differing,
-        ["node.domains", "sip.advertise", "platform.support", "platform.bank_holidays"]
+        [
+            "node.domains",
+            "sip.advertise",
+            "platform.support",
+            "platform.bank_holidays",
+            "access.allow"
+        ]
     );
 }
 

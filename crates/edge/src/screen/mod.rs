@@ -24,9 +24,10 @@ mod proven;
 mod rates;
 mod scanners;
 
+use engine::{Spared, source_of};
 use sip::flow::Flow;
 use sip::message::Message;
-use types::{BanReason, HashKey, Tick};
+use types::{Ban, BanReason, HashKey, Now, Tick};
 
 use crate::config::ScreenConfig;
 use crate::node::Node;
@@ -100,6 +101,17 @@ impl Node {
     /// More has come than could be dealt with in one go, or no longer: strangers are shed first.
     pub fn set_busy(&mut self, is_busy: bool) {
         self.screen.is_busy = is_busy;
+    }
+
+    /// Bans in force, by source, each with the reason why it is not to be handed to a firewall, if there is
+    /// one: who is spared now may have been banned before.
+    pub fn bans(&self, now: Now) -> impl Iterator<Item = (&Ban, Option<Spared>)> {
+        self.engine.bans(now).map(|(ban, spared)| {
+            let has_phones = || self.registrar.knows_source(ban.source.addr());
+            let is_one = ban.source == source_of(ban.source.addr());
+            let known = (is_one && has_phones()).then_some(Spared::Known);
+            (ban, spared.or(known))
+        })
     }
 
     /// Steps before parsing.

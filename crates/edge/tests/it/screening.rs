@@ -245,6 +245,11 @@ fn what_staff_cannot_ban() {
     );
     check(order("198.51.0.0/16", None), "198.51.0.0/16 cannot be banned: trunk 1 is there");
     check(order("192.0.2.9/32", Some(0)), "until: is over already");
+    check(order("192.0.0.0/7", None), "source: `192.0.0.0/7` is wider than /8");
+    check(
+        order("192.0.2.9/24", None),
+        "source: `192.0.2.9/24` is no network: is 192.0.2.0/24 meant?",
+    );
     check(
         order("::ffff:192.0.2.0/120", None),
         "source: `::ffff:192.0.2.0/120`: write the IPv4 network itself",

@@ -164,15 +164,20 @@ impl Bans {
             || self.shortest_automatic().is_some()
     }
 
-    /// Lifts the ban of exactly this network and forgets it; what is to be written, `None` if there is none in force.
+    /// Lifts the ban of exactly this network and forgets it, also one that has ended and would make the next
+    /// one longer; what is to be written, `None` if there is none.
     pub fn lift(&mut self, now: Now, source: IpNet) -> Option<Vec<Record>> {
-        let ban = self.by_source.get(&source)?;
-        if ban.until.is_some_and(|until| until <= now.wall) {
-            return None;
-        }
+        let is_in_force = self.by_source.get(&source)?.until.is_none_or(|until| until > now.wall);
         self.remove(source);
         self.set_due(now);
-        Some(vec![Record::BanGone(source), Record::Fact(now.wall, Fact::BanLifted { source })])
+        let fact = Record::Fact(now.wall, Fact::BanLifted { source });
+        let told = is_in_force.then_some(fact);
+        Some([Record::BanGone(source)].into_iter().chain(told).collect())
+    }
+
+    /// All networks that are banned or remembered.
+    pub fn sources(&self) -> impl Iterator<Item = IpNet> {
+        self.by_source.keys().copied()
     }
 
     /// When [`Bans::handle_timeout`] is to be called.

@@ -8,10 +8,22 @@ use super::{BanOrder, CommandError, Done, checks, field};
 use crate::access::Spared;
 use crate::engine::Engine;
 
+/// Shortest prefixes that can be banned: nobody means a large part of the world.
+const WIDEST_V4: u8 = 8;
+const WIDEST_V6: u8 = 16;
+
 impl Engine {
     pub(super) fn check_ban(&self, wall: UnixMicros, order: &BanOrder) -> Result<(), CommandError> {
         let network = order.source;
         checks::network("source", &network)?;
+        let widest = if network.addr().is_ipv4() { WIDEST_V4 } else { WIDEST_V6 };
+        if network.prefix_len() < widest {
+            return Err(field("source", format!("`{network}` is wider than /{widest}")));
+        }
+        if network != network.trunc() {
+            let meant = network.trunc();
+            return Err(field("source", format!("`{network}` is no network: is {meant} meant?")));
+        }
         if !order.note.is_empty() {
             checks::note(&order.note)?;
         }
@@ -26,10 +38,9 @@ impl Engine {
         if self.access.bans.has_room(network) { Ok(()) } else { Err(CommandError::NoRoom) }
     }
 
-    pub(super) fn check_unban(&self, wall: UnixMicros, source: IpNet) -> Result<(), CommandError> {
-        let ban = self.access.bans.ban(source);
-        let is_in_force = ban.is_some_and(|ban| ban.until.is_none_or(|until| until > wall));
-        if is_in_force { Ok(()) } else { Err(CommandError::NotBanned(source)) }
+    pub(super) fn check_unban(&self, source: IpNet) -> Result<(), CommandError> {
+        let known = self.access.bans.ban(source).map(drop);
+        known.ok_or(CommandError::NotBanned(source))
     }
 
     pub(super) fn order_ban(&mut self, now: Now, order: BanOrder) -> Done {

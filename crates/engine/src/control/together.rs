@@ -61,7 +61,7 @@ impl Engine {
                 known.ok_or(CommandError::UnknownCall(*decision))?;
             }
             Command::Ban(order) => self.check_ban(made.wall, order)?,
-            Command::Unban(source) => self.check_unban(made.wall, *source)?,
+            Command::Unban(source) => self.check_unban(*source)?,
             Command::PutDeck(deck) => {
                 checks::deck(deck)?;
                 let table = RateDeck::from_rows(deck.id, deck.rows.clone()).map_err(|error| {

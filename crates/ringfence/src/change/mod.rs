@@ -5,13 +5,14 @@
 //! one runs, and the command's own, when none does.
 
 mod account;
+mod ban;
 mod deck;
 mod line;
 mod number;
 mod trunk;
 
 use anyhow::{Context, bail};
-use engine::{AccountEntry, Command, Engine};
+use engine::{AccountEntry, BanOrder, Command, Engine};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use types::account::Ha1;
@@ -21,6 +22,7 @@ use types::{
 };
 
 pub use account::SETTINGS as ACCOUNT_SETTINGS;
+pub use ban::{Lift, read as read_source};
 pub use trunk::{
     SETTINGS as TRUNK_SETTINGS, format as read_number_format, route as read_route,
     transport as read_transport,
@@ -96,6 +98,10 @@ pub enum Change {
     },
     /// Hang up.
     Cut(DecisionId),
+    /// Read nothing from a source.
+    Ban(Box<BanOrder>),
+    /// Lift a ban.
+    LiftBan(Lift),
 }
 
 /// A new account, before it has an id.
@@ -193,6 +199,11 @@ pub fn plan(change: Change, engine: &Engine) -> anyhow::Result<Plan> {
         Change::AddTrunk { trunk, cost_deck } => trunk::add(*trunk, cost_deck, engine),
         Change::SetTrunk { trunk, settings } => trunk::set(&trunk, &settings, engine),
         Change::ImportDeck { name, rows } => deck::import(name, rows, engine),
+        Change::Ban(order) => {
+            let answer = json!({ "source": order.source, "until": order.until });
+            Ok(Plan::one(Command::Ban(order), answer))
+        }
+        Change::LiftBan(lift) => ban::lift(&lift, engine),
         Change::Cut(decision) => {
             let answer = json!({ "decision": decision.to_string() });
             Ok(Plan::one(Command::Cut(decision), answer))

@@ -2,6 +2,7 @@
 //! Never here: decisions, SQL, sockets of SIP.
 
 mod account;
+mod ban;
 mod call;
 mod configuration;
 mod demo;
@@ -75,6 +76,9 @@ enum Command {
     /// Connections to carriers
     #[command(subcommand)]
     Trunk(trunk::Command),
+    /// Sources of which nothing is read
+    #[command(subcommand)]
+    Ban(ban::Command),
     /// Rate decks
     #[command(subcommand)]
     Rates(rates::Command),
@@ -144,6 +148,7 @@ fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Line(command) => line::run(command, context),
         Command::Number(command) => number::run(command, context),
         Command::Trunk(command) => trunk::run(command, context),
+        Command::Ban(command) => ban::run(command, context),
         Command::Rates(command) => rates::run(command, context),
         Command::Calls(args) => call::list(args, context),
         Command::Call(command) => call::run(command, context),

@@ -25,6 +25,14 @@ pub fn moment(text: &str, now: UnixMicros) -> Result<UnixMicros, String> {
     Ok(UnixMicros(at.as_microsecond()))
 }
 
+/// Reads a length of time as milliseconds: `90s`, `30m`, `2h`, `7d`.
+pub fn length(text: &str) -> Result<u64, String> {
+    let read = ago(text).map(|length| length.as_millis() as u64).filter(|ms| *ms > 0);
+    read.ok_or_else(|| {
+        format!("`{}` is no length of time: expected 90s, 30m, 2h, 7d", text.escape_debug())
+    })
+}
+
 fn ago(text: &str) -> Option<SignedDuration> {
     let (count, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let seconds = match unit {
@@ -67,6 +75,15 @@ mod tests {
         check("h", None);
         check("", None);
         check("é", None);
+    }
+
+    #[test]
+    fn lengths_are_read() {
+        for (text, want) in
+            [("90s", Some(90_000)), ("2h", Some(7_200_000)), ("0s", None), ("1", None)]
+        {
+            assert_eq!(length(text).ok(), want, "{text}");
+        }
     }
 
     #[test]

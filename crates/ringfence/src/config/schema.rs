@@ -3,7 +3,7 @@
 
 use types::Controls;
 
-use super::controls::CONTROL_KEYS;
+use super::controls::{CONTROL_KEYS, network};
 use super::raw::Raw;
 use super::readers::{
     code, currency, data_dir, digest, digest_names, digits, host, listen, log_level, realm,
@@ -74,6 +74,7 @@ pub fn keys() -> Vec<Key> {
     keys.extend(control_keys("defaults.pbx", |c| &mut c.pbx, |c| &c.pbx));
     keys.extend(log_keys());
     keys.extend(limit_keys());
+    keys.extend(access_keys());
     keys
 }
 
@@ -296,6 +297,32 @@ fn limit_keys() -> Vec<Key> {
             "how long a graceful stop waits for calls to end",
             0..=86_400,
             limits.stop_wait_s
+        ),
+    ]
+}
+
+fn access_keys() -> Vec<Key> {
+    vec![
+        key(
+            "access",
+            "allow",
+            "networks that are never banned, nor held to a rate",
+            |c, raw| raw.list(network).map(|networks| c.access.allow = networks),
+            |c| Raw::words(&c.access.allow),
+        ),
+        number_key!(
+            "access",
+            "stranger_rate",
+            "messages a second heard from an address where nobody has logged in",
+            1..=1_000_000,
+            access.stranger_rate
+        ),
+        number_key!(
+            "access",
+            "stranger_burst",
+            "messages at once heard from such an address",
+            1..=1_000_000,
+            access.stranger_burst
         ),
     ]
 }

@@ -12,11 +12,11 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use engine::Engine;
+use engine::{Engine, Spared};
 use mio::Waker;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use types::{AccountId, Now, UnixMicros};
+use types::{AccountId, Ban, Now, UnixMicros};
 
 use crate::change::Change;
 
@@ -37,6 +37,8 @@ pub enum Request {
     Live,
     /// How the node does.
     Status,
+    /// Who is banned.
+    Bans,
     /// End in good order, as on a signal.
     Stop,
 }
@@ -51,6 +53,8 @@ pub enum Ask {
     Live,
     /// How the node does.
     Status,
+    /// Who is banned.
+    Bans,
     /// End in good order.
     Stop,
 }
@@ -165,6 +169,7 @@ fn answer(request: Request, node: &NodeHandle) -> anyhow::Result<Value> {
         Request::Usage(account) => Ask::Usage(account),
         Request::Live => Ask::Live,
         Request::Status => Ask::Status,
+        Request::Bans => Ask::Bans,
         Request::Stop => Ask::Stop,
     })
 }
@@ -272,6 +277,24 @@ pub fn usage_view(engine: &Engine, now: Now, account: AccountId) -> Value {
         "headroom_costly": usage.headroom_costly.to_string(),
         "headroom": usage.headroom.to_string(),
     })
+}
+
+/// Bans in force, as JSON.
+pub fn bans_view<'a>(bans: impl Iterator<Item = (&'a Ban, Option<Spared>)>, now: Now) -> Value {
+    let one = |(ban, spared): (&Ban, Option<Spared>)| {
+        let left = |until: UnixMicros| until.ms_since(now.wall).div_ceil(1_000);
+        json!({
+            "source": ban.source,
+            "reason": ban.reason,
+            "note": ban.note,
+            "since": ban.since.to_string(),
+            "until": ban.until.map(|until| until.to_string()),
+            "left_s": ban.until.map(left),
+            "times": u32::from(ban.level) + 1,
+            "spared": spared.map(|spared| spared.to_string()),
+        })
+    };
+    bans.map(one).collect()
 }
 
 /// Calls in progress, as JSON.

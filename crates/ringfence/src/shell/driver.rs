@@ -21,7 +21,7 @@ use store::SqliteStore;
 use types::{Now, Tick};
 
 use super::clock::Clock;
-use super::control::{Ask, Job, JobReply, NodeStatus, live_view, usage_view};
+use super::control::{Ask, Job, JobReply, NodeStatus, bans_view, live_view, usage_view};
 use super::notify::notify;
 use super::pace::Pace;
 use super::signals::{Signals, Wish};
@@ -276,6 +276,7 @@ impl Driver {
                 }
                 Ask::Usage(account) => usage_view(self.node.engine(), now, account),
                 Ask::Live => live_view(self.node.engine(), now),
+                Ask::Bans => bans_view(self.node.bans(now), now),
                 Ask::Stop => {
                     self.stop(now, turn);
                     serde_json::Value::Null

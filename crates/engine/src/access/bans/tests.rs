@@ -94,6 +94,11 @@ fn a_ban_lifted_before_it_was_written_is_never_told_of() {
     assert_eq!(all.lift(at(0), net("192.0.2.7/32")), None);
     assert!(!all.is_banned(ip("192.0.2.7"), at(0).wall));
     assert_eq!(all.handle_timeout(at(0)), [Record::BanGone(net("192.0.2.7/32"))]);
+    // One that has ended is forgiven without a word.
+    all.add_automatic(at(0), net("192.0.2.7/32"), BanReason::Scanner);
+    all.handle_timeout(at(15 * MINUTE_US));
+    let forgiven = all.lift(at(15 * MINUTE_US), net("192.0.2.7/32")).unwrap();
+    assert_eq!(forgiven, [Record::BanGone(net("192.0.2.7/32"))]);
 }
 
 #[test]
