@@ -27,6 +27,8 @@ pub struct Setup {
     pub domains: Vec<&'static str>,
     /// Listen at the loopback address of IPv6, too.
     pub ipv6: bool,
+    /// Hold strangers on the loopback net to a rate and ban them: elsewhere our own tests are strangers.
+    pub screens_loopback: bool,
     /// More lines for the `[money]` section.
     pub money: Vec<String>,
     /// More lines for the `[sip]` section.
@@ -280,11 +282,15 @@ fn config(dir: &Path, port: u16, setup: &Setup) -> String {
     if setup.ipv6 {
         listen.extend([format!("udp:[::1]:{port}"), format!("tcp:[::1]:{port}")]);
     }
+    let access = match setup.screens_loopback {
+        true => "",
+        false => "[access]\nallow = [\"127.0.0.0/8\", \"::1/128\"]\n\n",
+    };
     let domains = [&["example.com", "127.0.0.1"], setup.domains.as_slice()].concat();
     format!(
         "[node]\ndata_dir = {:?}\nrealm = \"example.com\"\ndomains = {domains:?}\n\n\
          [sip]\nlisten = {listen:?}\n{digest}{}\n\n\
-         [platform]\nhome = \"GB\"\ncurrency = \"GBP\"\n\n[money]\n{}\n\n{}\n",
+         [platform]\nhome = \"GB\"\ncurrency = \"GBP\"\n\n[money]\n{}\n\n{access}{}\n",
         dir.join("data"),
         setup.sip.join("\n"),
         setup.money.join("\n"),

@@ -5,6 +5,7 @@ mod burst;
 mod crash;
 mod cutting;
 mod driven;
+mod flood;
 mod identity;
 mod load;
 mod lock;
@@ -63,6 +64,9 @@ pub const PEERS: &[Check] = checks! {
     "P1 torture over TCP": torture::tcp,
     "P2 1000 connections with impossible lengths": wire_checks::impossible_lengths,
     "D1 answers go to the packet's source only": wire_checks::source_only,
+    "D4 a flood from other addresses": flood::elsewhere,
+    "D4 a flood from the victims' own address": flood::own_address,
+    "D4 a flood in the victims' names": flood::own_names,
     "A1 digest is bound to everything": login::bound_to_everything,
     "A2 credentials for another realm are absent": login::other_realm,
     "A3 nonces cannot be replayed": login::replay,
