@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::SECRET;
-use crate::process::{memory_bytes, pause};
+use crate::process::{lost_by_kernel, memory_bytes, pause};
 use crate::ringfence::{Ringfence, Setup};
 use crate::sip_client::flood::{Bad, Flood, Sent};
 use crate::sip_client::honest::{Errand, Honest, Outcomes};
@@ -144,14 +144,6 @@ fn size_of(dir: &Path) -> Result<u64> {
         size += entry?.metadata()?.len();
     }
     Ok(size)
-}
-
-/// The last column of the socket's line in /proc/net/udp.
-fn lost_by_kernel(port: u16) -> Result<u64> {
-    let table = std::fs::read_to_string("/proc/net/udp")?;
-    let ends = format!("0100007F:{port:04X}");
-    let line = table.lines().find(|line| line.contains(&ends)).context("the server's socket")?;
-    Ok(line.split_whitespace().next_back().and_then(|drops| drops.parse().ok()).unwrap_or(0))
 }
 
 fn print(

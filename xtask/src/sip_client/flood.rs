@@ -129,6 +129,11 @@ impl Flood {
         Ok(sent)
     }
 
+    /// No source has a nonce any more.
+    pub fn forget_nonces(&mut self) {
+        self.sources.iter_mut().for_each(|source| source.nonce = None);
+    }
+
     /// Every source gets itself a nonce, as far as the server gives one.
     pub fn fetch_nonces(&mut self) -> Result<usize> {
         for _ in 0..20 {
