@@ -82,7 +82,9 @@ impl Tier {
 
     fn needs(self) -> &'static [Need] {
         match self {
-            Tier::Peers => &[Need::Sipp, Need::Kamailio, Need::Baresip, Need::Pjsua2],
+            Tier::Peers => {
+                &[Need::Sipp, Need::Kamailio, Need::Baresip, Need::Pjsua2, Need::Firewalls]
+            }
             Tier::Fuzz => &[Need::CargoFuzz],
             _ => &[],
         }

@@ -8,6 +8,9 @@ use sip::flow::{Flow, Outbox};
 use sip::message::{Message, Name, ParseError, ReplyHead, print};
 use types::{DecisionId, Finding, Reason};
 
+/// RFC 3261 §20.14: only a stream needs a Content-Length, and on a stream no answer need be short.
+const END_WITHOUT_LENGTH: &[u8] = b"\r\n";
+
 /// The SIP status of a refusal.
 pub const fn status_of(reason: Reason) -> u16 {
     match reason {
@@ -109,8 +112,7 @@ pub fn to_anybody(
         out.abandon(start);
         let phrase = if reply.status == 200 { "OK" } else { "Refused" };
         head.begin(&mut out.arena, reply.status, phrase, reply.to_tag);
-        // RFC 3261 §20.14: only a stream needs a Content-Length, and a stream has no such limit.
-        out.arena.extend_from_slice(b"\r\n");
+        out.arena.extend_from_slice(END_WITHOUT_LENGTH);
     }
     send_if_short(out, start, flow, most);
 }
@@ -133,7 +135,8 @@ pub fn malformed(
     });
     if out.arena.len() - start > most {
         out.abandon(start);
-        salvaged.write(&mut out.arena, flow, error.status(), tag, |_| ());
+        salvaged.write_head(&mut out.arena, flow, error.status(), tag);
+        out.arena.extend_from_slice(END_WITHOUT_LENGTH);
     }
     send_if_short(out, start, flow, most);
 }

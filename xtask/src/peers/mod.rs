@@ -1,6 +1,7 @@
 //! Ringfence among real peers, on real sockets, as an operator runs it. Lives here: the list of checks.
 //! Never here: what one of them does; the program's own code.
 
+mod bans;
 mod burst;
 mod crash;
 mod cutting;
@@ -64,6 +65,7 @@ pub const PEERS: &[Check] = checks! {
     "P1 torture over TCP": torture::tcp,
     "P2 1000 connections with impossible lengths": wire_checks::impossible_lengths,
     "D1 answers go to the packet's source only": wire_checks::source_only,
+    "bans hold through kill -9, and nft and ipset take them": bans::reach_firewalls,
     "D4 a flood from other addresses": flood::elsewhere,
     "D4 a flood from the victims' own address": flood::own_address,
     "D4 a flood in the victims' names": flood::own_names,

@@ -129,6 +129,26 @@ fn strangers_have_a_rate_and_known_sockets_have_none() {
 }
 
 #[test]
+fn strangers_are_shed_first() {
+    let world = World::new();
+    let phone = alice(&world);
+    phone.register();
+    let strangers = |count: usize| {
+        let one = |at: &usize| {
+            let address = format!("203.0.{}.{}:5060", 114 + at / 250, at % 250 + 1);
+            is_heard(&world.ua(&address, ("x", "")))
+        };
+        (0..count).filter(one).count()
+    };
+    world.set_busy(true);
+    assert_eq!(strangers(3_000), 2_000);
+    assert!(is_heard(&phone));
+    world.set_busy(false);
+    assert_eq!(strangers(3_000), 3_000);
+    world.finish();
+}
+
+#[test]
 fn a_switch_that_never_registers_is_known_by_its_calls() {
     let world = World::new();
     let (switch, carrier) = (alice(&world), carrier(&world));

@@ -239,6 +239,10 @@ impl World {
         inner.node.engine().usage(inner.now, AccountId(account)).unwrap().held
     }
 
+    pub fn set_busy(&self, is_busy: bool) {
+        self.0.borrow_mut().node.set_busy(is_busy);
+    }
+
     pub fn begin_shutdown(&self) {
         let mut inner = self.0.borrow_mut();
         let now = inner.now;

@@ -49,7 +49,9 @@ pub fn lift(lift: &Lift, engine: &Engine) -> anyhow::Result<Plan> {
     }
     let mut answer = json!({ "sources": sources });
     if let Lift::All = lift {
-        answer["message"] = format!("{} bans are lifted", sources.len()).into();
+        let count = sources.len();
+        let bans = if count == 1 { "ban is" } else { "bans are" };
+        answer["message"] = format!("{count} {bans} lifted").into();
     }
     let commands = sources.into_iter().map(Command::Unban).collect();
     Ok(Plan { commands, answer: Answer(answer) })

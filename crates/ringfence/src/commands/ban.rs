@@ -184,11 +184,15 @@ fn show(address: IpAddr, config: &Config, context: &Context) -> anyhow::Result<(
         note => format!(" ({note})"),
     };
     let words = format!(
-        "{address} is banned {until}: {}{note}\nsource {}, since {}, {} in a row",
+        "{address} is banned {until}: {}{note}\nas {}, {}, since {}",
         text("reason"),
         text("source"),
+        if ban["times"] == 1 {
+            "once".to_owned()
+        } else {
+            format!("{} times in a row", ban["times"])
+        },
         text("since"),
-        ban["times"]
     );
     let mut value = ban.clone();
     value["address"] = address.to_string().into();

@@ -227,6 +227,8 @@ pub struct NodeStatus {
     pub connections_refused: u64,
     /// Datagrams the kernel did not take.
     pub datagrams_lost: u64,
+    /// Datagrams that the kernel threw away because we did not read them in time.
+    pub datagrams_unread: u64,
     /// Is money held at the moment?
     pub store_up: bool,
     /// The store's writer.
@@ -246,6 +248,7 @@ impl NodeStatus {
             "tcp_connections": self.connections,
             "tcp_refused": self.connections_refused,
             "datagrams_lost": self.datagrams_lost,
+            "datagrams_unread": self.datagrams_unread,
             "store": {
                 "up": self.store_up,
                 "queued": self.store.queued,
