@@ -33,7 +33,7 @@ pub fn is_scanner(message: &Message<'_>) -> bool {
     let is_agent = |known: &&str| {
         agent.get(..known.len()).is_some_and(|start| start.eq_ignore_ascii_case(known.as_bytes()))
     };
-    AGENTS.iter().any(|known| is_agent(&known))
+    AGENTS.iter().any(is_agent)
         || message
             .from()
             .display
