@@ -19,12 +19,14 @@ pub struct Kamailio {
 }
 
 impl Kamailio {
-    /// The registrar and relay of the benches: carrier on `carrier_port`, one secret for all users.
+    /// The registrar and relay of the benches: carrier on `carrier_port`, one secret for all users, with
+    /// these definitions of the configuration's.
     pub fn registrar(
         carrier_port: u16,
         secret: &str,
         children: u32,
         core: usize,
+        defines: &[&str],
     ) -> Result<Kamailio> {
         let template = include_str!("../../peers/kamailio-bench.cfg");
         let changes = [
@@ -32,7 +34,7 @@ impl Kamailio {
             ("@SECRET@", secret.to_owned()),
             ("@CHILDREN@", children.to_string()),
         ];
-        Kamailio::start(template, &changes, Some(core))
+        Kamailio::start(template, &changes, Some(core), defines)
     }
 
     /// A carrier's proxy that relays what it gets to `behind` and back.
@@ -40,10 +42,15 @@ impl Kamailio {
         let template = include_str!("../../peers/kamailio-carrier.cfg");
         let changes =
             [("@BEHIND@", behind.to_string()), ("@BEHIND_PORT@", behind.port().to_string())];
-        Kamailio::start(template, &changes, None)
+        Kamailio::start(template, &changes, None, &[])
     }
 
-    fn start(template: &str, changes: &[(&str, String)], core: Option<usize>) -> Result<Kamailio> {
+    fn start(
+        template: &str,
+        changes: &[(&str, String)],
+        core: Option<usize>,
+        defines: &[&str],
+    ) -> Result<Kamailio> {
         let dir = tempfile::tempdir()?;
         let port = free_port()?;
         let mut text = template.replace("@PORT@", &port.to_string());
@@ -56,6 +63,9 @@ impl Kamailio {
         let mut command = pinned(&program(), core);
         // The tlsf allocator: Debian's default costs three times the CPU.
         command.args(["-DD", "-x", "tlsf", "-X", "tlsf", "-m", "1024", "-M", "64"]);
+        for define in defines {
+            command.args(["-A", define]);
+        }
         command.arg("-f").arg(&config).arg("-Y").arg(dir.path()).arg("-w").arg(dir.path());
         let mut guard = Guard::start("kamailio", &mut command, &log)?;
         until(Duration::from_secs(15), "kamailio answers OPTIONS", || {

@@ -216,6 +216,15 @@ pub fn memory_bytes(root: u32) -> u64 {
         * 1024
 }
 
+/// Datagrams for 127.0.0.1 and this port that the kernel threw away because nobody read them in time: the
+/// last column of the socket's line.
+pub fn lost_by_kernel(port: u16) -> Result<u64> {
+    let table = std::fs::read_to_string("/proc/net/udp")?;
+    let address = format!("0100007F:{port:04X}");
+    let line = table.lines().find(|line| line.contains(&address)).context("the server's socket")?;
+    Ok(line.split_whitespace().next_back().and_then(|drops| drops.parse().ok()).unwrap_or(0))
+}
+
 /// Is there a program of this name on the path?
 pub fn on_path(name: &str) -> bool {
     let paths = std::env::var_os("PATH").unwrap_or_default();

@@ -32,6 +32,8 @@ pub struct Setup {
     pub tls: bool,
     /// Who vouches for trunks.
     pub trunk_ca: Option<PathBuf>,
+    /// Hold strangers on the loopback net to a rate and ban them: elsewhere our own tests are strangers.
+    pub screens_loopback: bool,
     /// More lines for the `[money]` section.
     pub money: Vec<String>,
     /// More lines for the `[sip]` section.
@@ -382,11 +384,15 @@ fn config(dir: &Path, port: u16, secure: Option<&SecurePorts>, setup: &Setup) ->
         }
         tls.push('\n');
     }
+    let access = match setup.screens_loopback {
+        true => "",
+        false => "[access]\nallow = [\"127.0.0.0/8\", \"::1/128\"]\n\n",
+    };
     let domains = [&["example.com", "127.0.0.1"], setup.domains.as_slice()].concat();
     format!(
         "[node]\ndata_dir = {:?}\nrealm = \"example.com\"\ndomains = {domains:?}\n\n\
          [sip]\nlisten = {listen:?}\n{digest}{}\n\n\
-         [platform]\nhome = \"GB\"\ncurrency = \"GBP\"\n\n{tls}[money]\n{}\n\n{}\n",
+         [platform]\nhome = \"GB\"\ncurrency = \"GBP\"\n\n{tls}{access}[money]\n{}\n\n{}\n",
         dir.join("data"),
         setup.sip.join("\n"),
         setup.money.join("\n"),

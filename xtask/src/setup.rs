@@ -18,6 +18,8 @@ pub enum Need {
     Kamailio,
     /// baresip.
     Baresip,
+    /// nftables and ipset, in networks of their own.
+    Firewalls,
     /// Python with pjsua2.
     Pjsua2,
     /// Chromium.
@@ -36,6 +38,10 @@ impl Need {
             Need::Sipp => on_path("sipp"),
             Need::Kamailio => on_path("kamailio"),
             Need::Baresip => on_path("baresip"),
+            Need::Firewalls => {
+                works("unshare", &["-n", "nft", "--version"])
+                    && works("unshare", &["-n", "ipset", "--version"])
+            }
             Need::Pjsua2 => works(&python(), &["-c", "import pjsua2"]),
             Need::Chromium => on_path("chromium"),
             Need::JsSip => jssip().exists(),
@@ -49,6 +55,7 @@ impl Need {
             Need::Sipp => &["sip-tester"],
             Need::Kamailio => &["kamailio", "kamailio-extra-modules"],
             Need::Baresip => &["baresip-core"],
+            Need::Firewalls => &["nftables", "ipset"],
             Need::Pjsua2 => &["python3-venv", "python3-pip"],
             Need::Chromium => &["chromium"],
             Need::JsSip => &["npm"],
@@ -62,6 +69,7 @@ impl Need {
             Need::Sipp => "SIPp",
             Need::Kamailio => "Kamailio",
             Need::Baresip => "baresip",
+            Need::Firewalls => "nftables and ipset",
             Need::Pjsua2 => "pjsua2 for Python",
             Need::Chromium => "Chromium",
             Need::JsSip => "JsSIP (npm)",

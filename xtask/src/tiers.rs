@@ -90,6 +90,7 @@ impl Tier {
                 Need::Chromium,
                 Need::JsSip,
                 Need::OpenSsl,
+                Need::Firewalls,
             ],
             Tier::Fuzz => &[Need::CargoFuzz],
             _ => &[],

@@ -50,6 +50,22 @@ impl Default for Limits {
     }
 }
 
+/// How much strangers are heard: everybody but those on the allow list, trunks, and sockets that have
+/// shown a secret.
+#[derive(Clone, Copy, Debug)]
+pub struct ScreenConfig {
+    /// Messages a second from one source.
+    pub stranger_rate: u32,
+    /// Messages at once from one source.
+    pub stranger_burst: u32,
+}
+
+impl Default for ScreenConfig {
+    fn default() -> ScreenConfig {
+        ScreenConfig { stranger_rate: 20, stranger_burst: 100 }
+    }
+}
+
 /// How long a node waits.
 #[derive(Clone, Copy, Debug)]
 pub struct Timers {
@@ -104,6 +120,8 @@ pub struct NodeConfig {
     pub limits: Limits,
     /// Waits.
     pub timers: Timers,
+    /// What strangers may do.
+    pub screen: ScreenConfig,
     /// The engine's part.
     pub engine: EngineConfig,
 }

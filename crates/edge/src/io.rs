@@ -4,6 +4,8 @@
 use sip::flow::{Flow, Outbox};
 use types::Record;
 
+use crate::screen::Dropped;
+
 /// One thing that happened.
 #[derive(Debug)]
 pub enum Input<'a> {
@@ -86,6 +88,12 @@ pub struct Stats {
     pub received: u64,
     /// Messages that could not be parsed.
     pub malformed: u64,
+    /// Messages that were not listened to.
+    pub dropped: Dropped,
+    /// Bans now, ended ones that are still remembered included.
+    pub bans: usize,
+    /// Bans that nobody ordered and that could not be made, because too many were in force.
+    pub bans_not_made: u64,
     /// Requests answered with a challenge.
     pub challenged: u64,
     /// Log-ins refused.

@@ -22,7 +22,8 @@ mod sip_reply;
 mod store_path;
 mod trunk_link;
 
-pub use config::{Limits, NodeConfig, NodeError, Secrets, Timers};
+pub use config::{Limits, NodeConfig, NodeError, ScreenConfig, Secrets, Timers};
 pub use io::{Input, Outputs, Reply, Stats, StoreRequest};
 pub use node::Node;
+pub use screen::Dropped;
 pub use sip::b2bua::Listener;

@@ -51,7 +51,10 @@ impl Node {
             return LogIn::Answered;
         };
         match self.engine.logged_in(self.now, &claim, way, proof) {
-            Entry::In { line, device } => LogIn::Line(line, device),
+            Entry::In { line, device } => {
+                self.screen.proved(self.now.tick, flow);
+                LogIn::Line(line, device)
+            }
             Entry::Wrong => {
                 self.stats.log_ins_refused += 1;
                 self.refuse_stateless(request, flow, 403);
@@ -88,7 +91,7 @@ impl Node {
         let tag = self.tokens.tag();
         let reply =
             sip::b2bua::Reply { warning: Some(why), ..sip::b2bua::Reply::new(400, tag.as_str()) };
-        sip_reply::to_stranger(&mut self.out.sends, &self.settings, request, flow, &reply);
+        self.answer(request, flow, &reply);
     }
 }
 

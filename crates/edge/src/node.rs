@@ -21,9 +21,10 @@ use crate::io::{Input, Outputs, Stats};
 use crate::late_answers::LateAnswers;
 use crate::legs::Calls;
 use crate::recovery::Orphan;
+use crate::screen::{Screen, Seen};
+use crate::sip_reply;
 use crate::store_path::{Backlog, Pending};
 use crate::trunk_link::TrunkLinks;
-use crate::{screen, sip_reply};
 
 /// The node.
 pub struct Node {
@@ -62,6 +63,7 @@ pub struct Node {
     pub(crate) closing: bool,
     pub(crate) out: Outputs,
     pub(crate) stats: Stats,
+    pub(crate) screen: Screen,
     tx_events: Vec<TxEvent>,
     call_events: Vec<CallEvent>,
 }
@@ -126,6 +128,7 @@ impl Node {
             closing: false,
             out: Outputs::default(),
             stats: Stats::default(),
+            screen: Screen::new(&config.screen, hash),
             tx_events: Vec::new(),
             call_events: Vec::new(),
             settings,
@@ -138,7 +141,12 @@ impl Node {
     pub fn handle(&mut self, now: Now, input: Input<'_>) {
         self.now = now;
         match input {
-            Input::Received { flow, bytes } => self.received(flow, bytes),
+            Input::Received { flow, bytes } => {
+                // A message that nobody listens to changes nothing; timers wait for the next input.
+                if !self.received(flow, bytes) && !self.engine.has_facts() {
+                    return;
+                }
+            }
             Input::FlowClosed(flow) => self.flow_closed(&flow),
             Input::Timeout => {}
             Input::Stored { ticket, ok } => self.stored(ticket, ok),
@@ -188,6 +196,8 @@ impl Node {
             bindings: self.registrar.len(),
             stores_open: self.pending.len(),
             records_waiting: self.backlog.len(),
+            bans: self.engine.access().bans().len(),
+            bans_not_made: self.engine.access().bans().not_made(),
             ..self.stats
         }
     }
@@ -200,10 +210,12 @@ impl Node {
 
     // ---- messages
 
-    fn received(&mut self, flow: Flow, bytes: &mut [u8]) {
+    /// False: it was dropped without an answer.
+    fn received(&mut self, flow: Flow, bytes: &mut [u8]) -> bool {
         self.stats.received += 1;
-        if !screen::worth_parsing(bytes) {
-            return;
+        let seen = self.screen(&flow, bytes);
+        if seen == Seen::Dropped {
+            return false;
         }
         let origin = match flow.transport {
             Transport::Tcp | Transport::Tls => Origin::Stream,
@@ -211,14 +223,24 @@ impl Node {
             Transport::Udp | Transport::Wss => Origin::Datagram,
         };
         match Message::parse(bytes, origin) {
+            Ok(message) if self.turns_away(seen, &message, &flow) => return false,
             Ok(message) if message.is_request() => self.request(&message, &flow),
             Ok(message) => self.response(&message, &flow),
+            Err(_) if seen == Seen::OnlyFamiliar => {
+                self.stats.dropped.unfamiliar += 1;
+                return false;
+            }
             Err(error) => {
                 self.stats.malformed += 1;
+                if seen == Seen::Stranger {
+                    self.garbage(&flow);
+                }
                 let tag = self.tokens.tag();
-                sip_reply::malformed(&mut self.out.sends, bytes, &error, &flow, tag.as_str());
+                let most = sip_reply::most_answer(&flow, bytes.len(), seen == Seen::Known);
+                sip_reply::malformed(&mut self.out.sends, bytes, &error, &flow, tag.as_str(), most);
             }
         }
+        true
     }
 
     fn request(&mut self, request: &Message<'_>, flow: &Flow) {
@@ -292,7 +314,18 @@ impl Node {
             retry_after_s: (status == 503).then_some(10),
             ..sip::b2bua::Reply::new(status, tag.as_str())
         };
-        sip_reply::to_stranger(&mut self.out.sends, &self.settings, request, flow, &reply);
+        self.answer(request, flow, &reply);
+    }
+
+    /// Answers outside of any transaction, in no more bytes than whoever asked may get.
+    pub(crate) fn answer(
+        &mut self,
+        request: &Message<'_>,
+        flow: &Flow,
+        reply: &sip::b2bua::Reply<'_>,
+    ) {
+        let most = sip_reply::most_answer(flow, request.length, self.screen.hears_known());
+        sip_reply::to_anybody(&mut self.out.sends, &self.settings, request, flow, reply, most);
     }
 
     /// 480: sips was asked for where others can listen (RFC 5630 §5.1, §6.3).
@@ -303,7 +336,7 @@ impl Node {
             warn_code: 380,
             ..sip::b2bua::Reply::new(480, tag.as_str())
         };
-        sip_reply::to_stranger(&mut self.out.sends, &self.settings, request, flow, &reply);
+        self.answer(request, flow, &reply);
     }
 
     fn options(&mut self, request: &Message<'_>, flow: &Flow) {
@@ -316,7 +349,7 @@ impl Node {
         let tag = self.tokens.tag();
         let reply =
             sip::b2bua::Reply { allow: true, ..sip::b2bua::Reply::new(status, tag.as_str()) };
-        sip_reply::to_stranger(&mut self.out.sends, &self.settings, request, flow, &reply);
+        self.answer(request, flow, &reply);
     }
 
     fn flow_closed(&mut self, flow: &Flow) {

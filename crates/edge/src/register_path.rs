@@ -62,7 +62,7 @@ impl Node {
         let phrase = sip::message::print::reason_phrase(status);
         head.begin(&mut out.arena, status, phrase, tag.as_str());
         let used = out.arena.len() - start + sip::message::print::EMPTY_END.len();
-        let room = sip_reply::most_answer(flow, request.length).saturating_sub(used);
+        let room = sip_reply::most_answer(flow, request.length, true).saturating_sub(used);
         let (arena, now) = (&mut out.arena, self.now);
         match self.authenticator.challenge(arena, challenge, now, flow, stale, room) {
             0 => out.abandon(start),
@@ -166,6 +166,6 @@ impl Node {
             unsupported: Some(option),
             ..sip::b2bua::Reply::new(420, tag.as_str())
         };
-        sip_reply::to_stranger(&mut self.out.sends, &self.settings, request, flow, &reply);
+        self.answer(request, flow, &reply);
     }
 }

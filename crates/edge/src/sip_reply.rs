@@ -6,6 +6,9 @@ use sip::flow::{Flow, Outbox};
 use sip::message::{Message, Name, ParseError, ReplyHead, print};
 use types::{DecisionId, Finding, Reason};
 
+/// RFC 3261 §20.14: only a stream needs a Content-Length, and on a stream no answer need be short.
+const END_WITHOUT_LENGTH: &[u8] = b"\r\n";
+
 /// The SIP status of a refusal.
 pub const fn status_of(reason: Reason) -> u16 {
     match reason {
@@ -88,28 +91,37 @@ pub fn stateless(
     out.finish(start, *flow);
 }
 
-/// As [`stateless`], for anybody: an answer that is too long goes without what it could do without, and
-/// one that is still too long not at all.
-pub fn to_stranger(
+/// As [`stateless`], for anybody: an answer longer than `most` bytes goes without what it could do
+/// without, and one that is still too long not at all.
+pub fn to_anybody(
     out: &mut Outbox,
     settings: &Settings,
     request: &Message<'_>,
     flow: &Flow,
     reply: &Reply<'_>,
+    most: usize,
 ) {
     let head = ReplyHead::new(request, flow);
     let start = out.begin();
     reply.write(&head, settings, &mut out.arena);
-    if out.arena.len() - start > most_answer(flow, request.length) {
+    if out.arena.len() - start > most {
         out.abandon(start);
-        head.begin(&mut out.arena, reply.status, print::reason_phrase(reply.status), reply.to_tag);
-        print::finish(&mut out.arena, None, b"");
+        let phrase = if reply.status == 200 { "OK" } else { "Refused" };
+        head.begin(&mut out.arena, reply.status, phrase, reply.to_tag);
+        out.arena.extend_from_slice(END_WITHOUT_LENGTH);
     }
-    send_if_short(out, start, flow, request.length);
+    send_if_short(out, start, flow, most);
 }
 
 /// Answers a request that cannot be parsed, when enough of it can be read.
-pub fn malformed(out: &mut Outbox, bytes: &[u8], error: &ParseError, flow: &Flow, tag: &str) {
+pub fn malformed(
+    out: &mut Outbox,
+    bytes: &[u8],
+    error: &ParseError,
+    flow: &Flow,
+    tag: &str,
+    most: usize,
+) {
     let Some(salvaged) = sip::message::salvage(bytes) else { return };
     let phrase: String = error.to_string().chars().filter(|c| !c.is_control()).take(100).collect();
     let warning = format!("399 ringfence \"{}\"", quotable(&phrase));
@@ -117,21 +129,28 @@ pub fn malformed(out: &mut Outbox, bytes: &[u8], error: &ParseError, flow: &Flow
     salvaged.write(&mut out.arena, flow, error.status(), tag, |out| {
         print::header(out, Name::Warning, &warning);
     });
-    if out.arena.len() - start > most_answer(flow, bytes.len()) {
+    if out.arena.len() - start > most {
         out.abandon(start);
-        salvaged.write(&mut out.arena, flow, error.status(), tag, |_| ());
+        salvaged.write_head(&mut out.arena, flow, error.status(), tag);
+        out.arena.extend_from_slice(END_WITHOUT_LENGTH);
     }
-    send_if_short(out, start, flow, bytes.len());
+    send_if_short(out, start, flow, most);
 }
 
-/// D1: whoever sends datagrams may have put another's address on them, so that the answer hits him. It
-/// is no more than half again as long as what was asked, in bytes.
-pub const fn most_answer(flow: &Flow, asked: usize) -> usize {
-    if flow.transport.is_reliable() { usize::MAX } else { asked + asked / 2 }
+/// D1: whoever sends datagrams may have put another's address on them, so that the answer hits him. What
+/// a stranger is answered is no longer than what he asked, in bytes; a socket that has shown who it is
+/// gets half again as much, and so do challenges: phones cannot do without, and the shortest REGISTER of
+/// one leaves no room for two in its own length.
+pub const fn most_answer(flow: &Flow, asked: usize, is_known: bool) -> usize {
+    match (flow.transport.is_reliable(), is_known) {
+        (true, _) => usize::MAX,
+        (false, true) => asked + asked / 2,
+        (false, false) => asked,
+    }
 }
 
-fn send_if_short(out: &mut Outbox, start: usize, flow: &Flow, asked: usize) {
-    if out.arena.len() - start > most_answer(flow, asked) {
+fn send_if_short(out: &mut Outbox, start: usize, flow: &Flow, most: usize) {
+    if out.arena.len() - start > most {
         out.abandon(start);
     } else {
         out.finish(start, *flow);

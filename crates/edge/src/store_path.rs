@@ -266,12 +266,19 @@ impl Node {
                 engine.trunk(trunk.id).map(|trunk| Record::Trunk(Box::new(trunk.clone())))
             }
             Record::Deck(deck) => engine.deck(deck.id).map(|deck| Record::Deck(Box::new(deck))),
+            Record::Ban(ban) => Some(self.ban_as_it_is_now(ban.source)),
+            Record::BanGone(source) => Some(self.ban_as_it_is_now(source)),
             Record::BindingGone(line, contact) => {
                 let is_back = self.registrar.bindings(line).any(|known| known.uri() == contact);
                 (!is_back).then_some(Record::BindingGone(line, contact))
             }
             other => Some(other),
         }
+    }
+
+    fn ban_as_it_is_now(&self, source: ipnet::IpNet) -> Record {
+        let known = self.engine.access().bans().ban(source).cloned();
+        known.map_or(Record::BanGone(source), |ban| Record::Ban(Box::new(ban)))
     }
 }
 

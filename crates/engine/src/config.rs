@@ -2,6 +2,7 @@
 //! Never here: files, TOML, the environment.
 
 use crate::access::AccessConfig;
+use ipnet::IpNet;
 use jiff::civil::Date;
 use rating::{DeckError, NumberingConfig, NumberingError};
 use types::{AccountId, DeckId, HashKey, Millis};
@@ -38,6 +39,8 @@ pub struct EngineConfig {
     pub off_hours: OffHours,
     /// Limits of log-ins.
     pub access: AccessConfig,
+    /// Networks that are never banned, nor held to a rate.
+    pub allow: Vec<IpNet>,
 }
 
 impl EngineConfig {
@@ -54,6 +57,7 @@ impl EngineConfig {
             mark_age_ms: MARK_AGE_MS,
             off_hours: OffHours::default(),
             access: AccessConfig::default(),
+            allow: Vec::new(),
         }
     }
 }

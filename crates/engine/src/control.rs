@@ -1,12 +1,14 @@
 //! Commands of staff and operator. Lives here: what can be changed, and whether it makes sense.
 //! Never here: who may give a command, how it travels.
 
+mod bans;
 mod checks;
 mod secret;
 mod together;
 
 use std::collections::BTreeSet;
 
+use ipnet::IpNet;
 use rating::{DeckDiff, RateDeck};
 use serde::{Deserialize, Serialize};
 use types::account::Ha1;
@@ -16,7 +18,7 @@ use types::{
     Line, LineId, LineStatus, LockScope, Now, Number, Record, Trunk, TrunkId, UnixMicros,
 };
 
-use crate::access::{DeviceAt, ForeignLogIn};
+use crate::access::{DeviceAt, ForeignLogIn, Spared};
 use crate::directory::AccountEntry;
 use crate::engine::Engine;
 use crate::live_call::Call;
@@ -66,6 +68,10 @@ pub enum Command {
     LiftLockOut(LockScope),
     /// Log-ins failed elsewhere.
     NoteLogIns(Vec<ForeignLogIn>),
+    /// Reads nothing from a source any more.
+    Ban(Box<BanOrder>),
+    /// Lifts the ban of exactly this network.
+    Unban(IpNet),
 }
 
 /// How long phones may go on with the secret that was changed.
@@ -75,6 +81,19 @@ pub struct Overlap {
     pub until: UnixMicros,
     /// Which devices.
     pub devices: Vec<DeviceId>,
+}
+
+/// A ban on the word of staff.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BanOrder {
+    /// Its addresses.
+    pub source: IpNet,
+    /// Until when; `None`: until it is lifted.
+    pub until: Option<UnixMicros>,
+    /// Why, in words.
+    pub note: String,
+    /// Also where customers' devices are known.
+    pub even_if_known: bool,
 }
 
 /// What a command did.
@@ -156,6 +175,20 @@ pub enum CommandError {
         /// Whose it is.
         account: AccountId,
     },
+    /// The source must not be banned.
+    #[error("{network} cannot be banned: {why}")]
+    Spared {
+        /// Which.
+        network: IpNet,
+        /// Why not.
+        why: Spared,
+    },
+    /// No such ban.
+    #[error("{0} is not banned")]
+    NotBanned(IpNet),
+    /// Too many bans of staff.
+    #[error("there is no room for another ban: lift some")]
+    NoRoom,
     /// A field cannot be as given.
     #[error("{field}: {problem}")]
     Field {
@@ -225,6 +258,8 @@ impl Engine {
             Command::DeviceNotMine(device) => self.device_not_mine(now, device),
             Command::LiftLockOut(scope) => self.lift(now, scope),
             Command::NoteLogIns(tries) => self.note_foreign(now, &tries),
+            Command::Ban(order) => self.order_ban(now, *order),
+            Command::Unban(source) => self.lift_ban(now, source),
         }
     }
 

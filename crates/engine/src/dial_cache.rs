@@ -38,6 +38,11 @@ impl DialCache {
         DialCache { numbering, young: Map::with_hasher(hash), old: Map::with_hasher(hash), hash }
     }
 
+    /// What it is asked when it does not know.
+    pub fn numbering(&self) -> &Numbering {
+        &self.numbering
+    }
+
     /// Where the string leads under the plan.
     pub fn classify(&mut self, plan: &Shared<DialPlan>, dialled: &str) -> Called {
         let asked = Asked { plan: plan.id, dialled };

@@ -328,6 +328,15 @@ impl Directory {
         Some(removed)
     }
 
+    /// Does an enabled trunk call from there, or is it called there?
+    pub fn trunk_at(&self, address: IpAddr) -> bool {
+        let is_there = |trunk: &Trunk| {
+            trunk.address.ip().to_canonical() == address
+                || trunk.sources.iter().any(|network| network.contains(&address))
+        };
+        self.trunks().any(|trunk| trunk.enabled && is_there(trunk))
+    }
+
     /// Adds or replaces a trunk.
     pub fn put_trunk(&mut self, trunk: &Trunk) {
         let plan = self.plans.intern(trunk.dial_plan.clone());

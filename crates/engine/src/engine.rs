@@ -174,6 +174,16 @@ impl Engine {
         std::mem::take(&mut self.facts)
     }
 
+    /// Are there any?
+    pub fn has_facts(&self) -> bool {
+        !self.facts.is_empty()
+    }
+
+    /// Could these digits be an emergency code of somebody? A cheap look before anything is known.
+    pub fn may_be_emergency(&self, digits: &str) -> bool {
+        self.dial_cache.numbering().may_be_emergency(digits)
+    }
+
     /// Recomputes every kept sum of money: for simulations, tests and `doctor`.
     pub fn audit(&self) -> Result<(), ledger::AuditError> {
         self.ledger.audit()

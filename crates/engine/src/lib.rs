@@ -30,11 +30,11 @@ mod warning;
 pub use access::age::days_old;
 pub use access::secret::{MadeSecret, SecretForm};
 pub use access::{
-    Access, AccessConfig, Agent, Budget, Claim, DeviceAt, Door, Entry, ForeignLogIn, Likeness,
-    Proof, Way,
+    Access, AccessConfig, Agent, Bans, Budget, Claim, DeviceAt, Door, Entry, ForeignLogIn,
+    Likeness, Proof, Spared, Way, source_of,
 };
 pub use config::{EngineConfig, EngineError, OffHours};
-pub use control::{Command, CommandError, Done, Overlap};
+pub use control::{BanOrder, Command, CommandError, Done, Overlap};
 pub use dial_string::dial_string;
 pub use directory::AccountEntry;
 pub use engine::Engine;

@@ -136,7 +136,9 @@ impl Engine {
     /// When `handle_timeout` wants to be called next.
     pub fn next_timeout(&self) -> Option<Tick> {
         let ages = (self.ages.at != Tick::NEVER).then_some(self.ages.at);
-        let next = [self.calls.next_timer(), self.access.next_timeout(), ages];
+        let bans_at = self.access.bans.next_timeout();
+        let bans = (bans_at != Tick::NEVER).then_some(bans_at);
+        let next = [self.calls.next_timer(), self.access.next_timeout(), ages, bans];
         next.into_iter().flatten().min()
     }
 
@@ -145,6 +147,9 @@ impl Engine {
         self.access.handle_timeout(now, &mut self.facts);
         if self.ages.at <= now.tick {
             self.remind_of_ages(now);
+        }
+        if self.access.bans.next_timeout() <= now.tick {
+            self.facts.extend(self.access.bans.handle_timeout(now));
         }
         let mut orders = Vec::new();
         let margin = self.config.cut_margin_ms;

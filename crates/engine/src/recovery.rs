@@ -39,6 +39,7 @@ impl Engine {
                 self.calls.activity_mut(account).hotspots.push(at);
             }
         }
+        self.access.bans.restore(&snapshot.bans, now);
         for hold in &snapshot.holds {
             self.adopt(hold, now)?;
         }

@@ -192,6 +192,16 @@ impl Numbering {
         Some(short(class, plan.home, code))
     }
 
+    /// Could these digits be an emergency code of somebody, whatever his home and his outside line? A cheap
+    /// look before anything is known; [`Numbering::classify`] decides.
+    pub fn may_be_emergency(&self, digits: &str) -> bool {
+        let beyond = digits.get(1..);
+        let is_code = |code: &str| {
+            self.emergency.iter().any(|known| known == code) || codes::is_emergency_somewhere(code)
+        };
+        is_code(digits) || beyond.is_some_and(is_code)
+    }
+
     fn is_hotspot(&self, number: E164) -> bool {
         let digits = number.digits();
         self.hotspots.iter().any(|prefix| digits.starts_with(prefix.as_str()))

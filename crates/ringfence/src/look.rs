@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use types::{Device, DeviceState, LockOut, LockScope, Now};
 
 use crate::change::{find_account, find_line};
+use crate::shell::control::bans_view;
 
 /// What is asked.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -24,6 +25,8 @@ pub enum Question {
     },
     /// Lock-outs in force.
     LockOuts,
+    /// Bans in force.
+    Bans,
     /// Can this user log in?
     Explain {
         /// User name.
@@ -41,6 +44,7 @@ pub fn answer(question: &Question, engine: &Engine, now: Now) -> anyhow::Result<
             let locks = engine.access().lock_outs();
             Ok(locks.map(|lock| lock_view(lock, now)).collect())
         }
+        Question::Bans => Ok(bans_view(engine.bans(now), now)),
         Question::Explain { user, source } => explain(user, *source, engine, now),
     }
 }

@@ -67,6 +67,10 @@ fn help_has_examples() {
         "trunk add",
         "trunk list",
         "trunk set",
+        "ban list",
+        "ban add",
+        "ban lift",
+        "ban show",
         "rates import",
         "rates list",
         "rates lookup",
@@ -287,9 +291,37 @@ fn the_example_configuration_is_good_and_whole() {
             "tls.certificate",
             "tls.key",
             "platform.support",
-            "platform.bank_holidays"
+            "platform.bank_holidays",
+            "access.allow"
         ]
     );
+}
+
+#[test]
+fn bans_are_made_listed_exported_and_lifted() {
+    let sandbox = Sandbox::new();
+    sandbox.settle("198.51.100.5:5060".parse().expect("an address"));
+    let lines = [
+        "ban list",
+        "ban add 192.0.2.7 --forever --note noise",
+        "ban add 2001:db8:7::/64 --forever",
+        "ban add 198.51.100.0/24 --forever",
+        "ban add 127.0.0.0/16 --forever",
+        "ban add 192.0.2.300 --forever",
+        "ban add 192.0.2.8",
+        "ban list",
+        "ban list --format plain",
+        "ban list --format nft",
+        "ban list --format ipset",
+        "ban show ::ffff:192.0.2.7",
+        "ban show 192.0.2.8",
+        "ban lift 2001:db8:7::9",
+        "ban lift 192.0.2.8",
+        "ban lift all",
+        "ban lift all",
+        "ban list --format plain",
+    ];
+    snapshot!("bans", session(&sandbox, &lines));
 }
 
 #[test]
@@ -411,6 +443,10 @@ const TRIED: &[(&str, Option<&str>)] = &[
     ("key status", Some("")),
     ("key check", Some("")),
     ("key rotate", Some("")),
+    ("ban add", Some("198.51.100.7 --for 1h")),
+    ("ban list", Some("")),
+    ("ban show", Some("198.51.100.7")),
+    ("ban lift", Some("198.51.100.7")),
     ("number add", Some("+442079460000 bob bob-desk")),
     ("number list", Some("")),
     ("number remove", Some("+442079460000")),

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use edge::{Limits, Listener, NodeConfig, Secrets, Timers};
+use edge::{Limits, Listener, NodeConfig, ScreenConfig, Secrets, Timers};
 use engine::EngineConfig;
 use sip::flow::Transport;
 use types::record::Deck;
@@ -83,6 +83,7 @@ pub fn config(session_expires_s: u32) -> NodeConfig {
         secrets: Secrets { nonce: [0; 32], tokens: [0; 16], hash: HashKey(1, 2) },
         limits: Limits::default(),
         timers: Timers { session_expires_s, ..Timers::default() },
+        screen: ScreenConfig::default(),
         engine,
     }
 }

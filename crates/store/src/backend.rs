@@ -23,16 +23,19 @@ pub struct SnapshotWindow {
     pub spending_since: UnixMicros,
     /// Calls to hotspots from this time on.
     pub hotspots_since: UnixMicros,
+    /// Bans that ended by this time are left out: until then they make the next one longer.
+    pub bans_since: UnixMicros,
 }
 
 impl SnapshotWindow {
-    /// What the rolling windows need at `now`: seven days and one hour, twelve hours.
+    /// What the rolling windows need at `now`: seven days and one hour, twelve hours; and a day of bans.
     pub const fn at(now: UnixMicros) -> SnapshotWindow {
         const HOUR_US: i64 = 3_600 * 1_000_000;
         SnapshotWindow {
             now,
             spending_since: UnixMicros(now.0.saturating_sub((7 * 24 + 1) * HOUR_US)),
             hotspots_since: UnixMicros(now.0.saturating_sub(12 * HOUR_US)),
+            bans_since: UnixMicros(now.0.saturating_sub(24 * HOUR_US)),
         }
     }
 }

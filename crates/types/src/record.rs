@@ -421,7 +421,7 @@ pub struct Snapshot {
     pub devices: Vec<Device>,
     /// Lock-outs that have not ended.
     pub lock_outs: Vec<LockOut>,
-    /// Bans that have not ended.
+    /// Bans that have not ended, and those that ended less than a day ago.
     pub bans: Vec<Ban>,
     /// Open holds.
     pub holds: Vec<Hold>,

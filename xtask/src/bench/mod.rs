@@ -2,6 +2,7 @@
 //! Lives here: what is measured and how it is printed. Never here: what the servers do.
 
 mod call;
+mod flood;
 mod register;
 mod wire;
 
@@ -29,6 +30,8 @@ pub enum Name {
     Call,
     /// Memory for 100,000 bindings.
     Memory,
+    /// CPU of one bad packet: garbage, malformed, from a banned source, a bad log-in answered.
+    Flood,
 }
 
 /// `cargo xtask bench`
@@ -51,6 +54,9 @@ pub struct Options {
     /// Calls a second.
     #[arg(long, default_value_t = 2_000)]
     call_rate: u32,
+    /// Bad packets a second.
+    #[arg(long, default_value_t = 20_000)]
+    flood_rate: usize,
     /// Worker processes of Kamailio; on one core it needs least CPU with two.
     #[arg(long, default_value_t = 2)]
     kamailio_children: u32,
@@ -160,11 +166,13 @@ impl Server {
                     secret(),
                     options.kamailio_children,
                     SERVER_CORE,
+                    &[],
                 )?;
                 (kamailio.address(), kamailio.id(), Alive::Kamailio(kamailio))
             }
             Which::Ringfence => {
-                let setup = Setup { core: Some(SERVER_CORE), ..Setup::default() };
+                let setup =
+                    Setup { core: Some(SERVER_CORE), screens_loopback: true, ..Setup::default() };
                 let mut ringfence = Ringfence::prepare(setup)?;
                 ringfence.add_trunk("carrier", carrier_address, &["--emergency"])?;
                 ringfence.import_lines((0..users).map(|index| {
@@ -216,6 +224,11 @@ impl Row {
         Row { bench, unit, ours, peer, peer_name: "kamailio", ratio }
     }
 
+    /// Beside a peer of another name.
+    fn beside(self, peer_name: &'static str) -> Row {
+        Row { peer_name, ..self }
+    }
+
     fn print(&self, json: bool) -> Result<()> {
         if json {
             println!("{}", serde_json::to_string(self)?);
@@ -223,10 +236,11 @@ impl Row {
         }
         let show = |figure: Option<f64>| figure.map_or("-".to_owned(), |figure| figure.to_string());
         println!(
-            "{:<14} ringfence {:>9} {}   kamailio {:>9} {}   ratio {}",
+            "{:<15} ringfence {:>9} {}   {} {:>9} {}   ratio {}",
             self.bench,
             show(self.ours),
             self.unit,
+            self.peer_name,
             show(self.peer),
             self.unit,
             show(self.ratio)
@@ -262,6 +276,11 @@ fn run(options: &Options) -> Result<()> {
     }
     if wanted(Name::Memory) {
         for row in memory_of_bindings(options)? {
+            row.print(options.json)?;
+        }
+    }
+    if wanted(Name::Flood) {
+        for row in flood::rows(options)? {
             row.print(options.json)?;
         }
     }

@@ -1,6 +1,7 @@
 //! Ringfence among real peers, on real sockets, as an operator runs it. Lives here: the list of checks.
 //! Never here: what one of them does; the program's own code.
 
+mod bans;
 mod browser;
 mod browser_calls;
 mod burst;
@@ -8,6 +9,7 @@ mod canaries;
 mod crash;
 mod cutting;
 mod driven;
+mod flood;
 mod identity;
 mod load;
 mod lock;
@@ -79,6 +81,10 @@ pub const PEERS: &[Check] = checks! {
     "P1 torture over WSS": torture::wss,
     "P2 1000 connections with impossible lengths": wire_checks::impossible_lengths,
     "D1 answers go to the packet's source only": wire_checks::source_only,
+    "bans hold through kill -9, and nft and ipset take them": bans::reach_firewalls,
+    "D4 a flood from other addresses": flood::elsewhere,
+    "D4 a flood from the victims' own address": flood::own_address,
+    "D4 a flood in the victims' names": flood::own_names,
     "A1 digest is bound to everything": login::bound_to_everything,
     "A2 credentials for another realm are absent": login::other_realm,
     "A3 nonces cannot be replayed": login::replay,

@@ -3,6 +3,8 @@
 
 pub mod carrier;
 pub mod crowd;
+pub mod flood;
+pub mod honest;
 pub mod message;
 pub mod phone;
 pub mod tls;

@@ -32,6 +32,7 @@ mod recovering;
 mod refusals;
 mod registering;
 mod reinvites;
+mod screening;
 mod secure_flows;
 mod sessions;
 mod store_down;

@@ -25,6 +25,7 @@ fn folder() -> PathBuf {
 /// A world to which the names and addresses of the messages belong.
 fn world() -> World {
     World::with(|town| {
+        unlimited(town);
         let more = ["example.org", "example.net", "[2001:db8::21]", "[2001:db8::21:5070]"];
         town.config.domains.extend(more.map(str::to_owned));
         town.snapshot.lines.extend([line(11, 1, CAROL), line(12, 2, DAVE)]);

@@ -1,6 +1,6 @@
 //! Who lives in the tests: accounts, lines, numbers, carriers, prices. Never here: what they do.
 
-use edge::{Limits, Listener, NodeConfig, Secrets, Timers};
+use edge::{Limits, Listener, NodeConfig, ScreenConfig, Secrets, Timers};
 use engine::EngineConfig;
 use sip::flow::Transport;
 use types::record::Deck;
@@ -98,8 +98,14 @@ fn config() -> NodeConfig {
         secrets: Secrets { nonce: [3; 32], tokens: [4; 16], hash },
         limits: Limits::default(),
         timers: Timers::default(),
+        screen: ScreenConfig::default(),
         engine: EngineConfig::new(hash),
     }
+}
+
+/// Strangers may send as much as they like: for tests of something else.
+pub fn unlimited(town: &mut Town) {
+    town.config.screen = ScreenConfig { stranger_rate: 1_000_000, stranger_burst: 4_000_000 };
 }
 
 fn account(id: u32, name: &str) -> Account {

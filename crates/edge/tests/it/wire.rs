@@ -30,6 +30,8 @@ impl Got {
         let message = match Message::parse(&mut copy, origin) {
             Ok(message) => message,
             Err(_) if text.contains("Warning: 399 ringfence") => return Got::broken(flow, text),
+            // Where there was no room for the warning.
+            Err(_) if ["400", "505"].contains(&&text[8..11]) => return Got::broken(flow, text),
             Err(error) => panic!("the node sent what cannot be parsed: {error}\n{text}"),
         };
         let (method, uri, status, phrase) = match message.start {

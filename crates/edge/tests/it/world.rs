@@ -259,6 +259,10 @@ impl World {
         inner.node.engine().usage(inner.now, AccountId(account)).unwrap().held
     }
 
+    pub fn set_busy(&self, is_busy: bool) {
+        self.0.borrow_mut().node.set_busy(is_busy);
+    }
+
     pub fn begin_shutdown(&self) {
         let mut inner = self.0.borrow_mut();
         let now = inner.now;
@@ -465,8 +469,14 @@ impl Inner {
         snapshot.holds = self.holds.values().cloned().collect();
         snapshot.bindings = self.bindings.values().cloned().collect();
         snapshot.newest = self.written.iter().map(time_of).max().unwrap_or_default();
+        let mut bans = BTreeMap::new();
         for record in &self.written {
             remember(&mut snapshot, record, self.now.wall);
+            match record {
+                Record::Ban(ban) => drop(bans.insert(ban.source, Ban::clone(ban))),
+                Record::BanGone(source) => drop(bans.remove(source)),
+                _ => {}
+            }
             if let Record::Cdr(cdr) = record {
                 let costly = cdr.destination.class.is_costly();
                 snapshot.last_decision = snapshot.last_decision.max(cdr.decision);
@@ -478,6 +488,7 @@ impl Inner {
                 });
             }
         }
+        snapshot.bans = bans.into_values().collect();
         snapshot
     }
 }

@@ -9,6 +9,7 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
+use ipnet::IpNet;
 use types::{
     AccountId, Device, DeviceId, DeviceState, HashKey, LineId, Millis, Money, Now, Place, Record,
     UnixMicros,
@@ -154,6 +155,14 @@ impl Devices {
     /// Was one last at this address?
     pub fn is_any_at(&self, source: IpAddr) -> bool {
         self.table.is_any_at(Source::of(source))
+    }
+
+    /// Was one last within this network? A network that is one source is looked up, others are searched for.
+    pub fn is_any_within(&self, network: IpNet) -> bool {
+        if Source::of(network.addr()).network() == network {
+            return self.is_any_at(network.addr());
+        }
+        self.table.all().any(|row| network.contains(&row.marks.peer.ip()))
     }
 
     /// Was a device heard last from exactly this socket?

@@ -11,8 +11,8 @@ use std::net::IpAddr;
 
 use types::record::StalePhone;
 use types::{
-    DeviceId, DeviceNotices, DeviceState, Fact, FormerSecret, Line, LineId, LineKind, LockOut, Now,
-    Place, Record,
+    BanReason, DeviceId, DeviceNotices, DeviceState, Fact, FormerSecret, Line, LineId, LineKind,
+    LockOut, Now, Place, Record,
 };
 
 use super::Access;
@@ -303,6 +303,13 @@ impl Engine {
                 let scope = Scope::User(claim.user);
                 locked.extend(access.locks.failed(now, scope, over_all, line.is_some()));
             }
+        }
+        // A source that goes on after a lock-out is not even read.
+        let goes_on = |lock: &LockOut| {
+            matches!(lock.scope, types::LockScope::Source { .. }) && lock.level > 0
+        };
+        if locked.iter().any(goes_on) {
+            self.ban_for(now, claim.peer.ip(), BanReason::LogIns);
         }
         for lock in locked.into_iter().filter(|lock| is_told(lock, account.is_some())) {
             self.facts.push(Record::Fact(now.wall, Fact::LockedOut { account, lock }));

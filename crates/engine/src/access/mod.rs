@@ -20,8 +20,12 @@ mod stale;
 pub(crate) mod age;
 pub mod secret;
 
+mod bans;
+mod sparing;
+
 use std::net::{IpAddr, SocketAddr};
 
+use ipnet::IpNet;
 use types::{Device, DeviceId, DeviceState, LineId, LockOut, Map, Now, Record, Snapshot, Tick};
 
 use crate::directory::Directory;
@@ -30,11 +34,13 @@ use lock_out::LockOuts;
 use stale::StalePhones;
 
 pub use agent::Agent;
+pub use bans::Bans;
 pub use claim::Claim;
 pub use config::{AccessConfig, Budget};
 pub use log_in::{Door, Entry, Proof, Way};
 pub use office::{DeviceAt, ForeignLogIn};
 pub use scope::Likeness;
+pub use sparing::{Spared, source_of};
 
 /// The same thing is not told again before.
 const TELL_AGAIN_MS: types::Millis = 3_600_000;
@@ -52,6 +58,8 @@ pub struct Access {
     /// What was told, and until when it is not told again.
     told: Map<(u8, LineId, IpAddr), Tick>,
     tidy_at: Tick,
+    /// Sources of which nothing is read.
+    pub(crate) bans: Bans,
 }
 
 impl Access {
@@ -62,6 +70,7 @@ impl Access {
             stale: StalePhones::new(config.stale_digest_ms, config.stale_again_ms),
             told: Map::with_hasher(hash),
             tidy_at: Tick::NEVER,
+            bans: Bans::new(hash),
             config,
         }
     }
@@ -97,6 +106,16 @@ impl Access {
     /// a whole.
     pub fn knows_source(&self, source: IpAddr) -> bool {
         self.devices.is_any_at(source)
+    }
+
+    /// Was such a device last within this network?
+    pub fn knows_within(&self, network: IpNet) -> bool {
+        self.devices.is_any_within(network)
+    }
+
+    /// Bans, to look into.
+    pub fn bans(&self) -> &Bans {
+        &self.bans
     }
 
     /// Lock-outs in force, those that end first before the others.

@@ -153,11 +153,15 @@ fn networks(field: &'static str, networks: &[IpNet]) -> Result<(), CommandError>
     if networks.len() > LONGEST_LIST {
         return wrong(field, &format!("more than {LONGEST_LIST} networks"));
     }
-    let mapped = |net: &&IpNet| net.prefix_len() >= 96 && net.addr().to_canonical() != net.addr();
-    match networks.iter().find(mapped) {
-        Some(net) => wrong(field, &format!("`{net}`: write the IPv4 network itself")),
-        None => Ok(()),
+    networks.iter().try_for_each(|net| network(field, net))
+}
+
+/// One network, not v4-mapped.
+pub(super) fn network(field: &'static str, net: &IpNet) -> Result<(), CommandError> {
+    if net.prefix_len() >= 96 && net.addr().to_canonical() != net.addr() {
+        return wrong(field, &format!("`{net}`: write the IPv4 network itself"));
     }
+    Ok(())
 }
 
 fn wrong(field: &'static str, problem: &str) -> Result<(), CommandError> {

@@ -83,6 +83,8 @@ impl Engine {
             }
             Command::LiftLockOut(scope) => self.check_lock(now, scope)?,
             Command::NoteLogIns(_) => {}
+            Command::Ban(order) => self.check_ban(now.wall, order)?,
+            Command::Unban(source) => self.check_unban(*source)?,
             Command::PutDeck(deck) => {
                 checks::deck(deck)?;
                 let rows = RateDeck::from_rows(deck.id, deck.rows.clone());

@@ -54,6 +54,11 @@ pub(super) fn emergency_of(home: Region) -> &'static [&'static str] {
     of_country(EMERGENCY, home).unwrap_or(EMERGENCY_ANYWHERE)
 }
 
+/// Is it an emergency code of any country we know?
+pub(super) fn is_emergency_somewhere(code: &str) -> bool {
+    EMERGENCY.iter().any(|(_, codes)| codes.contains(&code)) || EMERGENCY_ANYWHERE.contains(&code)
+}
+
 /// What a short code is at home; `None` when it is none that we know.
 pub(super) fn short_code_class(home: Region, code: &str) -> Option<DestinationClass> {
     if of_country(FREE_CODES, home).is_some_and(|codes| codes.contains(&code)) {

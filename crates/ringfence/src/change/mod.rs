@@ -6,13 +6,14 @@
 
 mod access;
 mod account;
+mod ban;
 mod deck;
 mod line;
 mod number;
 mod trunk;
 
 use anyhow::{Context, bail};
-use engine::{AccountEntry, Command, Engine, ForeignLogIn};
+use engine::{AccountEntry, BanOrder, Command, Engine, ForeignLogIn};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use types::account::Ha1;
@@ -22,6 +23,7 @@ use types::{
 };
 
 pub use account::SETTINGS as ACCOUNT_SETTINGS;
+pub use ban::{Lift, read as read_source};
 pub use trunk::{
     SETTINGS as TRUNK_SETTINGS, format as read_number_format, route as read_route,
     transport as read_transport,
@@ -129,6 +131,10 @@ pub enum Change {
     },
     /// Log-ins that failed elsewhere.
     NoteLogIns(Vec<ForeignLogIn>),
+    /// Read nothing from a source.
+    Ban(Box<BanOrder>),
+    /// Lift a ban.
+    LiftBan(Lift),
 }
 
 /// A new account, before it has an id.
@@ -264,6 +270,11 @@ pub fn plan(change: Change, now: UnixMicros, engine: &Engine) -> anyhow::Result<
         Change::JudgeDevice { device, is_mine } => Ok(access::judge(device, is_mine)),
         Change::LiftLockOuts { what } => access::lift(&what, engine),
         Change::NoteLogIns(tries) => Ok(Plan::one(Command::NoteLogIns(tries), json!({}))),
+        Change::Ban(order) => {
+            let answer = json!({ "source": order.source, "until": order.until });
+            Ok(Plan::one(Command::Ban(order), answer))
+        }
+        Change::LiftBan(lift) => ban::lift(&lift, engine),
         Change::Cut(decision) => {
             let answer = json!({ "decision": decision.to_string() });
             Ok(Plan::one(Command::Cut(decision), answer))

@@ -3,6 +3,7 @@
 
 mod access;
 mod account;
+mod ban;
 mod call;
 mod configuration;
 mod demo;
@@ -90,6 +91,9 @@ enum Command {
     /// Connections to carriers
     #[command(subcommand)]
     Trunk(trunk::Command),
+    /// Sources of which nothing is read
+    #[command(subcommand)]
+    Ban(ban::Command),
     /// Rate decks
     #[command(subcommand)]
     Rates(rates::Command),
@@ -162,6 +166,7 @@ fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Access(command) => access::run(command, context),
         Command::Number(command) => number::run(command, context),
         Command::Trunk(command) => trunk::run(command, context),
+        Command::Ban(command) => ban::run(command, context),
         Command::Rates(command) => rates::run(command, context),
         Command::Calls(args) => call::list(args, context),
         Command::Call(command) => call::run(command, context),

@@ -206,6 +206,7 @@ pub fn engine_config(config: &Config, defaults: EngineConfig) -> EngineConfig {
         extend_lead_ms: config.extend_lead_s * 1_000,
         off_hours: config.off_hours.clone(),
         access: config.log_ins.clone(),
+        allow: config.access.allow.clone(),
         ..defaults
     }
 }

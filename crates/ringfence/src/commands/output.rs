@@ -80,6 +80,11 @@ pub fn printable(text: &str) -> String {
     text.chars().map(show).collect()
 }
 
+/// As [`printable`], but for line ends.
+pub fn printable_lines(text: &str) -> String {
+    text.lines().map(printable).collect::<Vec<_>>().join("\n")
+}
+
 /// Rows in columns.
 #[derive(Debug, Default)]
 pub struct Table {

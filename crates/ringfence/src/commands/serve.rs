@@ -187,6 +187,10 @@ fn node_config(config: &Config, listeners: Vec<Listener>) -> anyhow::Result<Node
             session_expires_s: config.session_expires_s,
             ..edge::Timers::default()
         },
+        screen: edge::ScreenConfig {
+            stranger_rate: config.access.stranger_rate,
+            stranger_burst: config.access.stranger_burst,
+        },
         engine,
     })
 }

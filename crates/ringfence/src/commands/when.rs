@@ -27,8 +27,8 @@ pub fn moment(text: &str, now: UnixMicros) -> Result<UnixMicros, String> {
 
 /// Reads a length of time, `36h` or `7d`, into milliseconds.
 pub fn span_ms(text: &str) -> Result<u64, String> {
-    let wrong = || format!("`{}` is not a time: expected 90m, 36h or 7d", text.escape_debug());
-    let span = ago(text).ok_or_else(wrong)?;
+    let wrong = || format!("`{}` is not a time: expected 90s, 30m, 36h or 7d", text.escape_debug());
+    let span = ago(text).filter(|span| span.is_positive()).ok_or_else(wrong)?;
     u64::try_from(span.as_millis()).map_err(|_| wrong())
 }
 
@@ -74,6 +74,15 @@ mod tests {
         check("h", None);
         check("", None);
         check("é", None);
+    }
+
+    #[test]
+    fn lengths_are_read() {
+        for (text, want) in
+            [("90s", Some(90_000)), ("2h", Some(7_200_000)), ("0s", None), ("1", None)]
+        {
+            assert_eq!(span_ms(text).ok(), want, "{text}");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use engine::{AccessConfig, OffHours};
+use ipnet::IpNet;
 use rating::NumberingConfig;
 use sip::flow::Transport;
 use types::{Controls, Region};
@@ -110,6 +111,19 @@ pub struct Config {
     pub log_level: String,
     /// Bounds of what strangers can grow.
     pub limits: Limits,
+    /// Who is heard, and how much.
+    pub access: Access,
+}
+
+/// Who is heard, and how much.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// Networks that are never banned, nor held to a rate.
+    pub allow: Vec<IpNet>,
+    /// Messages a second from a source where nobody has shown a secret.
+    pub stranger_rate: u32,
+    /// Messages at once from such a source.
+    pub stranger_burst: u32,
 }
 
 /// Bounds of what strangers can grow.
@@ -164,6 +178,18 @@ impl Default for Config {
             log_format: LogFormat::Text,
             log_level: "info".to_owned(),
             limits: Limits::default(),
+            access: Access::default(),
+        }
+    }
+}
+
+impl Default for Access {
+    fn default() -> Access {
+        let strangers = edge::ScreenConfig::default();
+        Access {
+            allow: Vec::new(),
+            stranger_rate: strangers.stranger_rate,
+            stranger_burst: strangers.stranger_burst,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use types::Controls;
 
-use super::controls::CONTROL_KEYS;
+use super::controls::{CONTROL_KEYS, network};
 use super::raw::Raw;
 use super::readers::{
     code, currency, data_dir, digest, digest_names, digits, host, key_file, listen, log_level,
@@ -86,6 +86,7 @@ pub fn keys() -> Vec<Key> {
     keys.extend(log_keys());
     keys.extend(log_in_keys());
     keys.extend(limit_keys());
+    keys.extend(access_keys());
     keys
 }
 
@@ -424,6 +425,32 @@ fn limit_keys() -> Vec<Key> {
             "how long a graceful stop waits for calls to end",
             0..=86_400,
             limits.stop_wait_s
+        ),
+    ]
+}
+
+fn access_keys() -> Vec<Key> {
+    vec![
+        key(
+            "access",
+            "allow",
+            "networks that are never banned, nor held to a rate",
+            |c, raw| raw.list(network).map(|networks| c.access.allow = networks),
+            |c| Raw::words(&c.access.allow),
+        ),
+        number_key!(
+            "access",
+            "stranger_rate",
+            "messages a second heard from an address where nobody has logged in",
+            1..=1_000_000,
+            access.stranger_rate
+        ),
+        number_key!(
+            "access",
+            "stranger_burst",
+            "messages at once heard from such an address",
+            1..=1_000_000,
+            access.stranger_burst
         ),
     ]
 }

@@ -12,11 +12,11 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use engine::Engine;
+use engine::{Engine, Spared};
 use mio::Waker;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use types::{AccountId, Now, UnixMicros};
+use types::{AccountId, Ban, Now, UnixMicros};
 
 use super::keys::KeyRing;
 use crate::change::Change;
@@ -235,6 +235,8 @@ pub struct NodeStatus {
     pub connections_refused: u64,
     /// Datagrams the kernel did not take.
     pub datagrams_lost: u64,
+    /// Datagrams that the kernel threw away because we did not read them in time.
+    pub datagrams_unread: u64,
     /// Is money held at the moment?
     pub store_up: bool,
     /// The store's writer.
@@ -255,6 +257,7 @@ impl NodeStatus {
             "tcp_connections": self.connections,
             "tcp_refused": self.connections_refused,
             "datagrams_lost": self.datagrams_lost,
+            "datagrams_unread": self.datagrams_unread,
             "store": {
                 "up": self.store_up,
                 "queued": self.store.queued,
@@ -286,6 +289,24 @@ pub fn usage_view(engine: &Engine, now: Now, account: AccountId) -> Value {
         "headroom_costly": usage.headroom_costly.to_string(),
         "headroom": usage.headroom.to_string(),
     })
+}
+
+/// Bans in force, as JSON.
+pub fn bans_view<'a>(bans: impl Iterator<Item = (&'a Ban, Option<Spared>)>, now: Now) -> Value {
+    let one = |(ban, spared): (&Ban, Option<Spared>)| {
+        let left = |until: UnixMicros| until.ms_since(now.wall).div_ceil(1_000);
+        json!({
+            "source": ban.source,
+            "reason": ban.reason,
+            "note": ban.note,
+            "since": ban.since.to_string(),
+            "until": ban.until.map(|until| until.to_string()),
+            "left_s": ban.until.map(left),
+            "times": u32::from(ban.level) + 1,
+            "spared": spared.map(|spared| spared.to_string()),
+        })
+    };
+    bans.map(one).collect()
 }
 
 /// Calls in progress, as JSON.

@@ -237,8 +237,9 @@ impl Driver {
     }
 
     fn read_datagrams(&mut self, turn: &mut Turn) {
+        let mut is_more = false;
         for at in 0..self.datagrams.len() {
-            for _ in 0..Datagrams::turn() {
+            for round in 1..=Datagrams::turn() {
                 let now = self.clock.now();
                 let node = &mut self.node;
                 let may_hold_more = self
@@ -248,8 +249,11 @@ impl Driver {
                 if !may_hold_more {
                     break;
                 }
+                is_more |= round == Datagrams::turn();
             }
         }
+        // A whole turn was not enough: what waits in the kernel grows, and strangers are shed first.
+        self.node.set_busy(is_more);
     }
 
     fn hear_store(&mut self, now: Now, turn: &mut Turn) {
@@ -316,6 +320,7 @@ impl Driver {
                     connections: self.streams.len(),
                     connections_refused: self.streams.refused(),
                     datagrams_lost: self.datagrams.lost(),
+                    datagrams_unread: self.datagrams.unread(),
                     store_up: self.store.is_up(),
                     store: self.store.health(),
                 }

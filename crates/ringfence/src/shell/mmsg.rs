@@ -156,6 +156,25 @@ impl Sender {
     }
 }
 
+/// How many datagrams a socket's kernel has thrown away because its buffer was full.
+pub fn thrown_away(socket: RawFd) -> u64 {
+    /// `SK_MEMINFO_DROPS` of linux/sock_diag.h.
+    const DROPS: usize = 8;
+    let mut figures = [0_u32; 16];
+    let mut length = mem::size_of_val(&figures) as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes to `figures`, which is so long.
+    let done = unsafe {
+        libc::getsockopt(
+            socket,
+            libc::SOL_SOCKET,
+            libc::SO_MEMINFO,
+            figures.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    };
+    if done == 0 { u64::from(figures[DROPS]) } else { 0 }
+}
+
 fn no_vector() -> libc::iovec {
     libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }
 }
@@ -252,6 +271,26 @@ mod tests {
     fn datagrams_come_whole_and_in_order() {
         exchange("127.0.0.1:0");
         exchange("[::1]:0");
+    }
+
+    #[test]
+    fn the_kernel_says_what_it_threw_away() {
+        let ours = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        let theirs = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        theirs.connect(ours.local_addr().expect("bound")).expect("connected");
+        assert_eq!(thrown_away(ours.as_raw_fd()), 0);
+        // More than the default buffer holds.
+        (0..2_000).for_each(|_| drop(theirs.send(&[7; 1_000])));
+        let mut receiver = Receiver::new();
+        let mut got = 0;
+        loop {
+            match receiver.receive(ours.as_raw_fd()).expect("received") {
+                0 => break,
+                count => got += count as u64,
+            }
+        }
+        assert!(got < 2_000);
+        assert_eq!(got + thrown_away(ours.as_raw_fd()), 2_000);
     }
 
     #[test]

@@ -6,10 +6,12 @@ use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 
 use anyhow::Context;
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::RcvBufForce;
 use sip::flow::Flow;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::mmsg::{BATCH, Receiver, Sender};
+use super::mmsg::{BATCH, Receiver, Sender, thrown_away};
 
 /// Batches taken from one socket before others get their turn.
 const TURN: usize = 8;
@@ -132,6 +134,11 @@ impl Datagrams {
         std::mem::take(&mut self.taken)
     }
 
+    /// Datagrams that the kernel threw away because the buffer was full.
+    pub fn unread(&self) -> u64 {
+        self.sockets.iter().map(|one| thrown_away(one.socket.as_raw_fd())).sum()
+    }
+
     /// Datagrams that the kernel did not take.
     pub fn lost(&self) -> u64 {
         self.lost
@@ -143,8 +150,11 @@ fn bind(address: SocketAddr, receive_buffer: usize) -> io::Result<UdpSocket> {
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
-    // More than the system allows is cut by it: a wish, no failure.
-    drop(socket.set_recv_buffer_size(receive_buffer));
+    // More than the system allows (net.core.rmem_max) is cut by it, unless we may exceed it: a wish, no
+    // failure. At 8 MiB a flood of small datagrams may last a fifth of a second while we do something else.
+    if setsockopt(&socket, RcvBufForce, &receive_buffer).is_err() {
+        drop(socket.set_recv_buffer_size(receive_buffer));
+    }
     drop(socket.set_send_buffer_size(receive_buffer));
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;

@@ -258,6 +258,13 @@ impl Salvaged<'_> {
         to_tag: &str,
         more: impl FnOnce(&mut Vec<u8>),
     ) {
+        self.write_head(out, flow, status, to_tag);
+        more(out);
+        print::finish(out, None, b"");
+    }
+
+    /// Status line and head only: the caller writes the end.
+    pub fn write_head(&self, out: &mut Vec<u8>, flow: &Flow, status: u16, to_tag: &str) {
         let parts = Parts {
             top: self.via,
             vias: Vias::Salvaged(&self.vias),
@@ -269,8 +276,6 @@ impl Salvaged<'_> {
             cseq: self.cseq,
         };
         write_reply(out, &parts, flow, status, to_tag);
-        more(out);
-        print::finish(out, None, b"");
     }
 }
 

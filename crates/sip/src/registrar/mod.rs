@@ -5,6 +5,7 @@
 //! to see in the request line, and is never looked up: a Contact at a third party leads nowhere (F7).
 
 mod binding;
+mod marks;
 mod outbound;
 mod rules;
 mod table;
@@ -13,12 +14,13 @@ mod table;
 #[expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 mod tests;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use arrayvec::ArrayVec;
 use types::record::{BindingRecord, Outbound};
 use types::{HashKey, LineId, Now, Tick, UnixMicros};
 
+use self::marks::Mark;
 use self::outbound::asks_for_outbound;
 use self::rules::{in_order, read_path, same_contact};
 use self::table::{NewRow, OutboundKey, RowId, Table, Texts};
@@ -301,6 +303,21 @@ impl Registrar {
         }
     }
 
+    /// Is there a binding at exactly this socket?
+    pub fn knows_socket(&self, transport: Transport, peer: SocketAddr) -> bool {
+        self.table.has(Mark::socket(transport, peer))
+    }
+
+    /// Is there a binding at this address, or in its IPv6 /64?
+    pub fn knows_source(&self, peer: IpAddr) -> bool {
+        self.table.has(Mark::source(peer))
+    }
+
+    /// Is this the Call-ID or the Contact of a binding at this source?
+    pub fn knows_face(&self, peer: IpAddr, text: &str) -> bool {
+        self.table.has(Mark::face(peer, text))
+    }
+
     /// A stream was closed: its bindings cannot be reached any more.
     pub fn flow_closed(&mut self, flow: &Flow) {
         if flow.transport.is_reliable() {
@@ -414,7 +431,7 @@ impl Registrar {
         let row = self.table.row_mut(id);
         (row.cseq, row.q) = (asked.request.cseq().number, planned.q);
         if !row.has_texts(texts) {
-            row.set_texts(texts);
+            self.table.set_texts(id, texts);
         }
         match (is_elsewhere || is_other, ends_soon) {
             (true, _) => Some(Change::Changed),

@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 
 use types::{HashKey, LineId, Map, Tick};
 
+use super::marks::{Mark, Marks};
 use crate::flow::{Flow, Transport};
 
 /// A place in the table; good until the row is removed.
@@ -127,7 +128,7 @@ impl Row {
             && self.path_text() == texts.path
     }
 
-    pub fn set_texts(&mut self, texts: &Texts<'_>) {
+    fn set_texts(&mut self, texts: &Texts<'_>) {
         let instance = texts.outbound.map_or("", |outbound| outbound.instance);
         let parts = [texts.contact, texts.call_id, texts.user_agent, instance, texts.path];
         let mut text = String::with_capacity(parts.iter().map(|part| part.len()).sum());
@@ -150,6 +151,7 @@ pub(super) struct Table {
     by_connection: BTreeSet<(u32, RowId)>,
     /// Our sockets, as seen in flows.
     locals: Vec<SocketAddr>,
+    marks: Marks,
 }
 
 impl Table {
@@ -161,6 +163,7 @@ impl Table {
             by_end: BinaryHeap::new(),
             by_connection: BTreeSet::new(),
             locals: Vec::new(),
+            marks: Marks::new(key),
         }
     }
 
@@ -185,6 +188,11 @@ impl Table {
             next = row.next;
             Some((id, row))
         })
+    }
+
+    /// Has any binding this?
+    pub fn has(&self, mark: Mark<'_>) -> bool {
+        self.marks.has(mark)
     }
 
     pub fn flow(&self, row: &Row) -> Flow {
@@ -235,17 +243,27 @@ impl Table {
         self.by_line.insert(new.line, id);
         self.by_end.push(Reverse((new.expires_s, id)));
         self.track(id);
+        self.mark(id);
         id
+    }
+
+    /// The binding has other texts now.
+    pub fn set_texts(&mut self, id: RowId, texts: &Texts<'_>) {
+        self.unmark(id);
+        self.rows[id as usize].set_texts(texts);
+        self.mark(id);
     }
 
     /// The binding is reached another way now; the local socket has been made known.
     pub fn set_flow(&mut self, id: RowId, flow: &Flow) {
         let local = self.local(flow.local);
         self.untrack(id);
+        self.unmark(id);
         let row = &mut self.rows[id as usize];
         (row.local, row.peer, row.transport) = (local, flow.peer, flow.transport);
         (row.connection, row.gone) = (flow.connection, false);
         self.track(id);
+        self.mark(id);
     }
 
     pub fn set_end(&mut self, id: RowId, expires_s: u32) {
@@ -263,6 +281,7 @@ impl Table {
     pub fn remove(&mut self, id: RowId) -> Option<String> {
         let is_last = self.is_last_of_its_name(id);
         self.untrack(id);
+        self.unmark(id);
         self.unchain(id);
         let row = &mut self.rows[id as usize];
         let contact = row.contact().to_owned();
@@ -274,6 +293,7 @@ impl Table {
             self.free = Vec::new();
             self.by_end = BinaryHeap::new();
             self.by_line.shrink_to_fit();
+            self.marks.shrink();
         }
         self.compact();
         is_last.then_some(contact)
@@ -355,6 +375,14 @@ impl Table {
         }
     }
 
+    fn mark(&mut self, id: RowId) {
+        marks_of(&self.rows[id as usize]).into_iter().for_each(|mark| self.marks.add(mark));
+    }
+
+    fn unmark(&mut self, id: RowId) {
+        marks_of(&self.rows[id as usize]).into_iter().for_each(|mark| self.marks.remove(mark));
+    }
+
     fn unchain(&mut self, id: RowId) {
         let (line, after) = (self.rows[id as usize].line, self.rows[id as usize].next);
         let Some(head) = self.by_line.get_mut(&line) else { return };
@@ -393,4 +421,15 @@ impl Table {
     pub fn heap_len(&self) -> usize {
         self.by_end.len()
     }
+}
+
+/// What a binding can be recognised by.
+fn marks_of(row: &Row) -> [Mark<'_>; 4] {
+    let ip = row.peer.ip();
+    [
+        Mark::socket(row.transport, row.peer),
+        Mark::source(ip),
+        Mark::face(ip, row.contact()),
+        Mark::face(ip, row.call_id()),
+    ]
 }

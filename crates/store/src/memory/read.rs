@@ -38,7 +38,7 @@ impl State {
             bans: self
                 .bans
                 .values()
-                .filter(|ban| ban.until.is_none_or(|until| until > window.now))
+                .filter(|ban| ban.until.is_none_or(|until| until > window.bans_since))
                 .cloned()
                 .collect(),
             holds: self.holds.values().map(|hold| Hold::clone(hold)).collect(),

@@ -39,7 +39,7 @@ pub fn take(
         bindings: rows::all(&tx, &bindings, [window.now.0], rows::binding)?,
         devices: rows::all(&tx, &devices, [], rows::whole)?,
         lock_outs: rows::lock_outs(&tx, window.now)?,
-        bans: rows::bans(&tx, window.now)?,
+        bans: rows::bans(&tx, window.bans_since)?,
         holds: rows::all(&tx, &holds, [], rows::hold)?,
         spending: spending(&tx, window.spending_since)?,
         unbilled: rows::all(&tx, UNBILLED, [], |row| Ok((read(row, 0)?, read(row, 1)?)))?,

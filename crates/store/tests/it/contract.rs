@@ -560,12 +560,14 @@ fn bans_are_kept_until_they_end() {
         let bans = [ban(v4, Some(at(HOUR))), ban(v6, None)];
         put(store, bans.iter().rev().map(|ban| Record::Ban(Box::new(ban.clone()))).collect());
         assert_eq!(store.snapshot(SnapshotWindow::at(at(MINUTE))).unwrap().bans, bans);
-        assert_eq!(store.snapshot(SnapshotWindow::at(at(HOUR))).unwrap().bans, bans[1..]);
+        // One that has ended is looked at for a day: the next one is longer for it.
+        assert_eq!(store.snapshot(SnapshotWindow::at(at(24 * HOUR))).unwrap().bans, bans);
+        assert_eq!(store.snapshot(SnapshotWindow::at(at(25 * HOUR))).unwrap().bans, bans[1..]);
         assert_eq!(store.bans().unwrap(), bans);
         let (endless, ended) = (ban(v4, None), ban(v6, Some(at(MINUTE))));
         put(store, vec![Record::Ban(Box::new(endless.clone())), Record::Ban(Box::new(ended))]);
         assert_eq!(
-            store.snapshot(SnapshotWindow::at(at(HOUR))).unwrap().bans,
+            store.snapshot(SnapshotWindow::at(at(25 * HOUR))).unwrap().bans,
             std::slice::from_ref(&endless)
         );
         put(

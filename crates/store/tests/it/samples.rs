@@ -311,6 +311,7 @@ pub const ALL_TIME: SnapshotWindow = SnapshotWindow {
     now: UnixMicros(0),
     spending_since: UnixMicros(0),
     hotspots_since: UnixMicros(0),
+    bans_since: UnixMicros(i64::MIN),
 };
 
 /// Everything that can be asked of a store.

@@ -1,5 +1,5 @@
-//! What is thrown away before parsing. Lives here: keep-alives and things that cannot be SIP.
-//! Never here: bans and rates of sources, which come with the access work.
+//! What cannot be SIP by its size or first byte. Lives here: keep-alives, and everything else of that kind.
+//! Never here: where it came from.
 
 /// Is it worth parsing?
 pub fn worth_parsing(bytes: &[u8]) -> bool {
@@ -14,9 +14,27 @@ pub fn worth_parsing(bytes: &[u8]) -> bool {
     rest[0].is_ascii_alphabetic()
 }
 
+/// Is it what phones send to keep their NAT's door open: nothing, zeroes, or line ends (RFC 5626 §3.5.1)?
+pub fn is_keep_alive(bytes: &[u8]) -> bool {
+    bytes.len() <= 4 && bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keep_alives_are_no_garbage() {
+        for (bytes, want) in [
+            (&b""[..], true),
+            (b"\r\n\r\n", true),
+            (b"\0", true),
+            (b"\r\n\r\n\r\n", false),
+            (b"hi", false),
+        ] {
+            assert_eq!(is_keep_alive(bytes), want, "{bytes:?}");
+        }
+    }
 
     #[test]
     fn noise_is_dropped() {
