@@ -97,15 +97,7 @@ fn base64(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn contains(bytes: &[u8], part: &[u8]) -> bool {
-    let Some((first, rest)) = part.split_first() else { return false };
-    let mut from = 0;
-    while let Some(at) = bytes[from..].iter().position(|byte| byte == first) {
-        from += at + 1;
-        if bytes[from..].starts_with(rest) {
-            return true;
-        }
-    }
-    false
+    !part.is_empty() && memchr::memmem::find(bytes, part).is_some()
 }
 
 fn files(directory: &Path) -> Result<Vec<PathBuf>> {
