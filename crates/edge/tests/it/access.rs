@@ -500,6 +500,8 @@ fn what_is_not_mine_is_thrown_out() {
     thief.send_with_login(&mut disguised);
     thief.expect(403);
     assert_eq!(try_to_register(&world.ua("203.0.113.67:5060", ALICE)), 403);
+    // Nor is he let in from her house, where only what is surely hers is until the secret is another.
+    assert_eq!(try_to_register(&world.ua(SAME_HOUSE, ALICE)), 403);
     assert_eq!(try_to_register(&phone), 200);
     assert_eq!(locked(&world), Vec::<String>::new());
     // A new secret, and everybody who has it is welcome but he.

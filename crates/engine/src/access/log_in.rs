@@ -87,14 +87,15 @@ impl Engine {
         let line = self.line_by_user(claim.user);
         let access = &self.access;
         let like = line.and_then(|line| access.devices.most_like(now.wall, line.id, claim));
+        let wants_new_secret = line.is_some_and(|line| line.wants_new_secret);
         let is_shut = match like {
             Some(like) if like.likeness < Likeness::Source => {
                 access.is_locked(now, device_scope(claim.user, like))
             }
-            Some(_) => access.is_locked(now, source_user(claim)),
+            Some(_) => wants_new_secret || access.is_locked(now, source_user(claim)),
             None => {
                 access.locks.is_full()
-                    || line.is_some_and(|line| line.wants_new_secret)
+                    || wants_new_secret
                     || access.is_locked(now, source_user(claim))
                     || access.is_locked(now, Scope::Source(Source::of(claim.peer.ip())))
                     || access.is_locked(now, Scope::User(claim.user))
