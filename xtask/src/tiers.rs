@@ -90,6 +90,8 @@ impl Tier {
                 Need::Chromium,
                 Need::JsSip,
                 Need::OpenSsl,
+                Need::SipVicious,
+                Need::Nmap,
             ],
             Tier::Fuzz => &[Need::CargoFuzz],
             _ => &[],

@@ -178,6 +178,11 @@ impl DeviceTable {
         chain.chain(more.iter().copied()).map(|at| self.row(at))
     }
 
+    /// Devices, in no order that means anything.
+    pub fn all(&self) -> impl Iterator<Item = &Row> + Clone {
+        self.rows.iter().flatten()
+    }
+
     /// How many devices were last at this source.
     pub fn count_at(&self, source: Source) -> usize {
         let at_source = self.at_source.iter_hash(self.hash.hash_one(source));
