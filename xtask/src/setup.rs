@@ -28,6 +28,10 @@ pub enum Need {
     JsSip,
     /// The `openssl` command.
     OpenSsl,
+    /// SIPVicious: svmap, svwar, svcrack.
+    SipVicious,
+    /// nmap and its scripts.
+    Nmap,
     /// `cargo fuzz`.
     CargoFuzz,
 }
@@ -46,6 +50,8 @@ impl Need {
             Need::Chromium => on_path("chromium"),
             Need::JsSip => jssip().exists(),
             Need::OpenSsl => on_path("openssl"),
+            Need::SipVicious => python_with("sipvicious").is_some(),
+            Need::Nmap => on_path("nmap"),
             Need::CargoFuzz => works("cargo-fuzz", &["--version"]) || on_path("cargo-fuzz"),
         }
     }
@@ -60,6 +66,8 @@ impl Need {
             Need::Chromium => &["chromium"],
             Need::JsSip => &["npm"],
             Need::OpenSsl => &["openssl"],
+            Need::SipVicious => &["python3-venv", "python3-pip"],
+            Need::Nmap => &["nmap"],
             Need::CargoFuzz => &["g++"],
         }
     }
@@ -74,13 +82,15 @@ impl Need {
             Need::Chromium => "Chromium",
             Need::JsSip => "JsSIP (npm)",
             Need::OpenSsl => "openssl",
+            Need::SipVicious => "SIPVicious",
+            Need::Nmap => "nmap",
             Need::CargoFuzz => "cargo-fuzz",
         }
     }
 
     fn install(self, can_apt: bool) -> Result<()> {
         let missing_package = match self {
-            Need::Pjsua2 => !works("python3", &["-m", "venv", "--help"]),
+            Need::Pjsua2 | Need::SipVicious => !works("python3", &["-m", "venv", "--help"]),
             Need::CargoFuzz => !works("c++", &["--version"]),
             Need::JsSip => !on_path("npm"),
             _ => true,
@@ -89,13 +99,8 @@ impl Need {
             apt(self.packages())?;
         }
         match self {
-            Need::Pjsua2 => {
-                let venv = venv();
-                let mut make = Command::new("python3");
-                retry("python venv", make.args(["-m", "venv"]).arg(&venv))?;
-                let mut pip = Command::new(venv.join("bin/pip"));
-                retry("pip install", pip.args(["install", "--quiet", "pjsua2-python"]))
-            }
+            Need::Pjsua2 => pip("pjsua2-python"),
+            Need::SipVicious => pip("sipvicious"),
             Need::JsSip => {
                 let dir = npm();
                 std::fs::create_dir_all(&dir)?;
@@ -123,10 +128,26 @@ impl Need {
 
 /// The Python that has pjsua2: the system's when it has, else one of our own.
 pub fn python() -> String {
-    if works("python3", &["-c", "import pjsua2"]) {
-        return "python3".to_owned();
-    }
+    python_with("pjsua2").unwrap_or_else(our_python)
+}
+
+/// The Python that has a module, if one has: the system's or one of our own.
+pub fn python_with(module: &str) -> Option<String> {
+    let import = format!("import {module}");
+    ["python3".to_owned(), our_python()].into_iter().find(|python| works(python, &["-c", &import]))
+}
+
+fn our_python() -> String {
     venv().join("bin/python3").to_string_lossy().into_owned()
+}
+
+/// Installs a package of Python in a place of our own.
+fn pip(package: &str) -> Result<()> {
+    let venv = venv();
+    let mut make = Command::new("python3");
+    retry("python venv", make.args(["-m", "venv"]).arg(&venv))?;
+    let mut pip = Command::new(venv.join("bin/pip"));
+    retry("pip install", pip.args(["install", "--quiet", package]))
 }
 
 /// JsSIP as a browser takes it.

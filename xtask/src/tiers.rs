@@ -91,6 +91,8 @@ impl Tier {
                 Need::JsSip,
                 Need::OpenSsl,
                 Need::Firewalls,
+                Need::SipVicious,
+                Need::Nmap,
             ],
             Tier::Fuzz => &[Need::CargoFuzz],
             _ => &[],

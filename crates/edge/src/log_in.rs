@@ -44,7 +44,8 @@ impl Node {
             self.refuse_stateless(request, flow, 403);
             return LogIn::Answered;
         };
-        let line = way.line.and_then(|line| self.engine.line(line));
+        // Nobody's line is looked for as well (A7).
+        let line = self.engine.line(way.line.unwrap_or(LineId::NOBODY));
         let proven = self.authenticator.prove(self.now, &presented, line.map(secrets));
         let Some(proof) = proof(proven, &presented) else {
             self.challenge(request, flow, name, true);

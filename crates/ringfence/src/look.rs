@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use anyhow::Context;
 use engine::{Agent, Claim, Door, Engine};
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use types::{Device, DeviceState, LockOut, LockScope, Now};
@@ -127,13 +128,17 @@ fn explain(user: &str, source: Option<IpAddr>, engine: &Engine, now: Now) -> any
     let user = sip::digest::canonical_user(user)
         .with_context(|| format!("`{}` is not a SIP user name", user.escape_debug()))?;
     let line = engine.line_by_user(&user);
+    let is_here =
+        |locked: &IpNet| source.is_some_and(|source| locked.contains(&source.to_canonical()));
     let concerns = |lock: &&LockOut| match &lock.scope {
-        LockScope::SourceUser { user: locked, .. }
-        | LockScope::Device { user: locked, .. }
-        | LockScope::User { user: locked } => locked == user.as_str(),
-        LockScope::Source { source: locked } => {
-            source.is_some_and(|source| locked.contains(&source.to_canonical()))
+        // Asked about one address, a lock-out of another is of no interest.
+        LockScope::SourceUser { user: locked, source: from } => {
+            locked == user.as_str() && (source.is_none() || is_here(from))
         }
+        LockScope::Device { user: locked, .. } | LockScope::User { user: locked } => {
+            locked == user.as_str()
+        }
+        LockScope::Source { source: locked } => is_here(locked),
     };
     let locks: Vec<Value> =
         engine.access().lock_outs().filter(concerns).map(|lock| lock_view(lock, now)).collect();

@@ -30,6 +30,12 @@ small_id! {
     /// One set of SIP credentials of an account.
     LineId(u32)
 }
+
+impl LineId {
+    /// No line's: so that looking for nobody's takes the time that looking for a line takes.
+    pub const NOBODY: LineId = LineId(u32::MAX);
+}
+
 small_id! {
     /// A connection to a carrier.
     TrunkId(u32)

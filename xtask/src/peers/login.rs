@@ -14,7 +14,12 @@ const KEPT_OUT: [u16; 4] = [400, 401, 403, 407];
 
 /// A house whose carrier refuses every call.
 pub fn house() -> Result<House> {
-    House::open(Setup::default(), |_| Behaviour::Reject(LET_THROUGH))
+    house_with(Setup::default())
+}
+
+/// The same, set up differently.
+pub fn house_with(setup: Setup) -> Result<House> {
+    House::open(setup, |_| Behaviour::Reject(LET_THROUGH))
 }
 
 /// Methods and URIs that need credentials.

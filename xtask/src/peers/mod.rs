@@ -1,6 +1,7 @@
 //! Ringfence among real peers, on real sockets, as an operator runs it. Lives here: the list of checks.
 //! Never here: what one of them does; the program's own code.
 
+mod attack_tools;
 mod bans;
 mod browser;
 mod browser_calls;
@@ -14,12 +15,15 @@ mod identity;
 mod load;
 mod lock;
 mod login;
+mod office;
 mod phones;
 mod restart;
+mod right_secret;
 mod secrets;
 mod secure;
 mod sipp;
 mod stopping;
+mod timing;
 mod tls_trunk;
 mod torture;
 mod trunks;
@@ -88,7 +92,12 @@ pub const PEERS: &[Check] = checks! {
     "A1 digest is bound to everything": login::bound_to_everything,
     "A2 credentials for another realm are absent": login::other_realm,
     "A3 nonces cannot be replayed": login::replay,
+    "A7 an unknown user is a known one, in bytes and in time": timing::unknown_is_known,
+    "A8 the right secret never passes a lock-out, to the millisecond": right_secret::never_passes,
     "A9 one key for all spellings of a user": login::spellings,
+    "attack tools get nothing: svmap, svwar, svcrack, nmap": attack_tools::get_nothing,
+    "phones live on while 200 sources guess at their account": office::victims,
+    "50 phones behind one address after a secret change": office::stale_phones,
     "I1 the IP lock looks at the socket's peer only": lock::ip_lock,
     "F1 From and its friends decide nothing": identity::who_pays,
     "F3 the number rated is the number sent": identity::number_sent,

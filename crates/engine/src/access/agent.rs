@@ -52,13 +52,23 @@ impl<'a> Agent<'a> {
     pub fn read(text: &'a str) -> Agent<'a> {
         let text = text.trim();
         let pbx = SWITCHES.iter().find(|(word, _)| contains(text, word)).map(|(_, name)| *name);
-        let at = version_at(text);
-        let name = text[..at].trim_end_matches(|c: char| " /-_(v".contains(c));
-        let version = text[at..].split([' ', '(', ')', ',', ';']).next().unwrap_or("");
-        // `5.4.12` alone names nothing else.
-        let name = if name.is_empty() { text } else { name };
-        Agent { name, version: if at == 0 { "" } else { version }, pbx }
+        let (name, version) = name_and_version(text);
+        Agent { name, version, pbx }
     }
+
+    /// The name alone: which switch it may be costs more to find out than all the rest, and each log-in is
+    /// asked for its name.
+    pub fn name_of(text: &'a str) -> &'a str {
+        name_and_version(text.trim()).0
+    }
+}
+
+fn name_and_version(text: &str) -> (&str, &str) {
+    let at = version_at(text);
+    let name = text[..at].trim_end_matches(|c: char| " /-_(v".contains(c));
+    let version = text[at..].split([' ', '(', ')', ',', ';']).next().unwrap_or("");
+    // `5.4.12` alone names nothing else.
+    if name.is_empty() { (text, "") } else { (name, if at == 0 { "" } else { version }) }
 }
 
 /// Where the version begins: at the first digit behind a blank, a slash, a dash or a `v` there, that a
@@ -92,6 +102,7 @@ mod tests {
         fn check(text: &str, name: &str, version: &str, pbx: Option<&str>) {
             assert_eq!(Agent::read(text), Agent { name, version, pbx: Agent::read(text).pbx });
             assert_eq!(Agent::read(text).pbx, pbx, "{text}");
+            assert_eq!(Agent::name_of(text), name);
         }
         check("Yealink SIP-T46S 66.84.0.15", "Yealink SIP-T46S", "66.84.0.15", None);
         check("Grandstream HT801 1.0.17.5", "Grandstream HT801", "1.0.17.5", None);

@@ -168,11 +168,6 @@ impl DeviceTable {
         self.rows[at as usize].as_ref().expect("an index names rows that are there")
     }
 
-    /// All devices, in no order that means anything.
-    pub fn all(&self) -> impl Iterator<Item = &Row> {
-        self.rows.iter().flatten()
-    }
-
     /// The line's devices, the newest first.
     pub fn of_line(&self, line: LineId) -> impl Iterator<Item = &Row> {
         let head = self.heads.find(self.hash.hash_one(line), |&at| self.row(at).line == line);
@@ -181,6 +176,11 @@ impl DeviceTable {
         });
         let more = self.more_devices.get(&line).map_or(&[][..], Vec::as_slice);
         chain.chain(more.iter().copied()).map(|at| self.row(at))
+    }
+
+    /// Devices, in no order that means anything.
+    pub fn all(&self) -> impl Iterator<Item = &Row> + Clone {
+        self.rows.iter().flatten()
     }
 
     /// How many devices were last at this source.

@@ -70,11 +70,13 @@ impl LockOuts {
     /// Takes over a lock-out of an earlier life.
     pub fn restore(&mut self, now: Now, kept: &LockOut, is_own: bool) {
         let Some(scope) = Scope::read(&kept.scope) else { return };
-        let left_ms = kept.until.ms_since(now.wall).min(self.longest_ms);
-        if left_ms == 0 {
+        // To the microsecond: not a moment less than was said.
+        let left_us = u64::try_from(kept.until.0.saturating_sub(now.wall.0)).unwrap_or(0);
+        let left_us = left_us.min(self.longest_ms.saturating_mul(1_000));
+        if left_us == 0 {
             return;
         }
-        let (key, until) = (scope.key(self.hash), now.tick.plus_ms(left_ms));
+        let (key, until) = (scope.key(self.hash), Tick(now.tick.0.saturating_add(left_us)));
         let count = Count::locked(key, kept.level.saturating_add(1), until);
         if is_own {
             self.own.insert(key, count);
@@ -329,6 +331,28 @@ mod tests {
         assert_eq!(next.level, 1);
         second.restore(at(60 * MINUTE_MS), &lock, false);
         assert_eq!(second.len(), 1, "one that is over is not taken up");
+    }
+
+    #[test]
+    fn a_lock_out_taken_up_again_ends_no_microsecond_sooner() {
+        let (mut table, budget) = table();
+        let (_, lock) = fail_until_locked(&mut table, at(0), budget);
+        for late_us in [1, 999, 1_000] {
+            let began = at(10 * MINUTE_MS);
+            let wall = UnixMicros(began.wall.0 + late_us);
+            let (mut second, _) = super::tests::table();
+            second.restore(Now { tick: Tick(0), wall }, &lock, false);
+            let end = Tick(5 * MINUTE_MS * 1_000 - late_us.cast_unsigned());
+            assert!(second.locked_until(Tick(end.0 - 1), &alice()).is_some(), "{late_us}");
+            assert_eq!(second.locked_until(end, &alice()), None, "{late_us}");
+        }
+    }
+
+    #[test]
+    fn a_budget_beyond_a_byte_is_kept_within_one_part_of_its_window() {
+        let (mut table, _) = table();
+        let budget = Budget { failures: 600, window_ms: 60 * MINUTE_MS };
+        assert_eq!(fail_until_locked(&mut table, at(0), budget).0, 600);
     }
 
     #[test]

@@ -11,8 +11,8 @@ use std::net::IpAddr;
 
 use types::record::StalePhone;
 use types::{
-    BanReason, DeviceId, DeviceNotices, DeviceState, Fact, FormerSecret, Line, LineId, LineKind,
-    LockOut, Now, Place, Record,
+    AccountId, BanReason, DeviceId, DeviceNotices, DeviceState, Fact, FormerSecret, Line, LineId,
+    LineKind, LockOut, Now, Place, Record,
 };
 
 use super::Access;
@@ -86,7 +86,7 @@ impl Engine {
     pub fn may_log_in(&self, now: Now, claim: &Claim<'_>) -> Door {
         let line = self.line_by_user(claim.user);
         let access = &self.access;
-        let like = line.and_then(|line| access.devices.most_like(now.wall, line.id, claim));
+        let like = access.devices.most_like(now.wall, line.map(|line| line.id), claim);
         let wants_new_secret = line.is_some_and(|line| line.wants_new_secret);
         let is_shut = match like {
             Some(like) if like.likeness < Likeness::Source => {
@@ -108,20 +108,28 @@ impl Engine {
     /// he are served first.
     pub fn is_familiar(&self, now: Now, claim: &Claim<'_>) -> bool {
         let line = self.line_by_user(claim.user);
-        let like = line.and_then(|line| self.access.devices.most_like(now.wall, line.id, claim));
+        let line = line.map(|line| line.id);
+        let like = self.access.devices.most_like(now.wall, line, claim);
         like.is_some_and(|like| like.likeness < Likeness::Source)
     }
 
     /// What came of a log-in that was looked at. Facts and devices are written with the next records.
     pub fn logged_in(&mut self, now: Now, claim: &Claim<'_>, way: Way, proof: Proof) -> Entry {
-        let line = way.line.and_then(|id| self.directory.line(id)).cloned();
-        match (line, proof) {
+        // Nothing is copied for a wrong secret, and a name that nobody has is looked for as others are:
+        // who guesses at a line and who guesses at nobody is to cost the same (A7).
+        let line = self.directory.line(way.line.unwrap_or(LineId::NOBODY));
+        let account = line.map(|line| line.account);
+        let of_secret = match proof {
+            Proof::Wrong => None,
+            Proof::Right { .. } | Proof::Former { .. } => line.cloned(),
+        };
+        match (of_secret, proof) {
             (Some(line), Proof::Right { md5 }) => self.right_secret(now, claim, way, &line, md5),
             (Some(line), Proof::Former { nth, md5 }) if line.former.len() > nth => {
                 self.former_secret(now, claim, way, &line, (&line.former[nth], md5))
             }
-            (line, _) => {
-                self.wrong_secret(now, claim, way, line.as_ref());
+            _ => {
+                self.wrong_secret(now, claim, way, account);
                 Entry::Wrong
             }
         }
@@ -254,7 +262,7 @@ impl Engine {
                 };
                 self.facts.push(Record::Fact(now.wall, fact));
             }
-            self.wrong_secret(now, claim, way, Some(line));
+            self.wrong_secret(now, claim, way, Some(line.account));
             return Entry::Wrong;
         };
         self.note_stale(now, claim, line, former);
@@ -281,11 +289,10 @@ impl Engine {
     }
 
     /// Counts a failure wherever it counts.
-    fn wrong_secret(&mut self, now: Now, claim: &Claim<'_>, way: Way, line: Option<&Line>) {
+    fn wrong_secret(&mut self, now: Now, claim: &Claim<'_>, way: Way, account: Option<AccountId>) {
         let access = &mut self.access;
         let config = &access.config;
         let (by_user, by_source, over_all) = (config.source_user, config.source, config.user);
-        let account = line.map(|line| line.account);
         let mut locked: Vec<LockOut> = Vec::new();
         match way.like {
             Some(like) if like.likeness < Likeness::Source => {
@@ -302,7 +309,7 @@ impl Engine {
                 locked.extend(access.locks.failed(now, source_user(claim), by_user, false));
                 locked.extend(access.locks.failed(now, Scope::Source(source), by_source, false));
                 let scope = Scope::User(claim.user);
-                locked.extend(access.locks.failed(now, scope, over_all, line.is_some()));
+                locked.extend(access.locks.failed(now, scope, over_all, account.is_some()));
             }
         }
         // A source that goes on after a lock-out is not even read.

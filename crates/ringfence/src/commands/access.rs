@@ -112,8 +112,16 @@ fn explained(answer: &Value) -> String {
         if answer["ip_lock_lets_in"] == false {
             lines.push(format!("  the IP lock keeps {source} out"));
         }
-        lines.push(match answer["a_new_phone_is_looked_at"].as_bool() {
-            Some(true) => format!("  a phone that is not known yet can log in from {source}"),
+        let is_looked_at = answer["a_new_phone_is_looked_at"] == true;
+        lines.push(match answer["exists"].as_bool() {
+            Some(true) if is_looked_at => {
+                format!("  a phone that is not known yet can log in from {source}")
+            }
+            _ if is_looked_at => {
+                format!(
+                    "  whoever tries it from {source} is answered as if the password were wrong"
+                )
+            }
             _ => format!(
                 "  a phone that is not known yet is refused from {source}, whatever its password"
             ),
@@ -147,10 +155,11 @@ fn explained(answer: &Value) -> String {
 }
 
 fn follow(file: &Path, format: Format, config: &Config, context: &Context) -> anyhow::Result<()> {
-    let name = file.display().to_string();
-    let source: Box<dyn Read> = match name.as_str() {
-        "-" => Box::new(std::io::stdin()),
-        _ => Box::new(File::open(file).with_context(|| format!("cannot read {name}"))?),
+    let is_stdin = file == Path::new("-");
+    let name = if is_stdin { "standard input".to_owned() } else { file.display().to_string() };
+    let source: Box<dyn Read> = match is_stdin {
+        true => Box::new(std::io::stdin()),
+        false => Box::new(File::open(file).with_context(|| format!("cannot read {name}"))?),
     };
     let mut reader = BufReader::new(source);
     let (mut told, mut lines, mut batch) = (0_usize, 0_usize, Vec::new());

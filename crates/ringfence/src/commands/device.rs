@@ -37,7 +37,7 @@ pub enum Command {
   ringfence device not-mine 17
 
 Until `ringfence line secret USER` sets a new password only known phones may use the phone's lines.
-`ringfence device mine 17` takes it back."
+`ringfence device mine 17` ends the ban; a new password is wanted all the same."
     )]
     NotMine {
         /// Number of the device, as `device list` shows it

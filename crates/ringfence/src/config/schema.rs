@@ -385,6 +385,13 @@ fn log_in_keys() -> Vec<Key> {
             3_600_000,
             log_ins.season_ms
         ),
+        time_key!(
+            "stale_digest_s",
+            "seconds for which phones with a changed password are gathered, to be named together",
+            1..=86_400,
+            1_000,
+            log_ins.stale_digest_ms
+        ),
     ]
 }
 
