@@ -1,7 +1,9 @@
 //! What the operator decides about decisions. Lives here: settings and their defaults.
 //! Never here: files, TOML, the environment.
 
-use crate::access::AccessConfig;
+use std::sync::Arc;
+
+use crate::access::{AccessConfig, Atlas};
 use ipnet::IpNet;
 use jiff::civil::Date;
 use rating::{DeckError, NumberingConfig, NumberingError};
@@ -39,6 +41,8 @@ pub struct EngineConfig {
     pub off_hours: OffHours,
     /// Limits of log-ins.
     pub access: AccessConfig,
+    /// Where in the world addresses are.
+    pub atlas: Arc<Atlas>,
     /// Networks that are never banned, nor held to a rate.
     pub allow: Vec<IpNet>,
 }
@@ -57,6 +61,7 @@ impl EngineConfig {
             mark_age_ms: MARK_AGE_MS,
             off_hours: OffHours::default(),
             access: AccessConfig::default(),
+            atlas: Arc::default(),
             allow: Vec::new(),
         }
     }

@@ -30,8 +30,8 @@ mod warning;
 pub use access::age::days_old;
 pub use access::secret::{MadeSecret, SecretForm};
 pub use access::{
-    Access, AccessConfig, Agent, Bans, Budget, Claim, DeviceAt, Door, Entry, ForeignLogIn,
-    Likeness, Proof, Spared, Way, source_of,
+    Access, AccessConfig, Agent, Atlas, Bans, Budget, Claim, DeviceAt, Door, Entry, ForeignLogIn,
+    Likeness, Proof, RangeError, Ranges, Spared, Way, source_of,
 };
 pub use config::{EngineConfig, EngineError, OffHours};
 pub use control::{BanOrder, Command, CommandError, Done, Overlap};

@@ -292,6 +292,8 @@ fn the_example_configuration_is_good_and_whole() {
             "tls.key",
             "platform.support",
             "platform.bank_holidays",
+            "access.country_files",
+            "access.network_files",
             "access.allow"
         ]
     );

@@ -7,12 +7,10 @@
 //! All others from a source share the lane of source and user name; strangers are also counted by
 //! source, and by user name over all sources.
 
-use std::net::IpAddr;
-
 use types::record::StalePhone;
 use types::{
     AccountId, BanReason, DeviceId, DeviceNotices, DeviceState, Fact, FormerSecret, Line, LineId,
-    LineKind, LockOut, Now, Place, Record,
+    LineKind, LockOut, Now, Record,
 };
 
 use super::Access;
@@ -169,7 +167,7 @@ impl Engine {
             return Entry::In { line: line.id, device: None };
         }
         let account = self.directory.account(line.account);
-        let (Some(account), place) = (account, self.place_of(peer.ip())) else {
+        let (Some(account), place) = (account, self.config.atlas.place(peer.ip())) else {
             return Entry::Wrong;
         };
         let (cap, notices) = (account.controls.new_device_cap, account.controls.device_notices);
@@ -322,11 +320,6 @@ impl Engine {
         for lock in locked.into_iter().filter(|lock| is_told(lock, account.is_some())) {
             self.facts.push(Record::Fact(now.wall, Fact::LockedOut { account, lock }));
         }
-    }
-
-    /// Where in the world an address is: not known without a table.
-    pub(crate) fn place_of(&self, _address: IpAddr) -> Place {
-        Place::default()
     }
 }
 

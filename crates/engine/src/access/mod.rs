@@ -6,6 +6,7 @@
 //! of it. SIP, web and foreign logs go the same way.
 
 mod agent;
+mod atlas;
 mod claim;
 mod config;
 mod device_table;
@@ -34,6 +35,7 @@ use lock_out::LockOuts;
 use stale::StalePhones;
 
 pub use agent::Agent;
+pub use atlas::{Atlas, RangeError, Ranges};
 pub use bans::Bans;
 pub use claim::Claim;
 pub use config::{AccessConfig, Budget};

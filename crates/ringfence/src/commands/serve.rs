@@ -1,6 +1,7 @@
 //! `serve` and `status`. Lives here: putting the node together. Never here: the loop (shell::driver).
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use edge::{Node, NodeConfig};
@@ -12,6 +13,7 @@ use store::{Backend, SnapshotWindow};
 use super::Context;
 use super::office::{ask, engine_config};
 use crate::config::Config;
+use crate::shell::atlas;
 use crate::shell::certificate::{Renewal, TrunkRoots};
 use crate::shell::clock::{Clock, system_wall};
 use crate::shell::control::{self, Request};
@@ -165,6 +167,7 @@ fn outward_ip(v4: bool) -> Option<IpAddr> {
 fn node_config(config: &Config, listeners: Vec<Listener>) -> anyhow::Result<NodeConfig> {
     let secrets = node_secrets()?;
     let engine = engine_config(config, EngineConfig::new(secrets.hash));
+    let engine = EngineConfig { atlas: Arc::new(atlas::read(config)?), ..engine };
     Ok(NodeConfig {
         realm: config.realm.clone(),
         domains: domains(config, &listeners),

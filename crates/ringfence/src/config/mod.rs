@@ -95,6 +95,10 @@ pub struct Config {
     pub off_hours: OffHours,
     /// Limits of log-ins.
     pub log_ins: AccessConfig,
+    /// Tables of countries by address.
+    pub country_files: Vec<PathBuf>,
+    /// Tables of network operators by address.
+    pub network_files: Vec<PathBuf>,
     /// Talk time held before a call goes out.
     pub first_slice_s: u64,
     /// Talk time held by each renewal.
@@ -170,6 +174,8 @@ impl Default for Config {
             numbering: NumberingConfig::default(),
             off_hours: OffHours::default(),
             log_ins: AccessConfig::default(),
+            country_files: Vec::new(),
+            network_files: Vec::new(),
             first_slice_s: 30,
             slice_s: 30,
             extend_lead_s: 5,

@@ -329,6 +329,20 @@ macro_rules! time_key {
 
 fn log_in_keys() -> Vec<Key> {
     vec![
+        key(
+            "access",
+            "country_files",
+            "CSV tables `first,last,COUNTRY` that say where addresses are",
+            |c, raw| raw.list(path).map(|files| c.country_files = files),
+            |c| Raw::words(c.country_files.iter().map(|file| file.display().to_string())),
+        ),
+        key(
+            "access",
+            "network_files",
+            "CSV tables `first,last,AS-NUMBER` that say whose addresses are",
+            |c, raw| raw.list(path).map(|files| c.network_files = files),
+            |c| Raw::words(c.network_files.iter().map(|file| file.display().to_string())),
+        ),
         number_key!(
             "access",
             "failures",
