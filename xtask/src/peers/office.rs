@@ -96,16 +96,21 @@ struct Guesses {
 impl Guesses {
     /// Each source guesses again and again, until it is over.
     fn go_on(&self, ringfence: &Ringfence, sources: Vec<(Way, IpAddr)>) -> Result<()> {
-        let open = |(way, from)| {
-            anyhow::Ok(Phone::on(ringfence.wire(way, from)?, "alice", "a-guess-of-ours"))
+        let open = |(way, from): &(Way, IpAddr)| {
+            anyhow::Ok(Phone::on(ringfence.wire(*way, *from)?, "alice", "a-guess-of-ours"))
         };
-        let mut phones = sources.into_iter().map(open).collect::<Result<Vec<Phone>>>()?;
+        let mut phones = sources.iter().map(open).collect::<Result<Vec<Phone>>>()?;
         while !self.is_over.load(Ordering::Relaxed) {
-            for phone in &mut phones {
-                let told = phone.register(600)?;
+            for (phone, source) in phones.iter_mut().zip(&sources) {
+                let told = phone.register(600);
                 self.count.fetch_add(1, Ordering::Relaxed);
-                if told.status() != Some(403) {
-                    self.passed.fetch_add(1, Ordering::Relaxed);
+                match told {
+                    Ok(told) if told.status() == Some(200) => {
+                        self.passed.fetch_add(1, Ordering::Relaxed);
+                    }
+                    Ok(_) => {}
+                    // Who attacks may be hung up on.
+                    Err(_) => *phone = open(source)?,
                 }
                 // Many sources, none of them fast.
                 pause(1);
