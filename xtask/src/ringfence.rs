@@ -40,6 +40,8 @@ pub struct Setup {
     pub sip: Vec<String>,
     /// More lines for the end of the configuration.
     pub more: Vec<String>,
+    /// Lines of `[access]`.
+    pub access: Vec<String>,
 }
 
 /// One installation in a directory of its own, running or not.
@@ -384,10 +386,11 @@ fn config(dir: &Path, port: u16, secure: Option<&SecurePorts>, setup: &Setup) ->
         }
         tls.push('\n');
     }
-    let access = match setup.screens_loopback {
+    let allow = match setup.screens_loopback {
         true => "",
-        false => "[access]\nallow = [\"127.0.0.0/8\", \"::1/128\"]\n\n",
+        false => "allow = [\"127.0.0.0/8\", \"::1/128\"]\n",
     };
+    let access = format!("[access]\n{allow}{}\n\n", setup.access.join("\n"));
     let domains = [&["example.com", "127.0.0.1"], setup.domains.as_slice()].concat();
     format!(
         "[node]\ndata_dir = {:?}\nrealm = \"example.com\"\ndomains = {domains:?}\n\n\

@@ -104,10 +104,17 @@ enum Server {
 impl Server {
     fn start(side: Side, column: &Column, options: &Options) -> Result<Server> {
         if side == Side::Ringfence {
-            let unlimited = "[access]\nstranger_rate = 1000000\nstranger_burst = 1000000";
-            let more = if column.is_unlimited { vec![unlimited.to_owned()] } else { Vec::new() };
-            let setup =
-                Setup { core: Some(SERVER_CORE), screens_loopback: true, more, ..Setup::default() };
+            let unlimited = ["stranger_rate = 1000000", "stranger_burst = 1000000"];
+            let access = match column.is_unlimited {
+                true => unlimited.map(str::to_owned).to_vec(),
+                false => Vec::new(),
+            };
+            let setup = Setup {
+                core: Some(SERVER_CORE),
+                screens_loopback: true,
+                access,
+                ..Setup::default()
+            };
             let mut ringfence = Ringfence::prepare(setup)?;
             ringfence.import_lines((0..USERS).map(|index| {
                 (format!("bench{}", index / 1_000), user(index), secret().to_owned())

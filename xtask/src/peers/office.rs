@@ -159,8 +159,8 @@ const NEW_SECRET: &str = "fodal-gimur-petov-58";
 
 /// Fifty stale phones are told so, named once and together, and hurt nobody.
 pub fn stale_phones() -> Result<()> {
-    let more = vec!["[access]".to_owned(), "stale_digest_s = 5".to_owned()];
-    let house = house_with(Setup { more, ..Setup::default() })?;
+    let access = vec!["stale_digest_s = 5".to_owned()];
+    let house = house_with(Setup { access, ..Setup::default() })?;
     house.ringfence.lift_limits("a")?;
     let user = |at: usize| format!("desk{at}");
     for at in 0..CHANGED + COLLEAGUES {

@@ -39,9 +39,8 @@ struct Holder {
 
 /// Ten thousand right secrets, by three ways, before and after a crash, and to the millisecond at the end.
 pub fn never_passes() -> Result<()> {
-    let more = ["[access]", "first_lock_min = 1", "failures_per_user = 60"];
-    let more = more.map(str::to_owned).to_vec();
-    let mut house = house_with(Setup { tls: true, more, ..Setup::default() })?;
+    let access = ["first_lock_min = 1", "failures_per_user = 60"].map(str::to_owned).to_vec();
+    let mut house = house_with(Setup { tls: true, access, ..Setup::default() })?;
     let mut holders = shut_all(&house)?;
     let ends = ends(&house, &holders)?;
     let mut refused = 0;

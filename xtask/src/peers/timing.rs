@@ -83,9 +83,9 @@ const fn pair(
 /// Same bytes, same time.
 pub fn unknown_is_known() -> Result<()> {
     // No lock-out but those that are wanted: of one name from one source.
-    let more = ["[access]", "failures_per_user = 10000", "failures_per_source = 10000"];
-    let more = more.map(str::to_owned).to_vec();
-    let house = house_with(Setup { more, ..Setup::default() })?;
+    let access = ["failures_per_user = 10000", "failures_per_source = 10000"];
+    let access = access.map(str::to_owned).to_vec();
+    let house = house_with(Setup { access, ..Setup::default() })?;
     prepare(&house)?;
     let mut beyond = Vec::new();
     for (at, pair) in PAIRS.iter().enumerate() {
