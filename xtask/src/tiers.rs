@@ -45,7 +45,7 @@ pub struct Options {
     /// Simulated seeds.
     #[arg(long, default_value_t = 1_000)]
     seeds: u64,
-    /// Seconds for each fuzz target; half a minute in CI, else ten seconds.
+    /// Seconds for each fuzz target; fifteen in CI, else ten seconds.
     #[arg(long)]
     fuzz_seconds: Option<u32>,
     /// A tier whose programs this machine lacks is passed over; otherwise that is a failure.
@@ -108,7 +108,7 @@ impl Tier {
             Tier::Sim => sim_and_thieves(options.seeds),
             Tier::Peers => Ok(peers::run(peers::PEERS, only)),
             Tier::Crash => Ok(peers::run(peers::CRASH, only)),
-            Tier::Fuzz => fuzz(options.fuzz_seconds.unwrap_or(if is_ci() { 30 } else { 10 })),
+            Tier::Fuzz => fuzz(options.fuzz_seconds.unwrap_or(if is_ci() { 15 } else { 10 })),
         }
     }
 }
