@@ -7,6 +7,7 @@ mod browser;
 mod browser_calls;
 mod burst;
 mod canaries;
+mod challenged;
 mod crash;
 mod cutting;
 mod driven;
@@ -17,12 +18,14 @@ mod lock;
 mod login;
 mod office;
 mod phones;
+mod registering;
 mod restart;
 mod right_secret;
 mod secrets;
 mod secure;
 mod sipp;
 mod stopping;
+mod strangers;
 mod timing;
 mod tls_trunk;
 mod torture;
@@ -85,6 +88,7 @@ pub const PEERS: &[Check] = checks! {
     "P1 torture over WSS": torture::wss,
     "P2 1000 connections with impossible lengths": wire_checks::impossible_lengths,
     "D1 answers go to the packet's source only": wire_checks::source_only,
+    "D2 200,000 strangers leave nothing behind": strangers::leave_nothing,
     "bans hold through kill -9, and nft and ipset take them": bans::reach_firewalls,
     "D4 a flood from other addresses": flood::elsewhere,
     "D4 a flood from the victims' own address": flood::own_address,
@@ -92,6 +96,9 @@ pub const PEERS: &[Check] = checks! {
     "A1 digest is bound to everything": login::bound_to_everything,
     "A2 credentials for another realm are absent": login::other_realm,
     "A3 nonces cannot be replayed": login::replay,
+    "A4 SHA-256 is offered first, and a line can refuse MD5": registering::sha256_only,
+    "A5 a phone that challenges us gets no credentials": challenged::by_a_phone,
+    "A5 a carrier is answered for its own realm and address": challenged::by_a_carrier,
     "A7 an unknown user is a known one, in bytes and in time": timing::unknown_is_known,
     "A8 the right secret never passes a lock-out, to the millisecond": right_secret::never_passes,
     "A9 one key for all spellings of a user": login::spellings,
@@ -103,6 +110,8 @@ pub const PEERS: &[Check] = checks! {
     "F3 the number rated is the number sent": identity::number_sent,
     "F4 emergency is an exact match": identity::emergency,
     "F6 a stranger with the right tags": identity::stranger,
+    "F7 contacts: *, ten thousand, at a third party, at ourselves": registering::contacts,
+    "a line by TLS only": registering::tls_only,
 };
 
 /// Checks that kill.
