@@ -11,6 +11,7 @@ import argparse
 import json
 import select
 import sys
+from hashlib import md5
 
 import pjsua2 as pj
 
@@ -122,11 +123,14 @@ def main():
     account.idUri = f"sip:{options.user}@example.com"
     account.regConfig.registrarUri = "sip:example.com"
     account.sipConfig.proxies.append(f"sip:{options.server};lr;transport={options.transport}")
-    credentials = pj.AuthCredInfo("digest", "*", options.user, 0, options.secret)
-    if options.algorithm == "SHA-256":
-        credentials.algoType = pj.PJSIP_AUTH_ALGORITHM_SHA256
-    else:
+    if options.algorithm == "MD5":
+        # With a secret it answers the first challenge that it knows; with a hash, only that hash's.
+        ha1 = md5(f"{options.user}:example.com:{options.secret}".encode()).hexdigest()
+        credentials = pj.AuthCredInfo("digest", "example.com", options.user, 1, ha1)
         credentials.algoType = pj.PJSIP_AUTH_ALGORITHM_MD5
+    else:
+        credentials = pj.AuthCredInfo("digest", "*", options.user, 0, options.secret)
+        credentials.algoType = pj.PJSIP_AUTH_ALGORITHM_SHA256
     account.sipConfig.authCreds.append(credentials)
     account.callConfig.timerUse = pj.PJSUA_SIP_TIMER_OPTIONAL
     account.mediaConfig.transportConfig.boundAddress = "127.0.0.1"

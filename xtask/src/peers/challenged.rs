@@ -80,27 +80,36 @@ pub fn by_a_carrier() -> Result<()> {
     let mut ringfence = Ringfence::prepare(Setup::default())?;
     let mut carrier = Wire::udp(Ipv4Addr::LOCALHOST.into(), ringfence.address())?;
     let address = carrier.local().to_string();
+    // Phones sit where the carrier listens: its calls to us would come from elsewhere.
     let words = ["trunk", "add", "acme", &address, "--route", "all:10", "--cost-deck", DECK];
-    let login = ["--user", "acme", "--realm", "itsp.example", "--secret-stdin"];
-    ringfence.command_with(&[&words[..], &login].concat(), &format!("{CARRIERS}\n"))?;
+    let login = ["--source", "127.0.0.200/32", "--user", "acme", "--realm", "itsp.example"];
+    let words = [&words[..], &login, &["--secret-stdin"]].concat();
+    ringfence.command_with(&words, &format!("{CARRIERS}\n"))?;
     ringfence.add_account("a", "residential")?;
     ringfence.add_line("a", "alice", SECRET)?;
     ringfence.start()?;
     carrier.turn_to(ringfence.address());
     let server = ringfence.address();
-    for (realm, is_answered) in
-        [("itsp.example", true), ("example.com", false), ("ITSP.example", false)]
-    {
+    // Somebody who sees all that is on the wire is faster, or the carrier asks for a realm of others.
+    for (by_a_thief, realm, is_answered) in [
+        (false, "itsp.example", true),
+        (true, "itsp.example", false),
+        (false, "example.com", false),
+        (false, "ITSP.example", false),
+    ] {
         let call = std::thread::spawn(move || -> Result<u16> {
             Ok(Phone::udp(server, "alice", SECRET)?.invite(LONDON)?.status())
         });
         let invite = request(&mut carrier, "INVITE")?;
         ensure!(!shows_credentials(&invite), "credentials before anybody asked");
-        // Somebody else is faster, knows everything that is on the wire, and asks for himself.
-        let mut thief = Wire::udp([127, 0, 0, 66].into(), server)?;
-        thief.send(challenge(&invite, 407, "itsp.example").as_bytes())?;
-        nothing_shown(&mut thief, "a stranger")?;
-        carrier.send(challenge(&invite, 407, realm).as_bytes())?;
+        let asks = challenge(&invite, 407, realm);
+        if by_a_thief {
+            let mut thief = Wire::udp([127, 0, 0, 66].into(), server)?;
+            thief.send(asks.as_bytes())?;
+            nothing_shown(&mut thief, "a thief, to him")?;
+        } else {
+            carrier.send(asks.as_bytes())?;
+        }
         if is_answered {
             let again = until_shown(&mut carrier)?;
             let value = again.header("Proxy-Authorization").to_owned();
