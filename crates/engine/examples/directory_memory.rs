@@ -73,6 +73,7 @@ fn snapshot(accounts: u32, lines: u32) -> Snapshot {
         controls: Controls::residential(),
         dial_plan: DialPlan::default(),
         sell_deck: DeckId(1),
+        reseller: None,
         time_zone: "Europe/London".into(),
     };
     let line = |id: u32| {

@@ -7,7 +7,7 @@ use crate::access::{AccessConfig, Atlas};
 use ipnet::IpNet;
 use jiff::civil::Date;
 use rating::{DeckError, NumberingConfig, NumberingError};
-use types::{AccountId, DeckId, HashKey, Millis};
+use types::{AccountId, DeckId, HashKey, Millis, StopLevels};
 
 /// The usual margin between the hard stop and the end of the held talk.
 const CUT_MARGIN_MS: Millis = 250;
@@ -39,6 +39,8 @@ pub struct EngineConfig {
     pub mark_age_ms: Millis,
     /// When it is off hours, in each account's own time zone.
     pub off_hours: OffHours,
+    /// What bounds the spending of all accounts together.
+    pub platform: StopLevels,
     /// Limits of log-ins.
     pub access: AccessConfig,
     /// Where in the world addresses are.
@@ -60,6 +62,7 @@ impl EngineConfig {
             cut_margin_ms: CUT_MARGIN_MS,
             mark_age_ms: MARK_AGE_MS,
             off_hours: OffHours::default(),
+            platform: StopLevels::NONE,
             access: AccessConfig::default(),
             atlas: Arc::default(),
             allow: Vec::new(),

@@ -15,7 +15,8 @@ use types::account::Ha1;
 use types::record::Deck;
 use types::{
     Account, AccountId, AccountStatus, DecisionId, DeckId, DestinationClass, DeviceId, E164, Fact,
-    Line, LineId, LineStatus, LockScope, Now, Number, Record, Trunk, TrunkId, UnixMicros,
+    Line, LineId, LineStatus, LockScope, Money, Now, Number, Record, Reseller, ResellerId, Trunk,
+    TrunkId, UnixMicros,
 };
 
 use crate::access::{DeviceAt, ForeignLogIn, Spared};
@@ -34,6 +35,8 @@ pub enum Command {
     SetStatus(AccountId, AccountStatus),
     /// Keeps words of staff about an account: why something was done.
     Note(AccountId, String),
+    /// Adds or changes a reseller.
+    PutReseller(Reseller),
     /// Adds or changes a line; never the secret of one that is there, nor what is kept about it.
     PutLine(Line),
     /// Gives a line another secret.
@@ -133,6 +136,9 @@ pub enum CommandError {
     /// No such account.
     #[error("there is no account {0}")]
     UnknownAccount(AccountId),
+    /// No such reseller.
+    #[error("there is no reseller {0}")]
+    UnknownReseller(ResellerId),
     /// No such line.
     #[error("there is no line {0}")]
     UnknownLine(LineId),
@@ -243,6 +249,7 @@ impl Engine {
             Command::PutAccount(account) => self.put_account(now, account),
             Command::SetStatus(account, status) => self.set_status(now, account, status),
             Command::Note(account, words) => note(now, account, words),
+            Command::PutReseller(reseller) => self.put_reseller(now, reseller),
             Command::PutLine(line) => self.put_line(now, line),
             Command::SetSecret { line, ha1, overlap } => self.set_secret(now, line, ha1, overlap),
             Command::NoteLine(line, words) => self.note_line(now, line, words),
@@ -318,6 +325,7 @@ impl Engine {
         let is_disabled = line.status == LineStatus::Disabled;
         let unbinds = known.is_some() && is_disabled;
         self.directory.put_line(&line);
+        self.follow_line_levels(&line);
         self.ages.begin(now.tick);
         let mut cut = match is_disabled {
             false => Vec::new(),
@@ -338,6 +346,27 @@ impl Engine {
             cut,
             ..Done::default()
         }
+    }
+
+    fn put_reseller(&mut self, now: Now, reseller: Reseller) -> Done {
+        let id = reseller.id;
+        let known = self.directory.reseller(id);
+        let change = match known {
+            None => "added".to_owned(),
+            Some(known) => {
+                let renamed = (known.name != reseller.name).then(|| "name".to_owned());
+                let levels =
+                    known.stop_levels.named().into_iter().zip(reseller.stop_levels.named());
+                let levels = levels.filter(|(old, new)| old != new);
+                let levels = levels.map(|((name, old), (_, new))| level_change(name, old, new));
+                in_words("changed", &renamed.into_iter().chain(levels).collect::<Vec<_>>())
+            }
+        };
+        let message = format!("reseller {id} ({}): {change}", reseller.name);
+        self.directory.put_reseller(reseller.clone());
+        let fact = Fact::ResellerChanged { reseller: id, change };
+        let records = vec![Record::Reseller(Box::new(reseller)), Record::Fact(now.wall, fact)];
+        Done { records, message, ..Done::default() }
     }
 
     fn put_number(&mut self, now: Now, number: Number) -> Done {
@@ -493,6 +522,10 @@ fn account_change(known: &Account, account: &Account) -> String {
         (known.dial_plan != account.dial_plan).then(|| "dial plan".to_owned()),
         (known.sell_deck != account.sell_deck)
             .then(|| format!("deck {} to {}", known.sell_deck, account.sell_deck)),
+        (known.reseller != account.reseller).then(|| match account.reseller {
+            Some(reseller) => format!("reseller {reseller}"),
+            None => "no reseller".to_owned(),
+        }),
         (known.time_zone != account.time_zone)
             .then(|| format!("time zone {} to {}", known.time_zone, account.time_zone)),
     ];
@@ -512,6 +545,7 @@ fn line_change(known: Option<&Line>, line: &Line) -> String {
         }),
         (known.caller_id != line.caller_id).then(|| "caller id".to_owned()),
         (known.ip_lock != line.ip_lock).then(|| "IP lock".to_owned()),
+        (known.stop_levels != line.stop_levels).then(|| "stop levels".to_owned()),
         (known.tls_only != line.tls_only).then(|| switched("TLS only", line.tls_only)),
         (known.sha256_only != line.sha256_only).then(|| switched("SHA-256 only", line.sha256_only)),
     ];
@@ -528,6 +562,11 @@ fn deck_change(diff: &DeckDiff) -> String {
     ];
     let counted = counts.iter().filter(|(count, _)| *count > 0);
     in_words("rows", &counted.map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>())
+}
+
+fn level_change(name: &str, old: Option<Money>, new: Option<Money>) -> String {
+    let shown = |level: Option<Money>| level.map_or_else(|| "none".to_owned(), |it| it.to_string());
+    format!("{name} {} to {}", shown(old), shown(new))
 }
 
 fn switched(what: &str, on: bool) -> String {

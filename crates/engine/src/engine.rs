@@ -10,7 +10,7 @@ use rating::{Numbering, RateDeck};
 use types::record::Deck;
 use types::{
     AccountId, Controls, DecisionId, DeckId, DialPlan, E164, Line, LineId, Map, Now, Number,
-    Record, Snapshot, Trunk, TrunkId, UnixMicros,
+    Record, Reseller, ResellerId, Snapshot, Trunk, TrunkId, UnixMicros,
 };
 
 use crate::access::Access;
@@ -130,6 +130,16 @@ impl Engine {
     pub fn deck(&self, id: DeckId) -> Option<Deck> {
         let (name, table) = (self.deck_names.get(&id)?, self.decks.get(&id)?);
         Some(Deck { id, name: name.clone(), rows: table.rows().to_vec() })
+    }
+
+    /// A reseller.
+    pub fn reseller(&self, reseller: ResellerId) -> Option<&Reseller> {
+        self.directory.reseller(reseller)
+    }
+
+    /// All resellers, by id.
+    pub fn resellers(&self) -> impl Iterator<Item = &Reseller> {
+        self.directory.resellers()
     }
 
     /// A trunk.

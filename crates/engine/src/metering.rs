@@ -62,6 +62,7 @@ impl Engine {
                 self.renew_deadlines(decision);
             }
         }
+        self.warn(now, decision);
         self.deadlines(decision).unwrap_or(Deadlines::NEVER)
     }
 
@@ -138,7 +139,8 @@ impl Engine {
         let ages = (self.ages.at != Tick::NEVER).then_some(self.ages.at);
         let bans_at = self.access.bans.next_timeout();
         let bans = (bans_at != Tick::NEVER).then_some(bans_at);
-        let next = [self.calls.next_timer(), self.access.next_timeout(), ages, bans];
+        let warning = self.calls.next_warning();
+        let next = [self.calls.next_timer(), warning, self.access.next_timeout(), ages, bans];
         next.into_iter().flatten().min()
     }
 
@@ -150,6 +152,9 @@ impl Engine {
         }
         if self.access.bans.next_timeout() <= now.tick {
             self.facts.extend(self.access.bans.handle_timeout(now));
+        }
+        while let Some(account) = self.calls.warning_due(now.tick) {
+            self.warn_account(now, account);
         }
         let mut orders = Vec::new();
         let margin = self.config.cut_margin_ms;
@@ -226,10 +231,14 @@ impl Engine {
         }
         let off_hours = self.config.off_hours.is_off(&account.zone, now.wall);
         let levels = stop_level::levels(&account.controls, off_hours);
-        let Some(call) = self.calls.find_mut(decision) else { return findings };
-        if let Err(refused) = self.ledger.extend(now.wall, decision, slice.amount, &levels) {
+        let payer = self.payer(account.id, call.hold.line);
+        let bounds = self.bounds(payer, levels);
+        let held = self.ledger.extend(now.wall, decision, slice.amount, &bounds);
+        self.tell_levels(now);
+        if let Err(refused) = held {
             return stop_level::findings(refused);
         }
+        let Some(call) = self.calls.find_mut(decision) else { return findings };
         // After this point it must succeed.
         call.hold.amount = slice.amount;
         call.hold.covered_ms = slice.talk_ms;

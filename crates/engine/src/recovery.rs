@@ -23,8 +23,11 @@ impl Engine {
             self.deck_names.insert(deck.id, deck.name.clone());
         }
         for spending in &snapshot.spending {
-            let (account, amount) = (spending.account, spending.amount);
-            self.ledger.restore_spending(account, spending.at, amount, spending.costly)?;
+            let (payer, amount) = (self.payer(spending.account, None), spending.amount);
+            self.ledger.restore_spending(payer, spending.at, amount, spending.costly)?;
+        }
+        for (line, spending) in &snapshot.line_spending {
+            self.ledger.restore_line(*line, spending.at, spending.amount, spending.costly)?;
         }
         for &(account, unbilled) in &snapshot.unbilled {
             self.ledger.restore_unbilled(account, unbilled);
@@ -62,6 +65,9 @@ impl Engine {
         for trunk in &snapshot.trunks {
             self.directory.put_trunk(trunk);
         }
+        for reseller in &snapshot.resellers {
+            self.directory.put_reseller(reseller.clone());
+        }
         self.directory.shrink();
         Ok(())
     }
@@ -77,7 +83,7 @@ impl Engine {
         if call.chargeable() {
             self.ledger.adopt(Ask {
                 decision: hold.decision,
-                account: hold.account,
+                payer: self.payer(hold.account, hold.line),
                 amount: hold.amount,
                 costly: call.costly,
             })?;

@@ -91,10 +91,10 @@ impl Engine {
         let levels = stop_level::levels(&entry.controls, off_hours);
         let activity = self.calls.activity(account);
         let held_costly = exposed.held_costly;
-        let headroom = left(Some(levels.all_day), exposed.spent.all_day, exposed.held_all);
+        let headroom = left(levels.all_day, exposed.spent.all_day, exposed.held_all);
         let costly = [
             left(levels.hour, exposed.spent.hour, held_costly),
-            left(Some(levels.day), exposed.spent.day, held_costly),
+            left(levels.day, exposed.spent.day, held_costly),
             left(levels.off_hours, exposed.spent.day, held_costly),
             left(levels.week, exposed.spent.week, held_costly),
         ];

@@ -6,10 +6,16 @@
 
 mod book;
 mod exposure;
+mod greatest_loss;
 mod money_at_risk;
+mod outcome;
+mod payer;
 
 pub use book::{Book, BookError, Posted, call_transfers};
-pub use exposure::{Levels, Spent};
-pub use money_at_risk::{
-    Ask, AuditError, Closing, Crossing, Exposed, Ledger, LedgerError, OpenHold, Refused, Totals,
+pub use exposure::{Levels, News, Spent};
+pub use greatest_loss::{GreatestLoss, Stretch};
+pub use money_at_risk::Ledger;
+pub use outcome::{
+    Ask, AuditError, Closing, Crossing, Exposed, LedgerError, OpenHold, Refused, Totals,
 };
+pub use payer::{Bounds, Payer};

@@ -97,6 +97,7 @@ pub fn account(id: u32, name: &str, controls: Controls) -> Account {
         controls,
         dial_plan: DialPlan::default(),
         sell_deck: SELL,
+        reseller: None,
         time_zone: "UTC".to_owned(),
     }
 }

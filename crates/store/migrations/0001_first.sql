@@ -9,9 +9,17 @@ CREATE TABLE account (
     name        TEXT   NOT NULL,
     status      TEXT   NOT NULL,
     sell_deck   BIGINT NOT NULL,
+    reseller    BIGINT,
     time_zone   TEXT   NOT NULL,
     controls    TEXT   NOT NULL,  -- JSON
     dial_plan   TEXT   NOT NULL   -- JSON
+);
+
+-- Who sells to accounts in the provider's place.
+CREATE TABLE reseller (
+    id          INTEGER PRIMARY KEY,
+    name        TEXT   NOT NULL,
+    stop_levels TEXT   NOT NULL   -- JSON
 );
 
 CREATE TABLE line (
@@ -29,7 +37,8 @@ CREATE TABLE line (
     sha256_only BIGINT NOT NULL,
     status      TEXT   NOT NULL,
     caller_id   BIGINT,
-    ip_lock     TEXT   NOT NULL   -- JSON
+    ip_lock     TEXT   NOT NULL,  -- JSON
+    stop_levels TEXT              -- JSON
 );
 -- Two lines of one name would be two owners of one phone.
 CREATE UNIQUE INDEX line_user ON line (user_name);

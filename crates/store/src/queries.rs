@@ -5,10 +5,11 @@ use std::fmt;
 
 use types::cdr::Direction;
 use types::decision::Outcome;
-use types::record::Deck;
+use types::record::{Deck, Spending};
 use types::{
     Account, AccountId, Ban, BindingRecord, Cdr, DecisionId, DeckId, Device, E164, Fact, Hold,
-    LedgerAccount, Line, LineId, LockOut, Money, Number, Transfer, Trunk, TrunkId, UnixMicros,
+    LedgerAccount, Line, LineId, LockOut, Money, Number, Reseller, Transfer, Trunk, TrunkId,
+    UnixMicros,
 };
 
 use crate::error::StoreError;
@@ -264,6 +265,12 @@ pub trait Reader {
     /// Lines, of one account or all.
     fn lines(&self, account: Option<AccountId>) -> Result<Vec<Line>, StoreError>;
 
+    /// All resellers.
+    fn resellers(&self) -> Result<Vec<Reseller>, StoreError>;
+
+    /// Settled spending of an account from a time on, by five minutes.
+    fn spending(&self, account: AccountId, since: UnixMicros) -> Result<Vec<Spending>, StoreError>;
+
     /// Numbers, of one account or all.
     fn numbers(&self, account: Option<AccountId>) -> Result<Vec<Number>, StoreError>;
 
@@ -326,6 +333,8 @@ forward! {
     accounts() -> Vec<Account>;
     account(id: AccountId) -> Option<Account>;
     lines(account: Option<AccountId>) -> Vec<Line>;
+    resellers() -> Vec<Reseller>;
+    spending(account: AccountId, since: UnixMicros) -> Vec<Spending>;
     numbers(account: Option<AccountId>) -> Vec<Number>;
     trunks() -> Vec<Trunk>;
     decks() -> Vec<DeckSummary>;

@@ -56,6 +56,7 @@ pub fn refusal(record: &Record) -> Option<String> {
         | Record::Fact(..)
         | Record::Alive(_)
         | Record::Account(_)
+        | Record::Reseller(_)
         | Record::Line(_)
         | Record::Number(_)
         | Record::NumberGone(_)
@@ -81,6 +82,13 @@ pub fn spending(cdr: &Cdr) -> Option<Spending> {
         amount: cdr.price,
         costly: cdr.destination.class.is_costly(),
     })
+}
+
+/// The first decision whose call may end at this time or later: no call lasts longer than a day.
+pub fn first_decision_that_may_end_after(at: UnixMicros) -> DecisionId {
+    const LONGEST_CALL_US: i64 = 86_400_000_000;
+    let started = UnixMicros(at.0.saturating_sub(LONGEST_CALL_US).max(0));
+    DecisionId::next(DecisionId(0), started, 0)
 }
 
 /// Does the CDR count against the hotspot limit?
@@ -133,8 +141,12 @@ pub fn account_of(fact: &Fact) -> Option<AccountId> {
         | Fact::OldSecretLeaked { account, .. }
         | Fact::OutsideLock { account, .. }
         | Fact::SecretAge { account, .. } => Some(*account),
+        Fact::StopLevelNear(notice) | Fact::StopLevelReached(notice) => {
+            notice.scope.is_holders().then_some(notice.account)
+        }
         Fact::LockedOut { account, .. } | Fact::LockLifted { account, .. } => *account,
-        Fact::Banned { .. }
+        Fact::ResellerChanged { .. }
+        | Fact::Banned { .. }
         | Fact::BanLifted { .. }
         | Fact::Started { .. }
         | Fact::Stopped

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::destination::ClassSet;
 use crate::device::DeviceNotices;
-use crate::ids::{AccountId, DeckId, DeviceId, LineId};
+use crate::ids::{AccountId, DeckId, DeviceId, LineId, ResellerId};
 use crate::money::Money;
 use crate::number::{E164, Region};
+use crate::stop_level::StopLevels;
 use crate::time::UnixMicros;
 
 /// What an account may do at all. Emergency, support and inbound calls work in every state but `Closed`.
@@ -168,6 +169,8 @@ pub struct Account {
     pub dial_plan: DialPlan,
     /// The deck its calls are priced by.
     pub sell_deck: DeckId,
+    /// Who sells to it in our place, if anybody.
+    pub reseller: Option<ResellerId>,
     /// IANA name of its time zone, for off hours.
     pub time_zone: String,
 }
@@ -276,6 +279,8 @@ pub struct Line {
     pub caller_id: Option<E164>,
     /// Networks from which the line may be used, besides the account's; empty: as the account.
     pub ip_lock: Vec<IpNet>,
+    /// What bounds the spending of this line alone, besides the account's levels; `None`: nothing.
+    pub stop_levels: Option<Box<StopLevels>>,
 }
 
 impl Line {
@@ -296,6 +301,7 @@ impl Line {
             status: LineStatus::Active,
             caller_id: None,
             ip_lock: Vec::new(),
+            stop_levels: None,
         }
     }
 }

@@ -37,6 +37,10 @@ impl LineId {
 }
 
 small_id! {
+    /// Who sells to accounts in the provider's place.
+    ResellerId(u32)
+}
+small_id! {
     /// A connection to a carrier.
     TrunkId(u32)
 }

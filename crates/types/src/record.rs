@@ -10,11 +10,12 @@ use crate::account::{Account, Line, Number};
 use crate::cdr::{Cdr, Direction};
 use crate::decision::{Destination, Explanation};
 use crate::device::Device;
-use crate::ids::{AccountId, DecisionId, DeckId, DeviceId, LineId, TrunkId};
+use crate::ids::{AccountId, DecisionId, DeckId, DeviceId, LineId, ResellerId, TrunkId};
 use crate::ledger::Transfer;
 use crate::money::Money;
 use crate::number::E164;
 use crate::rate::{Rate, RateRow};
+use crate::stop_level::{LevelNotice, Reseller};
 use crate::time::UnixMicros;
 use crate::trunk::Trunk;
 
@@ -140,6 +141,10 @@ pub enum Fact {
         /// Spent and running.
         usage: Money,
     },
+    /// Spending and holds have come near a stop level.
+    StopLevelNear(LevelNotice),
+    /// A call was refused, or ends, at a stop level.
+    StopLevelReached(LevelNotice),
     /// A call was cut because no more money could be held.
     MoneyEnded {
         /// Whose.
@@ -308,6 +313,13 @@ pub enum Fact {
         /// What changed, in words; never the secret.
         change: String,
     },
+    /// A reseller was made or changed by command.
+    ResellerChanged {
+        /// Which.
+        reseller: ResellerId,
+        /// What changed, in words.
+        change: String,
+    },
     /// A number was assigned or taken back.
     NumberChanged {
         /// Whose.
@@ -379,6 +391,8 @@ pub enum Record {
     Account(Box<Account>),
     /// Insert or replace a line.
     Line(Box<Line>),
+    /// Insert or replace a reseller.
+    Reseller(Box<Reseller>),
     /// Insert or replace a number.
     Number(Number),
     /// Delete a number.
@@ -409,6 +423,8 @@ pub struct Snapshot {
     pub accounts: Vec<Account>,
     /// Their lines.
     pub lines: Vec<Line>,
+    /// Who sells to accounts in the provider's place.
+    pub resellers: Vec<Reseller>,
     /// Their numbers.
     pub numbers: Vec<Number>,
     /// All trunks.
@@ -427,6 +443,8 @@ pub struct Snapshot {
     pub holds: Vec<Hold>,
     /// Spending of the last seven days and one hour.
     pub spending: Vec<Spending>,
+    /// The same of each line that has stop levels of its own.
+    pub line_spending: Vec<(LineId, Spending)>,
     /// Un-billed usage by account: all charges settled and not billed yet.
     pub unbilled: Vec<(AccountId, Money)>,
     /// Calls to hotspots of the last twelve hours: account, when.

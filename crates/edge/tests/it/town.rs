@@ -116,6 +116,7 @@ fn account(id: u32, name: &str) -> Account {
         controls: Controls::residential(),
         dial_plan: DialPlan::default(),
         sell_deck: DeckId(1),
+        reseller: None,
         time_zone: "Europe/London".to_owned(),
     }
 }

@@ -2,7 +2,9 @@
 
 use ipnet::IpNet;
 use types::record::Deck;
-use types::{Account, Controls, DialPlan, Line, LineKind, Money, Trunk, UnixMicros};
+use types::{
+    Account, Controls, DialPlan, Line, LineKind, Money, Reseller, StopLevels, Trunk, UnixMicros,
+};
 
 use super::{CommandError, Overlap};
 
@@ -24,6 +26,21 @@ pub(super) fn account(account: &Account) -> Result<(), CommandError> {
     dial_plan(&account.dial_plan)
 }
 
+pub(super) fn reseller(reseller: &Reseller) -> Result<(), CommandError> {
+    id(reseller.id.0)?;
+    name(&reseller.name)?;
+    stop_levels(&reseller.stop_levels)
+}
+
+fn stop_levels(levels: &StopLevels) -> Result<(), CommandError> {
+    for (field, level) in levels.named() {
+        if level.is_some_and(Money::is_negative) {
+            return wrong(field, "cannot be negative");
+        }
+    }
+    Ok(())
+}
+
 pub(super) fn line(line: &Line) -> Result<(), CommandError> {
     id(line.id.0)?;
     let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b);
@@ -36,6 +53,7 @@ pub(super) fn line(line: &Line) -> Result<(), CommandError> {
         let problem = "a SIP2SIM line is used from the platform's networks only: name them";
         return wrong("ip_lock", problem);
     }
+    line.stop_levels.as_deref().map_or(Ok(()), stop_levels)?;
     networks("ip_lock", &line.ip_lock)
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rating::RateDeck;
 use types::account::{FORMER_SECRETS, Ha1};
-use types::{Account, AccountId, E164, Line, LineId, Now, Number, Trunk};
+use types::{Account, AccountId, E164, Line, LineId, Now, Number, ResellerId, Trunk};
 
 use super::{Command, CommandError, checks, field};
 use crate::engine::Engine;
@@ -21,6 +21,7 @@ pub(super) struct Checked {
 #[derive(Default)]
 pub(super) struct Made {
     accounts: BTreeSet<AccountId>,
+    resellers: BTreeSet<ResellerId>,
     lines: BTreeMap<LineId, MadeLine>,
     users: BTreeMap<String, LineId>,
     /// Whose a number is; `None`: it was taken back.
@@ -57,6 +58,10 @@ impl Engine {
             Command::Note(account, words) => {
                 self.account_exists(*account, made)?;
                 checks::note(words)?;
+            }
+            Command::PutReseller(reseller) => {
+                checks::reseller(reseller)?;
+                made.resellers.insert(reseller.id);
             }
             Command::PutLine(line) => self.check_line(line, made)?,
             Command::PutNumber(number) => self.check_number(number, made)?,
@@ -104,6 +109,11 @@ impl Engine {
         }
         if !self.directory.knows_zone(&account.time_zone) {
             return Err(field("time_zone", format!("`{}` is not known", account.time_zone)));
+        }
+        let known =
+            |id: &ResellerId| self.directory.reseller(*id).is_some() || made.resellers.contains(id);
+        if let Some(unknown) = account.reseller.filter(|id| !known(id)) {
+            return Err(CommandError::UnknownReseller(unknown));
         }
         made.accounts.insert(account.id);
         Ok(())

@@ -46,6 +46,7 @@ pub fn from_new(new: NewAccount, id: AccountId, sell_deck: DeckId) -> anyhow::Re
         controls: new.controls,
         dial_plan: new.dial_plan,
         sell_deck,
+        reseller: None,
         time_zone: new.time_zone,
     })
 }

@@ -390,6 +390,7 @@ mod tests {
             controls: Controls::residential(),
             dial_plan: DialPlan::default(),
             sell_deck: DeckId(1),
+            reseller: None,
             time_zone: "Europe/London".to_owned(),
         };
         let closed = types::Account {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use types::record::{Deck, Spending};
 use types::{
     Account, AccountId, Ban, BindingRecord, Cdr, DecisionId, DeckId, Device, Fact, Hold,
-    LedgerAccount, Line, LineId, LockOut, Money, Number, Snapshot, Transfer, TransferKind, Trunk,
+    LedgerAccount, Line, LineId, LockOut, Money, Number, Reseller, Snapshot, Transfer,
+    TransferKind, Trunk, UnixMicros,
 };
 
 use super::MemoryStore;
@@ -29,6 +30,7 @@ impl State {
         Snapshot {
             accounts: self.accounts.values().map(|account| Account::clone(account)).collect(),
             lines: self.lines.values().cloned().collect(),
+            resellers: self.resellers.values().cloned().collect(),
             numbers: self.numbers.values().cloned().collect(),
             trunks: self.trunks.values().cloned().collect(),
             decks: self.decks.keys().filter_map(|id| self.deck(*id)).collect(),
@@ -45,12 +47,29 @@ impl State {
             spending: spending
                 .map(|(&(at, account, costly), &amount)| Spending { account, at, amount, costly })
                 .collect(),
+            line_spending: self.line_spending(window.spending_since),
             unbilled: self.unbilled.iter().map(|(id, sum)| (*id, *sum)).collect(),
             hotspot_calls: hotspots.map(|cdr| (cdr.account, cdr.started)).collect(),
             countries_called: self.countries.iter().copied().collect(),
             last_decision: self.last_decision,
             newest: self.newest,
         }
+    }
+
+    /// Of lines with stop levels of their own.
+    fn line_spending(&self, since: UnixMicros) -> Vec<(LineId, Spending)> {
+        let since = rules::stretch(since);
+        let mut found: BTreeMap<(LineId, UnixMicros, bool), Spending> = BTreeMap::new();
+        for cdr in self.cdrs.values() {
+            let line = cdr.line.and_then(|line| self.lines.get(&line));
+            let line = line.filter(|line| line.stop_levels.is_some());
+            let spent = rules::spending(cdr).filter(|spent| spent.at >= since);
+            let Some((line, spent)) = line.zip(spent) else { continue };
+            let empty = Spending { amount: Money::ZERO, ..spent };
+            let sum = found.entry((line.id, spent.at, spent.costly)).or_insert(empty);
+            sum.amount = sum.amount.saturating_add(spent.amount);
+        }
+        found.into_iter().map(|((line, ..), spending)| (line, spending)).collect()
     }
 
     fn deck(&self, id: DeckId) -> Option<Deck> {
@@ -147,6 +166,17 @@ impl Reader for MemoryStore {
     fn lines(&self, account: Option<AccountId>) -> Result<Vec<Line>, StoreError> {
         let mine = |line: &&Line| account.is_none_or(|id| line.account == id);
         Ok(self.state().lines.values().filter(mine).cloned().collect())
+    }
+
+    fn resellers(&self) -> Result<Vec<Reseller>, StoreError> {
+        Ok(self.state().resellers.values().cloned().collect())
+    }
+
+    fn spending(&self, account: AccountId, since: UnixMicros) -> Result<Vec<Spending>, StoreError> {
+        let spending = self.state().spending.range((since, AccountId(0), false)..);
+        let mine = spending.filter(|((_, whose, _), _)| *whose == account);
+        let spent = |(&(at, account, costly), &amount)| Spending { account, at, amount, costly };
+        Ok(mine.map(spent).collect())
     }
 
     fn numbers(&self, account: Option<AccountId>) -> Result<Vec<Number>, StoreError> {

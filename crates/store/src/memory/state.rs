@@ -6,8 +6,8 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use types::{
     Account, AccountId, Ban, BindingRecord, Cdr, DecisionId, DeckId, Device, DeviceId, E164, Fact,
-    Hold, Line, LineId, LockOut, LockScope, Money, Number, RateRow, Record, Region, Transfer,
-    TransferKind, Trunk, TrunkId, UnixMicros,
+    Hold, Line, LineId, LockOut, LockScope, Money, Number, RateRow, Record, Region, Reseller,
+    ResellerId, Transfer, TransferKind, Trunk, TrunkId, UnixMicros,
 };
 
 use crate::rules;
@@ -25,6 +25,7 @@ pub struct State {
     pub accounts: BTreeMap<AccountId, Arc<Account>>,
     pub lines: BTreeMap<LineId, Line>,
     pub users: BTreeMap<String, LineId>,
+    pub resellers: BTreeMap<ResellerId, Reseller>,
     pub numbers: BTreeMap<E164, Number>,
     pub trunks: BTreeMap<TrunkId, Trunk>,
     pub decks: BTreeMap<DeckId, Arc<DeckRows>>,
@@ -113,6 +114,9 @@ impl State {
                     self.users.remove(&before.user);
                 }
                 self.users.insert(line.user.clone(), line.id);
+            }
+            Record::Reseller(reseller) => {
+                self.resellers.insert(reseller.id, Reseller::clone(reseller));
             }
             Record::Number(number) => drop(self.numbers.insert(number.number, number.clone())),
             Record::NumberGone(number) => drop(self.numbers.remove(number)),

@@ -41,6 +41,7 @@ read! {
     Money: value => Money::from_micros(value);
     AccountId: value => AccountId(small(value)?);
     LineId: value => LineId(small(value)?);
+    types::ResellerId: value => types::ResellerId(small(value)?);
     TrunkId: value => TrunkId(small(value)?);
     types::DeckId: value => types::DeckId(small(value)?);
     E164: value => E164::try_from(value.cast_unsigned()).map_err(FromSqlError::other)?;

@@ -1,16 +1,16 @@
 //! The questions of people. Lives here: which rows are asked for. Never here: writes, how a row is read.
 
 use rusqlite::{Connection, OptionalExtension, Row, ToSql};
-use types::record::Deck;
+use types::record::{Deck, Spending};
 use types::{
     Account, AccountId, Ban, BindingRecord, Cdr, DecisionId, DeckId, Device, Hold, Line, LockOut,
-    Money, Number, Transfer, Trunk, UnixMicros,
+    Money, Number, Reseller, Transfer, Trunk, UnixMicros,
 };
 
 use super::columns::{self, Json};
 use super::connect::Doing;
 use super::rows::{self, Rows, all, read};
-use super::{SqliteStore, sealed, verify};
+use super::{SqliteStore, sealed, snapshot, verify};
 use crate::error::StoreError;
 use crate::queries::{
     Balance, CallFilter, Decided, DeckSummary, FactFilter, Reader, Sealing, StoredFact,
@@ -168,6 +168,14 @@ impl Reader for SqliteStore {
         let read = |row: &Row<'_>| rows::line(row, &opener);
         of_account(self.conn()?, (rows::LINE, "account = $1", "id"), account, read)
             .doing(&self.file, "list lines")
+    }
+
+    fn resellers(&self) -> Result<Vec<Reseller>, StoreError> {
+        all(self.conn()?, rows::RESELLER, [], rows::reseller).doing(&self.file, "list resellers")
+    }
+
+    fn spending(&self, account: AccountId, since: UnixMicros) -> Result<Vec<Spending>, StoreError> {
+        snapshot::spending_of(self.conn()?, account, since).doing(&self.file, "list spending")
     }
 
     fn numbers(&self, account: Option<AccountId>) -> Result<Vec<Number>, StoreError> {

@@ -151,6 +151,7 @@ impl<'c> Group<'c> {
                 let sealer = self.proven_sealer()?;
                 directory::put_line(self.conn, sealer, line)
             }
+            Record::Reseller(reseller) => directory::put_reseller(self.conn, reseller),
             Record::Number(number) => directory::put_number(self.conn, number),
             Record::NumberGone(number) => directory::remove_number(self.conn, *number),
             Record::Trunk(trunk) => {
