@@ -5,7 +5,6 @@
 
 mod digest;
 mod town;
-mod trunk_login;
 mod ua;
 mod wire;
 mod world;
@@ -39,4 +38,6 @@ mod sessions;
 mod stale_phones;
 mod store_down;
 mod torture;
+mod trunk_login;
+mod trunk_registration;
 mod typed;
