@@ -13,9 +13,7 @@ fn while_the_store_is_silent() {
     let world = World::new();
     world.store(Store::Silent);
     let mut caller = alice(&world).invite(FIXED);
-    caller.cancel();
-    caller.expect((200, "CANCEL"));
-    caller.refused(487);
+    caller.give_up();
     world.store(Store::Up);
     carrier(&world).expect_nothing();
     world.ended_as(CANCELLED);
@@ -27,9 +25,7 @@ fn before_any_response_of_the_carrier() {
     let world = World::new();
     let mut caller = alice(&world).invite(FIXED);
     let mut callee = carrier(&world).expect_invite();
-    caller.cancel();
-    caller.expect((200, "CANCEL"));
-    caller.refused(487);
+    caller.give_up();
     callee.expect_nothing();
     assert_eq!(world.held(1), Money::from_micros(6_000), "the carrier may still answer");
     world.advance(400);
@@ -53,9 +49,7 @@ fn after_ringing() {
     let mut callee = carrier(&world).expect_invite();
     callee.reply(180);
     caller.expect(180);
-    caller.cancel();
-    caller.expect((200, "CANCEL"));
-    caller.refused(487);
+    caller.give_up();
     let cancel = callee.expect("CANCEL");
     callee.respond(&cancel, 200, "", "");
     assert_eq!(world.cdrs().len(), 0);
@@ -73,9 +67,7 @@ fn the_answer_crosses_the_cancel() {
     let mut callee = carrier(&world).expect_invite();
     callee.reply(180);
     caller.expect(180);
-    caller.cancel();
-    caller.expect((200, "CANCEL"));
-    caller.refused(487);
+    caller.give_up();
     let cancel = callee.expect("CANCEL");
     callee.reply(200);
     callee.expect("ACK");
@@ -119,9 +111,7 @@ fn the_carrier_never_confirms() {
     let callee = carrier(&world).expect_invite();
     callee.reply(180);
     caller.expect(180);
-    caller.cancel();
-    caller.expect((200, "CANCEL"));
-    caller.refused(487);
+    caller.give_up();
     world.advance(31_000);
     let sent = callee.ua.forget();
     assert!(sent.len() > 3 && sent.iter().all(|name| name == "CANCEL"), "{sent:?}");
@@ -144,9 +134,7 @@ fn cancel_is_not_believed_from_elsewhere() {
     foreign.cancel();
     stranger.expect(481);
     callee.expect_nothing();
-    callee.reply(486);
-    callee.expect("ACK");
-    caller.refused(486);
+    callee.decline(&mut caller);
     world.finish();
 }
 

@@ -75,9 +75,7 @@ fn calls_are_attributed_to_devices_and_a_new_one_may_spend_little() {
         legs.push((caller.invite(number), carrier(&world).expect_invite()));
     }
     for (mut caller, mut callee) in legs {
-        callee.reply(486);
-        callee.expect("ACK");
-        caller.refused(486);
+        callee.decline(&mut caller);
     }
     let devices: Vec<Option<u32>> =
         world.cdrs().iter().map(|cdr| cdr.device.map(|id| id.0)).collect();
@@ -90,9 +88,7 @@ fn calls_are_attributed_to_devices_and_a_new_one_may_spend_little() {
         legs.push((stranger.invite(FRANCE), carrier(&world).expect_invite()));
     }
     for (mut caller, mut callee) in legs {
-        callee.reply(486);
-        callee.expect("ACK");
-        caller.refused(486);
+        callee.decline(&mut caller);
     }
     world.finish();
 }
@@ -107,10 +103,7 @@ fn talk_of_a_new_device_ends_at_its_cap_and_a_day_later_it_is_not_new() {
     stranger.register();
     let mut caller = stranger.invite(FRANCE);
     let mut callee = carrier(&world).expect_invite();
-    callee.reply(200);
-    callee.expect("ACK");
-    caller.expect(200);
-    caller.ack();
+    callee.answer(&mut caller);
     // 3p a minute: 7.5p are held for two and a half, 9p for three would be too much.
     world.advance(160_000);
     callee.take_bye();
@@ -134,9 +127,7 @@ fn talk_of_a_new_device_ends_at_its_cap_and_a_day_later_it_is_not_new() {
     stranger.register();
     let mut caller = stranger.invite(FRANCE);
     let mut callee = carrier(&world).expect_invite();
-    callee.reply(486);
-    callee.expect("ACK");
-    caller.refused(486);
+    callee.decline(&mut caller);
     world.finish_with_post();
 }
 
@@ -149,10 +140,7 @@ fn what_is_not_mine_is_thrown_out() {
     thief.register();
     let mut caller = thief.invite(FIXED);
     let mut callee = carrier(&world).expect_invite();
-    callee.reply(200);
-    callee.expect("ACK");
-    caller.expect(200);
-    caller.ack();
+    callee.answer(&mut caller);
     let reply = world.command(Command::DeviceNotMine(DeviceId(2))).unwrap();
     assert_eq!(reply.cut, 1, "{}", reply.message);
     callee.take_bye();

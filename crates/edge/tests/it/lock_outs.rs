@@ -112,9 +112,7 @@ fn a_known_phone_has_its_own_lane_behind_its_own_address() {
     }
     let mut caller = phone.invite(FIXED);
     let mut callee = carrier(&world).expect_invite();
-    callee.reply(486);
-    callee.expect("ACK");
-    caller.refused(486);
+    callee.decline(&mut caller);
     world.finish();
 }
 

@@ -264,10 +264,7 @@ fn whose_word_counts_for_other_directions() {
     let mut caller = carrier(&world).invite_as_carrier(BOB_NUMBER);
     caller.expect(100);
     let mut callee = bob.expect_invite();
-    callee.reply(200);
-    callee.expect("ACK");
-    caller.expect(200);
-    caller.ack();
+    callee.answer(&mut caller);
     world.advance(5_000);
     world.restart(2_000);
     world.advance(ASKED_MS);

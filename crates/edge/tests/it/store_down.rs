@@ -79,10 +79,7 @@ fn calls_that_nobody_pays_go_on() {
     let mut caller = carrier(&world).invite_as_carrier(BOB_NUMBER);
     caller.expect(100);
     let mut callee = bob.expect_invite();
-    callee.reply(200);
-    callee.expect("ACK");
-    caller.expect(200);
-    caller.ack();
+    callee.answer(&mut caller);
     callee.bye();
     caller.take_bye();
     back(&world);
@@ -172,9 +169,7 @@ fn enough_transactions_are_enough() {
     phone.send_with_login(&mut second);
     let got = phone.expect(503);
     phone.send(&phone.ack_of_refusal(&second, &got));
-    callee.reply(486);
-    callee.expect("ACK");
-    first.refused(486);
+    callee.decline(&mut first);
     world.finish();
 }
 
