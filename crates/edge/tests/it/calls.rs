@@ -31,6 +31,24 @@ pub fn talk_between(phone: &Ua, carrier: &Ua, number: &str) -> (Leg, Leg) {
     (caller, callee)
 }
 
+/// A call of the first carrier to Bob's number, answered by his phone and acknowledged.
+pub fn talk_from_carrier(world: &World, phone: &Ua) -> (Leg, Leg) {
+    let mut caller = carrier(world).invite_as_carrier(BOB_NUMBER);
+    caller.expect(100);
+    let mut callee = phone.expect_invite();
+    callee.answer(&mut caller);
+    (caller, callee)
+}
+
+/// A call of Alice to a number by the first carrier, ringing.
+pub fn ring(world: &World, number: &str) -> (Leg, Leg) {
+    let mut caller = alice(world).invite(number);
+    let callee = carrier(world).expect_invite();
+    callee.reply(180);
+    caller.expect(180);
+    (caller, callee)
+}
+
 #[test]
 fn the_hold_is_written_before_the_invite_leaves() {
     let world = World::new();

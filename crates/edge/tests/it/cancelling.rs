@@ -2,7 +2,7 @@
 
 use types::Money;
 
-use crate::calls::{alice, carrier};
+use crate::calls::{alice, carrier, ring};
 use crate::town::*;
 use crate::world::{Store, World};
 
@@ -45,10 +45,7 @@ fn before_any_response_of_the_carrier() {
 #[test]
 fn after_ringing() {
     let world = World::new();
-    let mut caller = alice(&world).invite(FIXED);
-    let mut callee = carrier(&world).expect_invite();
-    callee.reply(180);
-    caller.expect(180);
+    let (mut caller, mut callee) = ring(&world, FIXED);
     caller.give_up();
     let cancel = callee.expect("CANCEL");
     callee.respond(&cancel, 200, "", "");
@@ -63,10 +60,7 @@ fn after_ringing() {
 #[test]
 fn the_answer_crosses_the_cancel() {
     let world = World::new();
-    let mut caller = alice(&world).invite(FIXED);
-    let mut callee = carrier(&world).expect_invite();
-    callee.reply(180);
-    caller.expect(180);
+    let (mut caller, mut callee) = ring(&world, FIXED);
     caller.give_up();
     let cancel = callee.expect("CANCEL");
     callee.reply(200);
@@ -107,10 +101,7 @@ fn the_cancel_crosses_the_answer() {
 #[test]
 fn the_carrier_never_confirms() {
     let world = World::new();
-    let mut caller = alice(&world).invite(FIXED);
-    let callee = carrier(&world).expect_invite();
-    callee.reply(180);
-    caller.expect(180);
+    let (mut caller, callee) = ring(&world, FIXED);
     caller.give_up();
     world.advance(31_000);
     let sent = callee.ua.forget();
@@ -141,10 +132,7 @@ fn cancel_is_not_believed_from_elsewhere() {
 #[test]
 fn nobody_answers_for_three_minutes() {
     let world = World::new();
-    let mut caller = alice(&world).invite(FIXED);
-    let mut callee = carrier(&world).expect_invite();
-    callee.reply(180);
-    caller.expect(180);
+    let (mut caller, mut callee) = ring(&world, FIXED);
     world.advance(179_999);
     caller.expect_nothing();
     world.advance(1);
@@ -160,10 +148,7 @@ fn nobody_answers_for_three_minutes() {
 #[test]
 fn bye_instead_of_cancel() {
     let world = World::new();
-    let mut caller = alice(&world).invite(FIXED);
-    let mut callee = carrier(&world).expect_invite();
-    callee.reply(180);
-    caller.expect(180);
+    let (mut caller, mut callee) = ring(&world, FIXED);
     caller.send("BYE", "", "");
     caller.expect((200, "BYE"));
     caller.refused(487);
@@ -178,10 +163,7 @@ fn bye_instead_of_cancel() {
 #[test]
 fn the_stop_of_a_live_call_before_its_answer() {
     let world = World::new();
-    let mut caller = alice(&world).invite(FIXED);
-    let mut callee = carrier(&world).expect_invite();
-    callee.reply(180);
-    caller.expect(180);
+    let (mut caller, mut callee) = ring(&world, FIXED);
     let frozen = engine::Command::SetStatus(types::AccountId(1), types::AccountStatus::Frozen);
     assert_eq!(world.command(frozen).unwrap().cut, 1);
     let cancel = callee.expect("CANCEL");

@@ -2,7 +2,7 @@
 
 use types::{DecisionId, Fact, HoldState, Money};
 
-use crate::calls::{alice, carrier, talk, talk_between};
+use crate::calls::{alice, carrier, talk, talk_between, talk_from_carrier};
 use crate::leg::Leg;
 use crate::probing::both_are_there;
 use crate::town::*;
@@ -143,10 +143,7 @@ fn incoming_and_on_net_calls_go_on() {
     let world = World::new();
     let bob = world.ua("203.0.113.20:5070", BOB);
     bob.register();
-    let mut caller = carrier(&world).invite_as_carrier(BOB_NUMBER);
-    caller.expect(100);
-    let mut callee = bob.expect_invite();
-    callee.answer(&mut caller);
+    let (mut caller, mut callee) = talk_from_carrier(&world, &bob);
     world.advance(5_000);
     world.restart(1_000);
     world.advance(4_000);

@@ -2,7 +2,7 @@
 
 use types::{Finding, Record};
 
-use crate::calls::{HOME, alice, carrier, talk, talk_between};
+use crate::calls::{HOME, alice, carrier, talk, talk_between, talk_from_carrier};
 use crate::town::*;
 use crate::world::{Store, World};
 
@@ -76,10 +76,7 @@ fn calls_that_nobody_pays_go_on() {
     let (mut caller, mut callee) = talk_between(&alice(&world), &bob, "bob1");
     caller.bye();
     callee.take_bye();
-    let mut caller = carrier(&world).invite_as_carrier(BOB_NUMBER);
-    caller.expect(100);
-    let mut callee = bob.expect_invite();
-    callee.answer(&mut caller);
+    let (mut caller, mut callee) = talk_from_carrier(&world, &bob);
     callee.bye();
     caller.take_bye();
     back(&world);
