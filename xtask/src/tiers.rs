@@ -18,7 +18,7 @@ pub enum Tier {
     Tidy,
     /// Unit and property tests of all crates.
     Unit,
-    /// What only a release build can show: a million calls, ten milliseconds for the worst message.
+    /// What only a release build can show: a million calls, a million strangers, ten milliseconds for the worst message.
     Release,
     /// A thousand simulated seeds with faults.
     Sim,
@@ -186,11 +186,12 @@ fn unit() -> Result<Count> {
 }
 
 /// Tests that try more, or allow less, in a release build: package, test binary, what its name contains.
-const RELEASE: [(&str, &str, &str); 4] = [
+const RELEASE: [(&str, &str, &str); 5] = [
     ("sim", "million", "a_million_calls"),
     ("sim", "siege", "a_day_under_siege"),
     ("sim", "siege", "a_million_right_secrets"),
     ("sip", "properties", "the_worst_message"),
+    ("edge", "million_sources", "d2_a_million_strangers"),
 ];
 
 fn release() -> Result<Count> {

@@ -3,215 +3,24 @@
 
 mod bans;
 mod checks;
+mod command;
 mod secret;
 mod together;
+mod wording;
 
-use std::collections::BTreeSet;
-
-use ipnet::IpNet;
-use rating::{DeckDiff, RateDeck};
-use serde::{Deserialize, Serialize};
-use types::account::Ha1;
+use rating::RateDeck;
 use types::record::Deck;
 use types::{
-    Account, AccountId, AccountStatus, DecisionId, DeckId, DestinationClass, DeviceId, E164, Fact,
-    Line, LineId, LineStatus, LockScope, Money, Now, Number, Record, Reseller, ResellerId, Trunk,
-    TrunkId, UnixMicros,
+    Account, AccountId, AccountStatus, DecisionId, DestinationClass, E164, Fact, Line, LineId,
+    LineStatus, Now, Number, Record, Reseller, Trunk,
 };
 
-use crate::access::{DeviceAt, ForeignLogIn, Spared};
 use crate::directory::AccountEntry;
 use crate::engine::Engine;
 use crate::live_call::Call;
+pub use command::{BanOrder, Command, CommandError, Done, Overlap};
 use together::{Checked, Made};
-
-/// A change. It travels over the control socket.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Command {
-    /// Adds or changes an account.
-    PutAccount(Account),
-    /// Changes what an account may do at all.
-    SetStatus(AccountId, AccountStatus),
-    /// Keeps words of staff about an account: why something was done.
-    Note(AccountId, String),
-    /// Adds or changes a reseller.
-    PutReseller(Reseller),
-    /// Adds or changes a line; never the secret of one that is there, nor what is kept about it.
-    PutLine(Line),
-    /// Gives a line another secret.
-    SetSecret {
-        /// Which line.
-        line: LineId,
-        /// Verifiers of the new secret.
-        ha1: Ha1,
-        /// For whom the one before keeps working; `None`: for nobody.
-        overlap: Option<Overlap>,
-    },
-    /// Keeps words of staff about a line: a consent, an exception.
-    NoteLine(LineId, String),
-    /// Writes secrets again as they are, so that they are sealed with the newest key. What is not there
-    /// is passed over.
-    Reseal(Vec<LineId>, Vec<TrunkId>),
-    /// Adds or changes a number.
-    PutNumber(Number),
-    /// Takes a number back.
-    RemoveNumber(E164),
-    /// Adds or changes a trunk.
-    PutTrunk(Trunk),
-    /// Adds or replaces a deck.
-    PutDeck(Deck),
-    /// Hangs up a live call.
-    Cut(DecisionId),
-    /// A device is the holder's.
-    DeviceMine(DeviceId),
-    /// A device is not the holder's.
-    DeviceNotMine(DeviceId),
-    /// Ends a lock-out before its time.
-    LiftLockOut(LockScope),
-    /// Log-ins failed elsewhere.
-    NoteLogIns(Vec<ForeignLogIn>),
-    /// Reads nothing from a source any more.
-    Ban(Box<BanOrder>),
-    /// Lifts the ban of exactly this network.
-    Unban(IpNet),
-}
-
-/// How long phones may go on with the secret that was changed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Overlap {
-    /// Until when.
-    pub until: UnixMicros,
-    /// Which devices.
-    pub devices: Vec<DeviceId>,
-}
-
-/// A ban on the word of staff.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BanOrder {
-    /// Its addresses.
-    pub source: IpNet,
-    /// Until when; `None`: until it is lifted.
-    pub until: Option<UnixMicros>,
-    /// Why, in words.
-    pub note: String,
-    /// Also where customers' devices are known.
-    pub even_if_known: bool,
-}
-
-/// What a command did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Done {
-    /// To be written, one transaction.
-    pub records: Vec<Record>,
-    /// Live calls to hang up with `HangupCause::Cut`.
-    pub cut: Vec<DecisionId>,
-    /// Lines whose phones have to register again, because the secret is another for all, the line disabled
-    /// or the account closed: their bindings end.
-    pub unbound: Vec<LineId>,
-    /// Lines that have a new secret, and the devices that may go on with the old one: bindings of all
-    /// other devices end.
-    pub overlapping: Vec<(LineId, Vec<DeviceId>)>,
-    /// Lines that have another IP lock: bindings and legs of phones outside it end.
-    pub relocked: Vec<LineId>,
-    /// Devices that are thrown out: their bindings on these lines end, and calls that they answered.
-    pub ousted: Vec<DeviceAt>,
-    /// What was done, in words.
-    pub message: String,
-}
-
-impl Done {
-    /// Lines of which some bindings may end: ask `Engine::ends_binding` of each.
-    pub fn lines_to_look_at(&self) -> BTreeSet<LineId> {
-        let (overlapping, ousted) = (self.overlapping.iter(), self.ousted.iter());
-        let lines = self.unbound.iter().chain(&self.relocked);
-        let lines = lines.chain(overlapping.map(|(line, _)| line));
-        lines.chain(ousted.map(|device| &device.line)).copied().collect()
-    }
-}
-
-/// Why a command makes no sense. Nothing was changed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CommandError {
-    /// No such account.
-    #[error("there is no account {0}")]
-    UnknownAccount(AccountId),
-    /// No such reseller.
-    #[error("there is no reseller {0}")]
-    UnknownReseller(ResellerId),
-    /// No such line.
-    #[error("there is no line {0}")]
-    UnknownLine(LineId),
-    /// No such number.
-    #[error("{0} is not a number of ours")]
-    UnknownNumber(E164),
-    /// No such deck.
-    #[error("there is no rate deck {0}")]
-    UnknownDeck(DeckId),
-    /// No such call.
-    #[error("there is no call {0} in progress")]
-    UnknownCall(DecisionId),
-    /// No such device.
-    #[error("there is no device {0}")]
-    UnknownDevice(DeviceId),
-    /// Nobody is locked out there.
-    #[error("{0} is not locked out")]
-    NotLocked(LockScope),
-    /// The user name belongs to another line.
-    #[error("user `{user}` is taken by line {line}")]
-    UserTaken {
-        /// The user name.
-        user: String,
-        /// Whose it is.
-        line: LineId,
-    },
-    /// The number belongs to another account.
-    #[error("number {number} is taken by account {account}")]
-    NumberTaken {
-        /// The number.
-        number: E164,
-        /// Whose it is.
-        account: AccountId,
-    },
-    /// The line belongs to another account.
-    #[error("line {line} belongs to account {account}")]
-    LineElsewhere {
-        /// The line.
-        line: LineId,
-        /// Whose it is.
-        account: AccountId,
-    },
-    /// The source must not be banned.
-    #[error("{network} cannot be banned: {why}")]
-    Spared {
-        /// Which.
-        network: IpNet,
-        /// Why not.
-        why: Spared,
-    },
-    /// No such ban.
-    #[error("{0} is not banned")]
-    NotBanned(IpNet),
-    /// Too many bans of staff.
-    #[error("there is no room for another ban: lift some")]
-    NoRoom,
-    /// A field cannot be as given.
-    #[error("{field}: {problem}")]
-    Field {
-        /// Which field.
-        field: &'static str,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// The rows are not a deck.
-    #[error("rate deck {deck}: {problem}")]
-    Deck {
-        /// Which deck.
-        deck: DeckId,
-        /// What is wrong with it.
-        problem: String,
-    },
-}
+use wording::{account_change, deck_change, line_change, reseller_change};
 
 impl Engine {
     /// Checks a command, then carries it out at once. On an error nothing was changed.
@@ -349,24 +158,12 @@ impl Engine {
     }
 
     fn put_reseller(&mut self, now: Now, reseller: Reseller) -> Done {
-        let id = reseller.id;
-        let known = self.directory.reseller(id);
-        let change = match known {
-            None => "added".to_owned(),
-            Some(known) => {
-                let renamed = (known.name != reseller.name).then(|| "name".to_owned());
-                let levels =
-                    known.stop_levels.named().into_iter().zip(reseller.stop_levels.named());
-                let levels = levels.filter(|(old, new)| old != new);
-                let levels = levels.map(|((name, old), (_, new))| level_change(name, old, new));
-                in_words("changed", &renamed.into_iter().chain(levels).collect::<Vec<_>>())
-            }
-        };
-        let message = format!("reseller {id} ({}): {change}", reseller.name);
+        let (id, name) = (reseller.id, reseller.name.clone());
+        let change = reseller_change(self.directory.reseller(id), &reseller);
         self.directory.put_reseller(reseller.clone());
-        let fact = Fact::ResellerChanged { reseller: id, change };
+        let fact = Fact::ResellerChanged { reseller: id, change: change.clone() };
         let records = vec![Record::Reseller(Box::new(reseller)), Record::Fact(now.wall, fact)];
-        Done { records, message, ..Done::default() }
+        Done { records, message: format!("reseller {id} ({name}): {change}"), ..Done::default() }
     }
 
     fn put_number(&mut self, now: Now, number: Number) -> Done {
@@ -511,72 +308,4 @@ fn with_cuts(message: String, cut: &[DecisionId]) -> String {
 
 fn field(field: &'static str, problem: String) -> CommandError {
     CommandError::Field { field, problem }
-}
-
-fn account_change(known: &Account, account: &Account) -> String {
-    let changes = [
-        (known.name != account.name).then(|| "name".to_owned()),
-        (known.status != account.status)
-            .then(|| format!("status {} to {}", known.status, account.status)),
-        (known.controls != account.controls).then(|| "controls".to_owned()),
-        (known.dial_plan != account.dial_plan).then(|| "dial plan".to_owned()),
-        (known.sell_deck != account.sell_deck)
-            .then(|| format!("deck {} to {}", known.sell_deck, account.sell_deck)),
-        (known.reseller != account.reseller).then(|| match account.reseller {
-            Some(reseller) => format!("reseller {reseller}"),
-            None => "no reseller".to_owned(),
-        }),
-        (known.time_zone != account.time_zone)
-            .then(|| format!("time zone {} to {}", known.time_zone, account.time_zone)),
-    ];
-    in_words("changed", &changes.into_iter().flatten().collect::<Vec<_>>())
-}
-
-fn line_change(known: Option<&Line>, line: &Line) -> String {
-    let Some(known) = known else {
-        return format!("added as {}", line.user);
-    };
-    let changes = [
-        (known.user != line.user).then(|| format!("user {} to {}", known.user, line.user)),
-        (known.kind != line.kind).then(|| format!("kind {} to {}", known.kind, line.kind)),
-        (known.status != line.status).then(|| match line.status {
-            LineStatus::Active => "enabled".to_owned(),
-            LineStatus::Disabled => "disabled".to_owned(),
-        }),
-        (known.caller_id != line.caller_id).then(|| "caller id".to_owned()),
-        (known.ip_lock != line.ip_lock).then(|| "IP lock".to_owned()),
-        (known.stop_levels != line.stop_levels).then(|| "stop levels".to_owned()),
-        (known.tls_only != line.tls_only).then(|| switched("TLS only", line.tls_only)),
-        (known.sha256_only != line.sha256_only).then(|| switched("SHA-256 only", line.sha256_only)),
-    ];
-    in_words("changed", &changes.into_iter().flatten().collect::<Vec<_>>())
-}
-
-fn deck_change(diff: &DeckDiff) -> String {
-    let counts = [
-        (diff.added.len(), "added"),
-        (diff.removed.len(), "removed"),
-        (diff.dearer.len(), "dearer"),
-        (diff.cheaper.len(), "cheaper"),
-        (diff.changed.len(), "changed otherwise"),
-    ];
-    let counted = counts.iter().filter(|(count, _)| *count > 0);
-    in_words("rows", &counted.map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>())
-}
-
-fn level_change(name: &str, old: Option<Money>, new: Option<Money>) -> String {
-    let shown = |level: Option<Money>| level.map_or_else(|| "none".to_owned(), |it| it.to_string());
-    format!("{name} {} to {}", shown(old), shown(new))
-}
-
-fn switched(what: &str, on: bool) -> String {
-    format!("{what} {}", if on { "on" } else { "off" })
-}
-
-fn in_words(verb: &str, changes: &[String]) -> String {
-    if changes.is_empty() {
-        "unchanged".to_owned()
-    } else {
-        format!("{verb}: {}", changes.join(", "))
-    }
 }

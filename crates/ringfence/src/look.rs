@@ -147,16 +147,7 @@ fn explain(user: &str, source: Option<IpAddr>, engine: &Engine, now: Now) -> any
         source.is_none_or(|source| device.peer.ip().to_canonical() == source.to_canonical())
     };
     let stranger = source.map(|source| {
-        let claim = Claim {
-            user: &user,
-            peer: SocketAddr::new(source, 0),
-            transport: "udp",
-            is_secure: false,
-            agent: "",
-            instance: None,
-            contact: "",
-            call_id: "",
-        };
+        let claim = Claim::bare(&user, SocketAddr::new(source, 0), "udp");
         engine.may_log_in(now, &claim) != Door::Shut
     });
     Ok(json!({

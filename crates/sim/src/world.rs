@@ -1,6 +1,7 @@
 //! The world: virtual time, the real node, the network, the store, the people, the auditor. Lives here: what happens
 //! when, and who is told. Never here: what anybody wants, what is right.
 
+mod deeds;
 mod traffic;
 
 use std::collections::BTreeMap;
@@ -9,7 +10,6 @@ use std::net::SocketAddr;
 
 use edge::{Input, Node, NodeConfig, Outputs};
 use sip::flow::Flow;
-use store::SnapshotWindow;
 use types::{Dice, HashKey, Millis, Now, Record, Tick, UnixMicros};
 
 use crate::actor::Actor;
@@ -20,6 +20,7 @@ use crate::network::{Network, NetworkFaults};
 use crate::planted::Planted;
 use crate::story::Story;
 use crate::wire::Wire;
+pub use deeds::Deed;
 
 /// The node's only address; it listens there on UDP and TCP.
 pub const NODE: SocketAddr =
@@ -52,32 +53,6 @@ pub struct Setup {
     pub planted: Option<Planted>,
     /// Is the story kept?
     pub told: bool,
-}
-
-/// Something that the world itself does.
-#[derive(Clone, Debug)]
-pub enum Deed {
-    /// The node dies and comes back after so long; meanwhile the machine's clock jumps by so many microseconds.
-    Crash {
-        /// How long it is down.
-        back_after_ms: Millis,
-        /// By how much the machine's clock is wrong afterwards.
-        clock_jump_us: i64,
-    },
-    /// The node comes back.
-    Restart,
-    /// Staff want something.
-    Command(Box<engine::Command>),
-    /// What the store is writing now will be lost in a crash.
-    LoseWrite,
-    /// The store hangs.
-    Stall(Millis),
-    /// The disk is full.
-    Full(Millis),
-    /// Everybody ends what he does; faults are over.
-    Rest,
-    /// The node is to stop in good order.
-    Shutdown,
 }
 
 #[derive(Clone, Debug)]
@@ -348,87 +323,6 @@ impl World {
         }
     }
 
-    fn deed(&mut self, deed: Deed) {
-        match deed {
-            Deed::Crash { back_after_ms, clock_jump_us } => {
-                self.crash(back_after_ms, clock_jump_us)
-            }
-            Deed::Restart => self.restart(),
-            Deed::Command(command) => {
-                self.feed(Input::Command { id: self.steps, commands: vec![*command] })
-            }
-            Deed::LoseWrite => self.disk.lose_what_is_written(),
-            Deed::Stall(ms) => self.disk.trouble(self.now, ms, false),
-            Deed::Full(ms) => self.disk.trouble(self.now, ms, true),
-            Deed::Rest => self.rest(),
-            Deed::Shutdown => {
-                let now = self.node_now();
-                if let Some(node) = &mut self.node {
-                    node.begin_shutdown(now);
-                }
-            }
-        }
-    }
-
-    fn rest(&mut self) {
-        self.network.heal();
-        self.disk.heal();
-        for at in 0..self.actors.len() {
-            let Self { actors, story, .. } = self;
-            actors[at].rest(self.now, story);
-            self.collect(at);
-        }
-    }
-
-    fn crash(&mut self, back_after_ms: Millis, clock_jump_us: i64) {
-        if self.node.take().is_none() {
-            return;
-        }
-        self.story.tell(self.now, || "the node crashes".to_owned());
-        for event in self.disk.crash() {
-            if let DiskEvent::Durable(records) = event {
-                self.auditor.durable(&records);
-            }
-        }
-        self.auditor.crashed(self.now);
-        self.connections.clear();
-        self.clock.jump(clock_jump_us);
-        self.push(self.now + back_after_ms * 1_000, Event::Deed(Deed::Restart));
-    }
-
-    fn restart(&mut self) {
-        if self.node.is_some() {
-            return;
-        }
-        // The window of the snapshot begins at the disciplined clock, which needs the newest time first.
-        let newest = self.disk.snapshot(SnapshotWindow::at(UnixMicros(0))).newest;
-        self.clock.restart(self.now, newest);
-        let wall = self.clock.wall(self.now);
-        self.auditor.drift(self.clock.drift_us(self.now));
-        let snapshot = self.disk.snapshot(SnapshotWindow::at(wall));
-        self.secrets.fill(&mut self.config.secrets.nonce);
-        self.secrets.fill(&mut self.config.secrets.tokens);
-        self.config.secrets.hash = HashKey(self.secrets.bits(), self.secrets.bits());
-        self.config.engine.hash = self.config.secrets.hash;
-        self.epoch = self.now;
-        self.starts += 1;
-        let holds = snapshot.holds.len();
-        let now = Now { tick: Tick(0), wall };
-        match Node::new(self.config.clone(), snapshot, now) {
-            Ok(node) => {
-                if self.starts > 1 {
-                    self.story.tell(self.now, || {
-                        format!("the node is back with {holds} calls from before")
-                    });
-                }
-                self.auditor.restarted(self.now, now, &node, self.disk.store());
-                self.node = Some(node);
-                self.drain();
-            }
-            Err(error) => self.auditor.blame(self.now, format!("the node does not start: {error}")),
-        }
-    }
-
     /// The instant as the node is told it.
     pub fn node_now(&mut self) -> Now {
         let wall = self.clock.wall(self.now);
@@ -485,19 +379,6 @@ impl World {
         if let Some(node) = &self.node {
             self.auditor.step(self.now, now, node);
         }
-    }
-
-    /// The node has done something more; was it the last thing?
-    fn dies_now(&mut self) -> bool {
-        if self.node.is_none() {
-            return true;
-        }
-        self.things_done += 1;
-        let dies = self.dies_after == Some(self.things_done);
-        if dies {
-            self.crash(500, 0);
-        }
-        dies
     }
 
     fn disk_events(&mut self) {

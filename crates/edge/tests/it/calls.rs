@@ -27,10 +27,25 @@ pub fn talk(world: &World, number: &str) -> (Leg, Leg) {
 pub fn talk_between(phone: &Ua, carrier: &Ua, number: &str) -> (Leg, Leg) {
     let mut caller = phone.invite(number);
     let mut callee = carrier.expect_invite();
-    callee.reply(200);
-    callee.expect("ACK");
-    caller.expect(200);
-    caller.ack();
+    callee.answer(&mut caller);
+    (caller, callee)
+}
+
+/// A call of the first carrier to Bob's number, answered by his phone and acknowledged.
+pub fn talk_from_carrier(world: &World, phone: &Ua) -> (Leg, Leg) {
+    let mut caller = carrier(world).invite_as_carrier(BOB_NUMBER);
+    caller.expect(100);
+    let mut callee = phone.expect_invite();
+    callee.answer(&mut caller);
+    (caller, callee)
+}
+
+/// A call of Alice to a number by the first carrier, ringing.
+pub fn ring(world: &World, number: &str) -> (Leg, Leg) {
+    let mut caller = alice(world).invite(number);
+    let callee = carrier(world).expect_invite();
+    callee.reply(180);
+    caller.expect(180);
     (caller, callee)
 }
 
@@ -190,9 +205,7 @@ fn the_caller_id_is_one_of_the_accounts_own() {
         let shown = if private { "sip:anonymous@anonymous.invalid" } else { &own };
         assert_eq!(crate::wire::uri_of(invite.header("From")), shown, "{from} {extra}");
         assert_eq!(invite.header("Privacy"), if private { "id" } else { "" }, "{from} {extra}");
-        callee.reply(486);
-        callee.expect("ACK");
-        caller.refused(486);
+        callee.decline(&mut caller);
         assert_eq!(world.cdr().caller, want);
         assert_eq!(world.cdr().account.0, 1);
         world.finish();
@@ -331,10 +344,7 @@ fn from_a_carrier_to_a_phone() {
     assert!(!invite.has("P-Asserted-Identity") && !invite.text().contains("odd"));
     callee.reply(180);
     caller.expect(180);
-    callee.reply(200);
-    callee.expect("ACK");
-    caller.expect(200);
-    caller.ack();
+    callee.answer(&mut caller);
     world.advance(5_000);
     callee.bye();
     caller.take_bye();

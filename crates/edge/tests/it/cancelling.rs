@@ -2,7 +2,7 @@
 
 use types::Money;
 
-use crate::calls::{alice, carrier};
+use crate::calls::{alice, carrier, ring};
 use crate::town::*;
 use crate::world::{Store, World};
 
@@ -13,9 +13,7 @@ fn while_the_store_is_silent() {
     let world = World::new();
     world.store(Store::Silent);
     let mut caller = alice(&world).invite(FIXED);
-    caller.cancel();
-    caller.expect((200, "CANCEL"));
-    caller.refused(487);
+    caller.give_up();
     world.store(Store::Up);
     carrier(&world).expect_nothing();
     world.ended_as(CANCELLED);
@@ -27,9 +25,7 @@ fn before_any_response_of_the_carrier() {
     let world = World::new();
     let mut caller = alice(&world).invite(FIXED);
     let mut callee = carrier(&world).expect_invite();
-    caller.cancel();
-    caller.expect((200, "CANCEL"));
-    caller.refused(487);
+    caller.give_up();
     callee.expect_nothing();
     assert_eq!(world.held(1), Money::from_micros(6_000), "the carrier may still answer");
     world.advance(400);
@@ -49,13 +45,8 @@ fn before_any_response_of_the_carrier() {
 #[test]
 fn after_ringing() {
     let world = World::new();
-    let mut caller = alice(&world).invite(FIXED);
-    let mut callee = carrier(&world).expect_invite();
-    callee.reply(180);
-    caller.expect(180);
-    caller.cancel();
-    caller.expect((200, "CANCEL"));
-    caller.refused(487);
+    let (mut caller, mut callee) = ring(&world, FIXED);
+    caller.give_up();
     let cancel = callee.expect("CANCEL");
     callee.respond(&cancel, 200, "", "");
     assert_eq!(world.cdrs().len(), 0);
@@ -69,13 +60,8 @@ fn after_ringing() {
 #[test]
 fn the_answer_crosses_the_cancel() {
     let world = World::new();
-    let mut caller = alice(&world).invite(FIXED);
-    let mut callee = carrier(&world).expect_invite();
-    callee.reply(180);
-    caller.expect(180);
-    caller.cancel();
-    caller.expect((200, "CANCEL"));
-    caller.refused(487);
+    let (mut caller, mut callee) = ring(&world, FIXED);
+    caller.give_up();
     let cancel = callee.expect("CANCEL");
     callee.reply(200);
     callee.expect("ACK");
@@ -115,13 +101,8 @@ fn the_cancel_crosses_the_answer() {
 #[test]
 fn the_carrier_never_confirms() {
     let world = World::new();
-    let mut caller = alice(&world).invite(FIXED);
-    let callee = carrier(&world).expect_invite();
-    callee.reply(180);
-    caller.expect(180);
-    caller.cancel();
-    caller.expect((200, "CANCEL"));
-    caller.refused(487);
+    let (mut caller, callee) = ring(&world, FIXED);
+    caller.give_up();
     world.advance(31_000);
     let sent = callee.ua.forget();
     assert!(sent.len() > 3 && sent.iter().all(|name| name == "CANCEL"), "{sent:?}");
@@ -144,19 +125,14 @@ fn cancel_is_not_believed_from_elsewhere() {
     foreign.cancel();
     stranger.expect(481);
     callee.expect_nothing();
-    callee.reply(486);
-    callee.expect("ACK");
-    caller.refused(486);
+    callee.decline(&mut caller);
     world.finish();
 }
 
 #[test]
 fn nobody_answers_for_three_minutes() {
     let world = World::new();
-    let mut caller = alice(&world).invite(FIXED);
-    let mut callee = carrier(&world).expect_invite();
-    callee.reply(180);
-    caller.expect(180);
+    let (mut caller, mut callee) = ring(&world, FIXED);
     world.advance(179_999);
     caller.expect_nothing();
     world.advance(1);
@@ -172,10 +148,7 @@ fn nobody_answers_for_three_minutes() {
 #[test]
 fn bye_instead_of_cancel() {
     let world = World::new();
-    let mut caller = alice(&world).invite(FIXED);
-    let mut callee = carrier(&world).expect_invite();
-    callee.reply(180);
-    caller.expect(180);
+    let (mut caller, mut callee) = ring(&world, FIXED);
     caller.send("BYE", "", "");
     caller.expect((200, "BYE"));
     caller.refused(487);
@@ -190,10 +163,7 @@ fn bye_instead_of_cancel() {
 #[test]
 fn the_stop_of_a_live_call_before_its_answer() {
     let world = World::new();
-    let mut caller = alice(&world).invite(FIXED);
-    let mut callee = carrier(&world).expect_invite();
-    callee.reply(180);
-    caller.expect(180);
+    let (mut caller, mut callee) = ring(&world, FIXED);
     let frozen = engine::Command::SetStatus(types::AccountId(1), types::AccountStatus::Frozen);
     assert_eq!(world.command(frozen).unwrap().cut, 1);
     let cancel = callee.expect("CANCEL");

@@ -258,10 +258,7 @@ fn one_account_under_all_its_names() {
         let mut caller = phone.leg_of(request);
         caller.expect(100);
         let mut callee = carrier.expect_invite();
-        callee.reply(200);
-        callee.expect("ACK");
-        caller.expect(200);
-        caller.ack();
+        callee.answer(&mut caller);
         world.advance(10_000);
         callee.bye();
         caller.take_bye();

@@ -23,10 +23,7 @@ fn the_next_carrier_is_tried() {
         assert_eq!(callee.invite.as_ref().unwrap().uri, format!("sip:{FIXED}@{CARRIER2}"));
         callee.reply(180);
         caller.expect(180);
-        callee.reply(200);
-        callee.expect("ACK");
-        caller.expect(200);
-        caller.ack();
+        callee.answer(&mut caller);
         world.advance(10_000);
         caller.bye();
         callee.take_bye();
@@ -49,9 +46,7 @@ fn the_next_carriers_hold_is_written_before_its_invite() {
     world.answer_store(true);
     let mut callee = second(&world).expect_invite();
     world.store(Store::Up);
-    callee.reply(486);
-    callee.expect("ACK");
-    caller.refused(486);
+    callee.decline(&mut caller);
     world.ended_as("outgoing 0ms 0/0 rejected 486 Callee");
     world.finish();
 }
@@ -69,10 +64,7 @@ fn a_silent_carrier_is_passed_over_and_tried_last_for_a_while() {
     assert!(world.facts().iter().any(|fact| {
         matches!(fact, Fact::TrunkReachable { trunk, reachable: false } if trunk.0 == 1)
     }));
-    callee.reply(200);
-    callee.expect("ACK");
-    caller.expect(200);
-    caller.ack();
+    callee.answer(&mut caller);
     assert!(silent.forget().iter().all(|name| name == "INVITE"), "it was asked again and again");
     // It wakes up: it gets its CANCEL.
     let mut next = phone.invite(FIXED);
@@ -119,10 +111,7 @@ fn a_carrier_that_wakes_up_late_is_cancelled() {
         assert!(world.facts().iter().any(|fact| {
             matches!(fact, Fact::TrunkReachable { trunk, reachable: true } if trunk.0 == 1)
         }));
-        callee.reply(200);
-        callee.expect("ACK");
-        caller.expect(200);
-        caller.ack();
+        callee.answer(&mut caller);
         world.advance(10_000);
         callee.bye();
         caller.take_bye();
@@ -193,9 +182,7 @@ fn an_answer_that_cannot_be_used_is_charged_and_the_next_carrier_tried() {
     first.expect_nothing();
     first.respond(&bye, 200, "", "");
     let mut callee = second(&world).expect_invite();
-    callee.reply(486);
-    callee.expect("ACK");
-    caller.refused(486);
+    callee.decline(&mut caller);
     let cdr = world.ended_as("outgoing 0ms 200/100 rejected 486 Callee");
     assert_eq!((cdr.trunk.map(|trunk| trunk.0), cdr.b_leg.call_id), (Some(1), first.call_id));
     world.finish();
@@ -215,9 +202,7 @@ fn a_national_number_is_the_carriers_not_the_accounts() {
         let mut callee = carrier(&world).expect_invite();
         let invite = callee.invite.clone().unwrap();
         assert_eq!(invite.uri, format!("sip:{sent}@{CARRIER}"), "{dialled}");
-        callee.reply(486);
-        callee.expect("ACK");
-        caller.refused(486);
+        callee.decline(&mut caller);
     }
     world.finish();
 }

@@ -153,10 +153,7 @@ fn with_carrier(world: &World, outgoing: bool) -> (Leg, Leg) {
     let mut caller = carrier(world).invite_as_carrier(ALICE_NUMBER);
     caller.expect(100);
     let mut callee = phone.expect_invite();
-    callee.reply(200);
-    callee.expect("ACK");
-    caller.expect(200);
-    caller.ack();
+    callee.answer(&mut caller);
     (callee, caller)
 }
 

@@ -60,10 +60,7 @@ fn one_is_busy_one_answers() {
     caller.expect_nothing();
     mobile.reply(180);
     caller.expect(180);
-    mobile.reply(200);
-    mobile.expect("ACK");
-    caller.expect(200);
-    caller.ack();
+    mobile.answer(&mut caller);
     caller.bye();
     mobile.take_bye();
     world.finish();
@@ -181,9 +178,7 @@ fn early_media_passes_untouched() {
         (ANSWER, "application/sdp")
     );
     assert_eq!(tag_of(progress.header("To")), progress.to_tag());
-    callee.reply(486);
-    callee.expect("ACK");
-    caller.refused(486);
+    callee.decline(&mut caller);
     world.finish();
 }
 
@@ -193,9 +188,7 @@ fn the_caller_gives_up_both() {
     let (mut caller, mut desk, mut mobile) = ring_both(&world);
     desk.reply(180);
     caller.expect(180);
-    caller.cancel();
-    caller.expect((200, "CANCEL"));
-    caller.refused(487);
+    caller.give_up();
     take_cancel(&mut desk);
     // The other said nothing yet; it is cancelled when it does.
     mobile.expect_nothing();
@@ -263,10 +256,7 @@ fn the_answer_finds_a_dialog_behind_a_hundred_that_ring() {
         caller.expect(180);
     }
     callee.local = format!("{to}answers");
-    callee.reply(200);
-    callee.expect("ACK");
-    caller.expect(200);
-    caller.ack();
+    callee.answer(&mut caller);
     world.advance(1_000);
     callee.bye();
     caller.take_bye();

@@ -334,9 +334,7 @@ fn a_callee_is_not_told_of_100rel_unless_the_caller_was() {
     callee.reply_with(183, "Require: 100rel\r\nRSeq: 1\r\n", ANSWER);
     let progress = caller.expect(183);
     assert!(!progress.has("RSeq") && !progress.has("Require"), "{}", progress.text());
-    callee.reply(486);
-    callee.expect("ACK");
-    caller.refused(486);
+    callee.decline(&mut caller);
     world.finish();
 }
 

@@ -11,10 +11,7 @@ fn talk_by_the_second(world: &World) -> (Leg, Leg, Leg) {
     let silent = carrier(world).expect_invite();
     world.advance(4_000);
     let mut callee = world.ua(CARRIER2, ("c2", "")).expect_invite();
-    callee.reply(200);
-    callee.expect("ACK");
-    caller.expect(200);
-    caller.ack();
+    callee.answer(&mut caller);
     silent.ua.forget();
     (caller, silent, callee)
 }
@@ -69,9 +66,7 @@ fn from_another_branch_after_a_refusal() {
     let world = World::new();
     let mut caller = alice(&world).invite(FIXED);
     let mut callee = carrier(&world).expect_invite();
-    callee.reply(486);
-    callee.expect("ACK");
-    caller.refused(486);
+    callee.decline(&mut caller);
     assert_eq!(world.stats().calls, 0);
     let mut other = Leg { local: format!("{}x", callee.local), ..callee };
     is_hung_up(&mut other);

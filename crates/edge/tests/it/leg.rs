@@ -72,6 +72,13 @@ impl Leg {
         self.ua.send_request(&cancel);
     }
 
+    /// Gives up before anybody answered.
+    pub fn give_up(&mut self) {
+        self.cancel();
+        self.expect((200, "CANCEL"));
+        self.refused(487);
+    }
+
     /// The call is refused like this; acknowledges it.
     pub fn refused(&mut self, status: u16) -> Got {
         let got = self.expect(status);
@@ -103,6 +110,21 @@ impl Leg {
         let invite = self.invite.as_ref().unwrap();
         let to = if status == 100 { invite.header("To") } else { &self.local };
         self.ua.send(&self.ua.response(invite, status, to, &extra, body));
+    }
+
+    /// Takes the call; the caller acknowledges.
+    pub fn answer(&mut self, caller: &mut Leg) {
+        self.reply(200);
+        self.expect("ACK");
+        caller.expect(200);
+        caller.ack();
+    }
+
+    /// Is busy, and the caller hears it.
+    pub fn decline(&mut self, caller: &mut Leg) {
+        self.reply(486);
+        self.expect("ACK");
+        caller.refused(486);
     }
 
     // ---- in the dialog

@@ -5,17 +5,16 @@
 
 mod digest;
 mod town;
-mod trunk_login;
 mod ua;
 mod wire;
 mod world;
 
-mod access;
 mod aliases;
 mod amplification;
 mod calls;
 mod cancelling;
 mod credentials;
+mod devices;
 mod every_write_fails;
 mod failover;
 mod flows;
@@ -24,6 +23,7 @@ mod hanging_up;
 mod in_dialog;
 mod late_answers;
 mod leg;
+mod lock_outs;
 mod money;
 mod one_reading;
 mod orphans;
@@ -35,6 +35,9 @@ mod reinvites;
 mod screening;
 mod secure_flows;
 mod sessions;
+mod stale_phones;
 mod store_down;
 mod torture;
+mod trunk_login;
+mod trunk_registration;
 mod typed;

@@ -2,7 +2,7 @@
 
 use types::Money;
 
-use crate::calls::{alice, carrier};
+use crate::calls::{alice, carrier, ring};
 use crate::leg::Leg;
 use crate::town::*;
 use crate::world::{Store, World};
@@ -19,10 +19,7 @@ fn take_cancel(leg: &mut Leg) {
 #[test]
 fn a_ringing_call_is_cancelled() {
     let world = World::new();
-    let mut caller = alice(&world).invite(FIXED);
-    let mut callee = carrier(&world).expect_invite();
-    callee.reply(180);
-    caller.expect(180);
+    let (caller, mut callee) = ring(&world, FIXED);
     world.restart(1_000);
     take_cancel(&mut callee);
     assert_eq!(world.held(1), Money::from_micros(6_000), "the carrier may still answer");

@@ -2,7 +2,7 @@
 
 use types::Record;
 
-use crate::calls::{alice, carrier, talk, talk_between};
+use crate::calls::{alice, carrier, talk, talk_between, talk_from_carrier};
 use crate::leg::Leg;
 use crate::town::*;
 use crate::wire::ANSWER;
@@ -261,13 +261,7 @@ fn whose_word_counts_for_other_directions() {
     let world = World::new();
     let bob = world.ua("203.0.113.20:5070", BOB);
     bob.register();
-    let mut caller = carrier(&world).invite_as_carrier(BOB_NUMBER);
-    caller.expect(100);
-    let mut callee = bob.expect_invite();
-    callee.reply(200);
-    callee.expect("ACK");
-    caller.expect(200);
-    caller.ack();
+    let (mut caller, mut callee) = talk_from_carrier(&world, &bob);
     world.advance(5_000);
     world.restart(2_000);
     world.advance(ASKED_MS);

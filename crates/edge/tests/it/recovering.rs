@@ -2,7 +2,7 @@
 
 use types::{DecisionId, Fact, HoldState, Money};
 
-use crate::calls::{alice, carrier, talk, talk_between};
+use crate::calls::{alice, carrier, talk, talk_between, talk_from_carrier};
 use crate::leg::Leg;
 use crate::probing::both_are_there;
 use crate::town::*;
@@ -143,13 +143,7 @@ fn incoming_and_on_net_calls_go_on() {
     let world = World::new();
     let bob = world.ua("203.0.113.20:5070", BOB);
     bob.register();
-    let mut caller = carrier(&world).invite_as_carrier(BOB_NUMBER);
-    caller.expect(100);
-    let mut callee = bob.expect_invite();
-    callee.reply(200);
-    callee.expect("ACK");
-    caller.expect(200);
-    caller.ack();
+    let (mut caller, mut callee) = talk_from_carrier(&world, &bob);
     world.advance(5_000);
     world.restart(1_000);
     world.advance(4_000);
@@ -242,9 +236,7 @@ fn bindings_reach_phones_again() {
     let mut caller = carrier(&world).invite_as_carrier(ALICE_NUMBER);
     caller.expect(100);
     let mut callee = phone.expect_invite();
-    callee.reply(486);
-    callee.expect("ACK");
-    caller.refused(486);
+    callee.decline(&mut caller);
     world.advance(3_440_000);
     assert_eq!((world.stats().bindings, world.bindings().len()), (0, 0), "at its old end");
     world.finish();

@@ -3,7 +3,7 @@
 
 use types::{AccountStatus, Controls, DestinationClass, Finding, Money};
 
-use crate::calls::{alice, carrier, talk};
+use crate::calls::{alice, carrier, ring, talk};
 use crate::town::*;
 use crate::ua::Request;
 use crate::wire::OFFER;
@@ -307,10 +307,7 @@ fn a_merged_request_is_one_call() {
 #[test]
 fn a_ringing_call_that_is_cut_is_cut_once() {
     let world = World::new();
-    let mut caller = alice(&world).invite(FIXED);
-    let callee = carrier(&world).expect_invite();
-    callee.reply(180);
-    caller.expect(180);
+    ring(&world, FIXED);
     let decision = world.open_holds()[0].decision;
     let reply = world.command(engine::Command::Cut(decision)).unwrap();
     assert_eq!((reply.cut, world.stats().cut), (1, 1));

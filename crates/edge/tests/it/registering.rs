@@ -21,9 +21,7 @@ fn can_be_reached(world: &World, phone: &Ua) {
     caller.expect(100);
     let mut callee = phone.expect_invite();
     assert_eq!(callee.invite.as_ref().unwrap().uri, phone.contact());
-    callee.reply(486);
-    callee.expect("ACK");
-    caller.refused(486);
+    callee.decline(&mut caller);
 }
 
 #[test]
@@ -162,9 +160,7 @@ fn a_stream_is_the_way_to_its_phone() {
     caller.expect(100);
     let mut callee = phone.expect_invite();
     assert_eq!(callee.invite.as_ref().unwrap().flow, phone.flow);
-    callee.reply(486);
-    callee.expect("ACK");
-    caller.refused(486);
+    callee.decline(&mut caller);
     world.flow_closed(phone.flow);
     cannot_be_reached(&world);
     // It comes back on another connection.
@@ -175,9 +171,7 @@ fn a_stream_is_the_way_to_its_phone() {
     caller.expect(100);
     let mut callee = again.expect_invite();
     assert_eq!(callee.invite.as_ref().unwrap().flow, again.flow);
-    callee.reply(486);
-    callee.expect("ACK");
-    caller.refused(486);
+    callee.decline(&mut caller);
     world.finish();
 }
 
@@ -310,9 +304,7 @@ fn a_contact_at_a_third_party_is_called_where_it_came_from() {
     caller.expect(100);
     let mut callee = phone.expect_invite();
     assert_eq!(callee.invite.as_ref().unwrap().uri, "sip:x@198.51.100.99:5060");
-    callee.reply(486);
-    callee.expect("ACK");
-    caller.refused(486);
+    callee.decline(&mut caller);
     world.ua("198.51.100.99:5060", ("x", "")).expect_nothing();
     world.finish();
 }
@@ -329,9 +321,7 @@ fn behind_a_path() {
     caller.expect(100);
     let mut callee = phone.expect_invite();
     assert_eq!(callee.invite.as_ref().unwrap().header("Route"), "<sip:proxy.example;lr>");
-    callee.reply(486);
-    callee.expect("ACK");
-    caller.refused(486);
+    callee.decline(&mut caller);
     world.finish();
 }
 

@@ -25,6 +25,16 @@ fn register_flow(bob: &Ua, reg_id: u32, contact: &str) -> String {
     bob.expect(200).text()
 }
 
+/// Bob's phone on two connections, the second the newer.
+fn two_flows(world: &World, transport: Transport) -> (Ua, Ua) {
+    let param = transport.uri_param();
+    let first = world.ua_by(transport, BOB_HOME, BOB);
+    let second = world.ua_by(transport, "203.0.113.20:41001", BOB);
+    register_flow(&first, 1, &format!("sip:a@one.invalid;transport={param}"));
+    register_flow(&second, 2, &format!("sip:a@two.invalid;transport={param}"));
+    (first, second)
+}
+
 #[test]
 fn a_call_goes_down_the_connection_of_the_phone() {
     for transport in SECURE {
@@ -57,10 +67,7 @@ fn a_call_goes_down_the_connection_of_the_phone() {
 #[test]
 fn one_phone_rings_once_on_the_newest_flow_that_lives() {
     let world = World::new();
-    let first = world.ua_by(Transport::Wss, BOB_HOME, BOB);
-    let second = world.ua_by(Transport::Wss, "203.0.113.20:41001", BOB);
-    register_flow(&first, 1, "sip:a@one.invalid;transport=ws");
-    register_flow(&second, 2, "sip:a@two.invalid;transport=ws");
+    let (first, second) = two_flows(&world, Transport::Wss);
     let ring = |at: &Ua| {
         let mut caller = alice(&world).invite("bob1");
         at.expect_invite().reply(486);
@@ -85,20 +92,14 @@ fn one_phone_rings_once_on_the_newest_flow_that_lives() {
 #[test]
 fn a_call_goes_on_to_the_other_flow_of_a_phone_whose_connection_ends() {
     let world = World::new();
-    let first = world.ua_by(Transport::Tls, BOB_HOME, BOB);
-    let second = world.ua_by(Transport::Tls, "203.0.113.20:41001", BOB);
-    register_flow(&first, 1, "sip:a@one.invalid;transport=tls");
-    register_flow(&second, 2, "sip:a@two.invalid;transport=tls");
+    let (first, second) = two_flows(&world, Transport::Tls);
     let mut caller = alice(&world).invite("bob1");
     let ringing = second.expect_invite();
     ringing.reply(180);
     caller.expect(180);
     world.flow_closed(second.flow);
     let mut callee = first.expect_invite();
-    callee.reply(200);
-    callee.expect("ACK");
-    caller.expect(200);
-    caller.ack();
+    callee.answer(&mut caller);
     caller.bye();
     callee.take_bye();
     // A proxy before the phone says that its flow is gone.
@@ -207,9 +208,7 @@ fn sips_goes_on_where_nobody_listens_or_not_at_all() {
     let mut caller = alice(&world).invite("bob1");
     assert_eq!(bob.expect("INVITE").uri, "sip:bob1@203.0.113.20");
     old.expect("INVITE");
-    caller.cancel();
-    caller.expect((200, "CANCEL"));
-    caller.refused(487);
+    caller.give_up();
     world.forget_post();
     world.finish_with_post();
 }
@@ -224,10 +223,7 @@ fn a_carrier_by_tls_is_secure_enough() {
     assert!(first.uri.ends_with(";transport=tls"), "{}", first.uri);
     carrier.flow.connection = 9;
     let mut callee = carrier.leg_from(first);
-    callee.reply(200);
-    callee.expect("ACK");
-    caller.expect(200);
-    caller.ack();
+    callee.answer(&mut caller);
     caller.bye();
     callee.take_bye();
     crate::calls::carrier(&world).expect_nothing();
@@ -239,10 +235,7 @@ fn emergency_calls_do_not_wait_for_tls() {
     let world = World::new();
     let mut caller = call_sips(&world, "999");
     let mut callee = carrier(&world).expect_invite();
-    callee.reply(200);
-    callee.expect("ACK");
-    caller.expect(200);
-    caller.ack();
+    callee.answer(&mut caller);
     caller.bye();
     callee.take_bye();
     world.finish();

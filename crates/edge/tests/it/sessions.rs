@@ -211,10 +211,7 @@ fn the_carrier_wants_a_longer_session() {
         ("3600;refresher=uas", "3600")
     );
     assert_eq!((again.call_id(), again.cseq()), (first.call_id.as_str(), 2));
-    callee.reply(200);
-    callee.expect("ACK");
-    caller.expect(200);
-    caller.ack();
+    callee.answer(&mut caller);
     caller.bye();
     callee.take_bye();
     world.finish();

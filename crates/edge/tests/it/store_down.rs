@@ -2,7 +2,7 @@
 
 use types::{Finding, Record};
 
-use crate::calls::{HOME, alice, carrier, talk, talk_between};
+use crate::calls::{HOME, alice, carrier, talk, talk_between, talk_from_carrier};
 use crate::town::*;
 use crate::world::{Store, World};
 
@@ -76,13 +76,7 @@ fn calls_that_nobody_pays_go_on() {
     let (mut caller, mut callee) = talk_between(&alice(&world), &bob, "bob1");
     caller.bye();
     callee.take_bye();
-    let mut caller = carrier(&world).invite_as_carrier(BOB_NUMBER);
-    caller.expect(100);
-    let mut callee = bob.expect_invite();
-    callee.reply(200);
-    callee.expect("ACK");
-    caller.expect(200);
-    caller.ack();
+    let (mut caller, mut callee) = talk_from_carrier(&world, &bob);
     callee.bye();
     caller.take_bye();
     back(&world);
@@ -172,9 +166,7 @@ fn enough_transactions_are_enough() {
     phone.send_with_login(&mut second);
     let got = phone.expect(503);
     phone.send(&phone.ack_of_refusal(&second, &got));
-    callee.reply(486);
-    callee.expect("ACK");
-    first.refused(486);
+    callee.decline(&mut first);
     world.finish();
 }
 

@@ -1,18 +1,18 @@
-//! Our own log-in at carriers (A5): only their realm, only their address. And our registrations there.
+//! Our own log-in at carriers (A5): only their realm, only their address. Never here: our registrations there
+//! (trunk_registration).
 
-use types::{Fact, TrunkAuth};
+use types::TrunkAuth;
 
 use crate::calls::{alice, carrier};
 use crate::digest::Answer;
 use crate::leg::Leg;
 use crate::town::*;
-use crate::ua::Ua;
 use crate::wire::{ANSWER, Got, OFFER};
 use crate::world::World;
 
-const OURS: &str = "carrier.test";
+pub const OURS: &str = "carrier.test";
 
-fn town(register: bool) -> World {
+pub fn town(register: bool) -> World {
     World::with(|town| {
         town.trunk(1).auth = Some(TrunkAuth {
             user: "ringfence".to_owned(),
@@ -23,13 +23,13 @@ fn town(register: bool) -> World {
     })
 }
 
-fn challenge(status: u16, realm: &str, nonce: &str) -> String {
+pub fn challenge(status: u16, realm: &str, nonce: &str) -> String {
     let name = if status == 401 { "WWW-Authenticate" } else { "Proxy-Authenticate" };
     format!("{name}: Digest realm=\"{realm}\",nonce=\"{nonce}\",algorithm=MD5,qop=\"auth\"\r\n")
 }
 
 /// The request carries the right answer to this challenge.
-fn is_answered(got: &Got, status: u16, nonce: &str) {
+pub fn is_answered(got: &Got, status: u16, nonce: &str) {
     let name = if status == 401 { "Authorization" } else { "Proxy-Authorization" };
     let value = got.header(name);
     let part = |name: &str| {
@@ -76,10 +76,7 @@ fn an_invite_is_challenged() {
             (again.body.as_str(), again.tag_of_from()),
             (OFFER, first.invite.as_ref().unwrap().tag_of_from())
         );
-        callee.reply(200);
-        callee.expect("ACK");
-        caller.expect(200);
-        caller.ack();
+        callee.answer(&mut caller);
         world.advance(1_000);
         caller.bye();
         callee.take_bye();
@@ -100,9 +97,7 @@ fn a_stale_nonce_is_answered_once_more_and_then_no_more() {
     }
     box_of.expect_nothing();
     let mut second = world.ua(CARRIER2, ("c2", "")).expect_invite();
-    second.reply(486);
-    second.expect("ACK");
-    caller.refused(486);
+    second.decline(&mut caller);
     world.finish();
 }
 
@@ -115,9 +110,7 @@ fn another_realm_is_not_answered() {
     first.expect("ACK");
     let mut second = world.ua(CARRIER2, ("c2", "")).expect_invite();
     assert!(!second.invite.as_ref().unwrap().has("Proxy-Authorization"));
-    second.reply(486);
-    second.expect("ACK");
-    caller.refused(486);
+    second.decline(&mut caller);
     world.finish();
 }
 
@@ -138,9 +131,7 @@ fn another_address_is_not_answered() {
     let sent = callee.ua.forget();
     assert!(!sent.contains(&"INVITE".to_owned()), "{sent:?}");
     let mut second = world.ua(CARRIER2, ("c2", "")).expect_invite();
-    second.reply(486);
-    second.expect("ACK");
-    caller.refused(486);
+    second.decline(&mut caller);
     world.finish();
     // BYE.
     let world = town(false);
@@ -244,9 +235,7 @@ fn a_challenged_prack_still_says_what_it_acknowledges() {
     assert!(again.header("RAck").starts_with("4711 "));
     callee.respond(&again, 200, "", ANSWER);
     caller.expect((200, "PRACK"));
-    callee.reply(486);
-    callee.expect("ACK");
-    caller.refused(486);
+    callee.decline(&mut caller);
     world.finish();
 }
 
@@ -310,162 +299,4 @@ fn a_bye_to_another_branch_that_is_challenged_does_not_end_the_call() {
     callee.take_bye();
     world.ended_as("outgoing 10000ms 2000/1000 normal 200 Caller");
     world.finish();
-}
-
-fn take_register(box_of: &Ua) -> Got {
-    let register = box_of.expect("REGISTER");
-    assert_eq!(register.uri, format!("sip:{CARRIER}"));
-    assert_eq!(register.header("To"), format!("<sip:ringfence@{CARRIER}>"));
-    assert_eq!(register.contact(), "sip:trunk-1@192.0.2.10:5060");
-    register
-}
-
-fn answer(box_of: &Ua, got: &Got, status: u16, extra: &str) {
-    let to = format!("{};tag=reg", got.header("To"));
-    box_of.send(&box_of.response(got, status, &to, extra, ""));
-}
-
-fn reachable(world: &World) -> Vec<bool> {
-    let facts = world.facts();
-    let seen = facts.iter().filter_map(|fact| match fact {
-        Fact::TrunkReachable { reachable, .. } => Some(*reachable),
-        _ => None,
-    });
-    seen.collect()
-}
-
-#[test]
-fn we_register_and_refresh() {
-    let world = town(true);
-    world.advance(0);
-    let box_of = carrier(&world);
-    let first = take_register(&box_of);
-    answer(&box_of, &first, 401, &challenge(401, OURS, "r1"));
-    let second = take_register(&box_of);
-    is_answered(&second, 401, "r1");
-    assert_eq!((second.call_id(), second.cseq()), (first.call_id(), 2));
-    answer(&box_of, &second, 200, "Contact: <sip:ringfence@192.0.2.10:5060>;expires=600\r\n");
-    assert_eq!(reachable(&world), [true]);
-    world.advance(299_999);
-    box_of.expect_nothing();
-    world.advance(1);
-    let third = take_register(&box_of);
-    assert_eq!(third.cseq(), 3);
-    answer(&box_of, &third, 401, &challenge(401, OURS, "r2"));
-    let fourth = take_register(&box_of);
-    is_answered(&fourth, 401, "r2");
-    answer(&box_of, &fourth, 200, "Expires: 600\r\n");
-    assert_eq!(reachable(&world), [true]);
-    world.finish();
-}
-
-#[test]
-fn a_failed_registration_is_tried_again() {
-    let world = town(true);
-    world.advance(0);
-    let box_of = carrier(&world);
-    // Refused after our answer.
-    let first = take_register(&box_of);
-    answer(&box_of, &first, 401, &challenge(401, OURS, "r1"));
-    let second = take_register(&box_of);
-    answer(&box_of, &second, 401, &challenge(401, OURS, "r2"));
-    box_of.expect_nothing();
-    world.advance(29_999);
-    box_of.expect_nothing();
-    world.advance(1);
-    // Another realm: not answered.
-    let third = take_register(&box_of);
-    answer(&box_of, &third, 401, &challenge(401, "elsewhere.test", "r3"));
-    box_of.expect_nothing();
-    world.advance(29_999);
-    box_of.expect_nothing();
-    world.advance(1);
-    let fourth = take_register(&box_of);
-    answer(&box_of, &fourth, 200, "Expires: 3600\r\n");
-    // No answer at all.
-    world.advance(1_800_000);
-    world.advance(32_000);
-    assert_eq!(box_of.forget().len(), 11);
-    assert_eq!(reachable(&world), [true, false]);
-    world.advance(30_000);
-    let fifth = take_register(&box_of);
-    answer(&box_of, &fifth, 200, "Expires: 3600\r\n");
-    assert_eq!(reachable(&world), [true, false, true]);
-    world.finish();
-}
-
-#[test]
-fn a_trunk_added_later_is_registered_at() {
-    let world = World::new();
-    world.advance(10_000);
-    let mut trunk = Town::new().trunk(1).clone();
-    trunk.host = "carrier.test".to_owned();
-    trunk.auth = Some(TrunkAuth {
-        user: "ringfence".to_owned(),
-        secret: "x".to_owned(),
-        realm: OURS.to_owned(),
-        register: true,
-    });
-    world.command(engine::Command::PutTrunk(trunk.clone())).unwrap();
-    world.advance(0);
-    let box_of = carrier(&world);
-    let register = box_of.expect("REGISTER");
-    assert_eq!(register.uri, "sip:carrier.test");
-    answer(&box_of, &register, 200, "Expires: 3600\r\n");
-    trunk.enabled = false;
-    world.command(engine::Command::PutTrunk(trunk)).unwrap();
-    world.advance(4_000_000);
-    box_of.expect_nothing();
-    world.finish();
-}
-
-/// A carrier that we are registered at, and whose networks nobody told us.
-#[test]
-fn a_registrar_calls_our_contact_and_means_the_number_in_to() {
-    fn check(uri: &str, to: &str, want: u16) {
-        let world = World::with(|town| {
-            let auth = TrunkAuth {
-                user: "acme".to_owned(),
-                secret: "secret at the carrier".to_owned(),
-                realm: OURS.to_owned(),
-                register: true,
-            };
-            let trunk = town.trunk(1);
-            (trunk.auth, trunk.sources) = (Some(auth), Vec::new());
-        });
-        world.advance(0);
-        let bob = world.ua("203.0.113.20:5070", BOB);
-        bob.register();
-        let carrier = carrier(&world).moved("198.51.100.1:40000");
-        let mut request = carrier.request("INVITE", uri);
-        request.to = format!("<sip:{to}@carrier.test>");
-        request.extra = format!("Contact: <{}>\r\n", carrier.contact());
-        request.body = OFFER.to_owned();
-        carrier.send_request(&request);
-        let mut caller = carrier.leg_of(request);
-        if want == 200 {
-            caller.expect(100);
-            let mut callee = bob.expect_invite();
-            callee.reply(200);
-            callee.expect("ACK");
-            caller.expect(200);
-            caller.ack();
-            caller.bye();
-            callee.take_bye();
-        } else {
-            caller.refused(want);
-        }
-        world.forget_post();
-        world.advance(70_000);
-        assert_eq!(world.stats().calls, 0);
-    }
-    let contact = "sip:trunk-1@192.0.2.10:5060";
-    check(contact, BOB_NUMBER, 200);
-    check(contact, "442079460002", 200);
-    check("sip:acme@192.0.2.10:5060", BOB_NUMBER, 200);
-    check(&format!("sip:{BOB_NUMBER}@192.0.2.10:5060"), "somebody", 200);
-    check(contact, "+442079460777", 404);
-    // What a carrier asks for decides; To does only where that says nothing.
-    check("sip:+442079460777@192.0.2.10:5060", BOB_NUMBER, 404);
-    check("sip:trunk-2@192.0.2.10:5060", BOB_NUMBER, 404);
 }

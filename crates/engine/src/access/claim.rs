@@ -43,7 +43,21 @@ pub(super) struct Marks {
     pub name: u32,
 }
 
-impl Claim<'_> {
+impl<'a> Claim<'a> {
+    /// A claim that shows nothing but a user name and a socket, by a way that others may listen to.
+    pub fn bare(user: &'a str, peer: SocketAddr, transport: &'a str) -> Claim<'a> {
+        Claim {
+            user,
+            peer,
+            transport,
+            is_secure: false,
+            agent: "",
+            instance: None,
+            contact: "",
+            call_id: "",
+        }
+    }
+
     pub(super) fn marks(&self, hash: HashKey) -> Marks {
         let of =
             |kind: u8, text: &str| if text.is_empty() { 0 } else { hash_of(hash, (kind, text)) };
@@ -126,17 +140,8 @@ mod tests {
             "[2001:db8:0:1::7]:5060",
         ];
         let marks = peers.map(|peer| {
-            let claim = Claim {
-                user: "alice",
-                peer: peer.parse().expect("an address"),
-                transport: "udp",
-                is_secure: false,
-                agent: "",
-                instance: None,
-                contact: "",
-                call_id: "",
-            };
-            claim.marks(HashKey(1, 2))
+            let peer = peer.parse().expect("an address");
+            Claim::bare("alice", peer, "udp").marks(HashKey(1, 2))
         });
         for one in &marks {
             for other in &marks {

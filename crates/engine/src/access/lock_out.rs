@@ -1,5 +1,5 @@
 //! Lock-outs. Lives here: when patience ends, for how long, what is told and written of it.
-//! Never here: who somebody is (familiar), verifying secrets.
+//! Never here: who somebody is (devices), verifying secrets.
 //!
 //! ```text
 //! free ── failures reach the budget ──► locked ── time passes ──► free, and the next lock-out is

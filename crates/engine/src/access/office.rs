@@ -94,16 +94,8 @@ impl Engine {
     pub(crate) fn note_foreign(&mut self, now: Now, tries: &[ForeignLogIn]) -> Done {
         let mut counted = 0;
         for tried in tries {
-            let claim = Claim {
-                user: &tried.user,
-                peer: SocketAddr::new(tried.source, 0),
-                transport: "log",
-                is_secure: false,
-                agent: &tried.agent,
-                instance: None,
-                contact: "",
-                call_id: "",
-            };
+            let peer = SocketAddr::new(tried.source, 0);
+            let claim = Claim { agent: &tried.agent, ..Claim::bare(&tried.user, peer, "log") };
             if let Door::Open(way) = self.may_log_in(now, &claim) {
                 self.logged_in(now, &claim, way, Proof::Wrong);
                 counted += 1;

@@ -6,6 +6,7 @@ mod control;
 mod directory;
 mod exempt;
 mod invariants;
+mod levels;
 mod metering;
 mod records;
 mod recovery;

@@ -45,6 +45,15 @@ impl Key {
     }
 }
 
+/// A list of words, each read alike.
+macro_rules! list_key {
+    ($section:literal, $name:literal, $help:literal, $read:expr, $($field:ident).+) => {
+        key($section, $name, $help,
+            |c, raw| raw.list($read).map(|list| c.$($field).+ = list),
+            |c| Raw::words(&c.$($field).+))
+    };
+}
+
 /// All keys, in the order of the file.
 pub fn keys() -> Vec<Key> {
     let mut keys = vec![
@@ -69,12 +78,12 @@ pub fn keys() -> Vec<Key> {
             realm,
             |c| Raw::of(&c.realm),
         ),
-        key(
+        list_key!(
             "node",
             "domains",
             "hosts that are ours; empty: realm and listeners' addresses",
-            |c, raw| raw.list(host).map(|domains| c.domains = domains),
-            |c| Raw::words(&c.domains),
+            host,
+            domains
         ),
     ];
     keys.extend(sip_keys());
@@ -181,12 +190,12 @@ fn tls_keys() -> Vec<Key> {
             |c| &mut c.tls_trunk_ca,
             |c| &c.tls_trunk_ca,
         ),
-        key(
+        list_key!(
             "wss",
             "origins",
             "pages that may open a WebSocket, like https://phone.example.com; empty: all",
-            |c, raw| raw.list(origin).map(|origins| c.wss_origins = origins),
-            |c| Raw::words(&c.wss_origins),
+            origin,
+            wss_origins
         ),
     ]
 }
@@ -207,33 +216,33 @@ fn platform_keys() -> Vec<Key> {
             currency,
             |c| Raw::of(&c.currency),
         ),
-        key(
+        list_key!(
             "platform",
             "emergency",
             "emergency codes as dialled, besides those of the home country",
-            |c, raw| raw.list(digits).map(|codes| c.numbering.emergency = codes),
-            |c| Raw::words(&c.numbering.emergency),
+            digits,
+            numbering.emergency
         ),
-        key(
+        list_key!(
             "platform",
             "support",
             "the provider's own support numbers, always free and open",
-            |c, raw| raw.list(code).map(|codes| c.numbering.support = codes),
-            |c| Raw::words(&c.numbering.support),
+            code,
+            numbering.support
         ),
-        key(
+        list_key!(
             "platform",
             "hotspots",
             "number prefixes that international fraud prefers",
-            |c, raw| raw.list(digits).map(|prefixes| c.numbering.hotspots = prefixes),
-            |c| Raw::words(&c.numbering.hotspots),
+            digits,
+            numbering.hotspots
         ),
-        key(
+        list_key!(
             "platform",
             "bank_holidays",
             "days that are off hours all day: 2026-12-25",
-            |c, raw| raw.list(Raw::plain).map(|days| c.off_hours.bank_holidays = days),
-            |c| Raw::words(&c.off_hours.bank_holidays),
+            Raw::plain,
+            off_hours.bank_holidays
         ),
         number_key!(
             "platform",
@@ -452,12 +461,12 @@ fn limit_keys() -> Vec<Key> {
 
 fn access_keys() -> Vec<Key> {
     vec![
-        key(
+        list_key!(
             "access",
             "allow",
             "networks that are never banned, nor held to a rate",
-            |c, raw| raw.list(network).map(|networks| c.access.allow = networks),
-            |c| Raw::words(&c.access.allow),
+            network,
+            access.allow
         ),
         number_key!(
             "access",

@@ -44,6 +44,7 @@ pub fn account(id: u32) -> Account {
         },
         dial_plan: DialPlan { outside_line: Some('9'), ..DialPlan::default() },
         sell_deck: DeckId(1),
+        reseller: Some(types::ResellerId(2)),
         time_zone: "Europe/London".to_owned(),
     }
 }
@@ -79,7 +80,17 @@ pub fn line(id: u32, account: u32, user: &str) -> Line {
         status: LineStatus::Active,
         caller_id: Some(e164("442079460000")),
         ip_lock: vec!["198.51.100.0/25".parse().unwrap()],
+        stop_levels: Some(Box::new(stop_levels())),
     }
+}
+
+pub fn stop_levels() -> types::StopLevels {
+    types::StopLevels { stop_level_24h: Some(Money::from_units(3)), ..types::StopLevels::NONE }
+}
+
+pub fn reseller(id: u32) -> types::Reseller {
+    let (id, stop_levels) = (types::ResellerId(id), stop_levels());
+    types::Reseller { id, name: "“Resell & Sons”".to_owned(), stop_levels }
 }
 
 pub fn number(digits: &str, account: u32) -> Number {

@@ -71,6 +71,8 @@ ask_below! {
     accounts() -> Vec<Account>;
     account(id: AccountId) -> Option<Account>;
     lines(account: Option<AccountId>) -> Vec<Line>;
+    resellers() -> Vec<Reseller>;
+    spending(account: AccountId, since: UnixMicros) -> Vec<types::record::Spending>;
     numbers(account: Option<AccountId>) -> Vec<Number>;
     trunks() -> Vec<Trunk>;
     decks() -> Vec<DeckSummary>;

@@ -1,30 +1,10 @@
-//! What every backend must do, run against each of them.
+//! Writing: what is written comes back, in order, once, all or nothing. Never here: sums and searches (asking).
 
-use std::collections::BTreeMap;
-
-use store::{
-    Backend, CallFilter, CommitError, Decided, FactFilter, MemoryStore, Problem, SnapshotWindow,
-    SqliteStore,
-};
-use types::cdr::Direction;
-use types::decision::Outcome;
-use types::record::Spending;
+use store::{Backend, CallFilter, CommitError, Decided, FactFilter, SnapshotWindow, SqliteStore};
 use types::*;
 
+use super::{each, fact};
 use crate::samples::*;
-
-/// Runs a test against a new store of each kind.
-fn each(test: impl Fn(&mut dyn Backend)) {
-    test(&mut MemoryStore::new());
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("rf.db");
-    test(&mut SqliteStore::open(path, options()).unwrap());
-}
-
-fn fact(n: u32) -> Record {
-    let fact = Fact::MoneyEnded { account: AccountId(n), decision: decision(n) };
-    Record::Fact(at(i64::from(n)), fact)
-}
 
 #[test]
 fn a_mark_of_life_moves_the_newest_time_and_nothing_else() {
@@ -61,6 +41,8 @@ fn every_record_comes_back() {
                 Record::Account(Box::new(account(1))),
                 Record::Line(Box::new(line(1, 1, "alice"))),
                 Record::Line(Box::new(plain_line.clone())),
+                Record::Reseller(Box::new(Reseller { name: "old".to_owned(), ..reseller(2) })),
+                Record::Reseller(Box::new(reseller(2))),
                 Record::Number(number("442079460000", 1)),
                 Record::Number(all_lines.clone()),
                 Record::Trunk(Box::new(trunk(1))),
@@ -78,6 +60,8 @@ fn every_record_comes_back() {
         let snapshot = store.snapshot(SnapshotWindow::at(at(0))).unwrap();
         assert_eq!(snapshot.accounts, [account(1)]);
         assert_eq!(snapshot.lines, [line(1, 1, "alice"), plain_line]);
+        assert_eq!(snapshot.resellers, [reseller(2)]);
+        assert_eq!(store.resellers().unwrap(), [reseller(2)]);
         assert_eq!(snapshot.numbers, [number("442079460000", 1), all_lines]);
         assert_eq!(snapshot.trunks, [trunk(1), plain_trunk]);
         assert_eq!(snapshot.decks, [deck(1, &["33", "44", "447"])]);
@@ -319,262 +303,5 @@ fn bindings_that_ended_are_left_out_and_closed_accounts_are_not() {
         assert_eq!(store.accounts().unwrap().len(), 2);
         assert_eq!(store.lines(Some(AccountId(2))).unwrap().len(), 1);
         assert_eq!(store.numbers(Some(AccountId(2))).unwrap().len(), 1);
-    });
-}
-
-/// A CDR of an account that ended at a time.
-fn ended_at(n: u32, account: u32, price: i64, ended: UnixMicros) -> Cdr {
-    Cdr { ended, ..cdr(n, account, price) }
-}
-
-#[test]
-fn spending_is_summed_up_by_five_minutes() {
-    each(|store| {
-        let hour = UnixMicros(T0 - T0.rem_euclid(HOUR));
-        let later = |offset| UnixMicros(hour.0 + offset);
-        let mut cheap = ended_at(4, 1, 40, later(MINUTE));
-        cheap.destination.class = DestinationClass::NationalFixed;
-        let calls = [
-            ended_at(1, 1, 10, hour),
-            ended_at(2, 1, 20, later(5 * MINUTE - 1)),
-            ended_at(3, 1, 30, later(5 * MINUTE)),
-            cheap,
-            ended_at(5, 2, 50, later(MINUTE)),
-            ended_at(6, 1, 0, later(MINUTE)),
-            ended_at(7, 1, 70, later(-1)),
-            ended_at(8, 3, 80, UnixMicros(-1)),
-        ];
-        put(store, calls.iter().map(|cdr| Record::Cdr(Box::new(cdr.clone()))).collect());
-        let row = |account, at, amount, costly| Spending {
-            account: AccountId(account),
-            at,
-            amount: Money::from_micros(amount),
-            costly,
-        };
-        let window = SnapshotWindow { spending_since: hour, ..ALL_TIME };
-        let got = store.snapshot(window).unwrap();
-        let want = [
-            row(1, hour, 40, false),
-            row(1, hour, 30, true),
-            row(2, hour, 50, true),
-            row(1, later(5 * MINUTE), 30, true),
-        ];
-        assert_eq!(got.spending, want);
-        let sums = |sums: &[(u32, i64)]| -> Vec<(AccountId, Money)> {
-            sums.iter().map(|(id, sum)| (AccountId(*id), Money::from_micros(*sum))).collect()
-        };
-        assert_eq!(got.unbilled, sums(&[(1, 170), (2, 50), (3, 80)]));
-        let all = SnapshotWindow { spending_since: UnixMicros(i64::MIN), ..ALL_TIME };
-        let first = store.snapshot(all).unwrap().spending[0];
-        assert_eq!(first, row(3, UnixMicros(-300 * SECOND), 80, true));
-    });
-}
-
-#[test]
-fn hotspots_and_countries_are_remembered() {
-    each(|store| {
-        let mut calls: BTreeMap<&str, Cdr> = BTreeMap::new();
-        for (n, name) in
-            (1..).zip(["hot", "hot and old", "hot, refused", "hot, incoming", "not hot"])
-        {
-            let mut call = if name.ends_with("refused") { refused(n, n) } else { cdr(n, n, 5) };
-            call.destination.hotspot = name.starts_with("hot");
-            call.destination.region = Some("LV".parse().unwrap());
-            calls.insert(name, call);
-        }
-        calls.get_mut("hot and old").unwrap().started = at(-12 * HOUR - 1);
-        calls.get_mut("hot, incoming").unwrap().direction = Direction::Incoming;
-        calls.get_mut("not hot").unwrap().destination.class = DestinationClass::NationalMobile;
-        put(store, calls.values().map(|cdr| Record::Cdr(Box::new(cdr.clone()))).collect());
-        put(store, vec![Record::Cdr(Box::new(cdr(9, 1, 5)))]);
-        let got = store.snapshot(SnapshotWindow::at(at(0))).unwrap();
-        assert_eq!(got.hotspot_calls, [(AccountId(1), calls["hot"].started)]);
-        let country = |id, region: &str| (AccountId(id), region.parse::<Region>().unwrap());
-        assert_eq!(got.countries_called, [country(1, "FR"), country(1, "LV"), country(2, "LV")]);
-    });
-}
-
-#[test]
-fn calls_are_found() {
-    each(|store| {
-        let mut calls: Vec<Cdr> = (1..=6).map(|n| cdr(n, n % 2 + 1, 5)).collect();
-        calls[0].direction = Direction::Incoming;
-        calls[1].direction = Direction::OnNet;
-        calls[1].to_account = Some(AccountId(2));
-        calls[2].destination.e164 = Some(e164("999"));
-        calls[3].destination.e164 = None;
-        calls[4] = refused(5, 2);
-        put(store, calls.iter().map(|cdr| Record::Cdr(Box::new(cdr.clone()))).collect());
-        let check = |filter: CallFilter, want: &[u32]| {
-            let got: Vec<DecisionId> =
-                store.calls(&filter).unwrap().iter().map(|cdr| cdr.decision).collect();
-            let want: Vec<DecisionId> = want.iter().map(|n| decision(*n)).collect();
-            assert_eq!(got, want, "{filter:?}");
-        };
-        let any = CallFilter::default;
-        check(any(), &[6, 5, 4, 3, 2, 1]);
-        check(CallFilter { limit: 2, ..any() }, &[6, 5]);
-        check(CallFilter { limit: 0, ..any() }, &[]);
-        check(CallFilter { account: Some(AccountId(1)), ..any() }, &[6, 4, 2]);
-        check(CallFilter { account: Some(AccountId(2)), ..any() }, &[5, 3, 2, 1]);
-        check(CallFilter { account: Some(AccountId(9)), ..any() }, &[]);
-        check(CallFilter { since: Some(at(3 * SECOND)), ..any() }, &[6, 5, 4, 3]);
-        check(CallFilter { until: Some(at(3 * SECOND)), ..any() }, &[2, 1]);
-        check(CallFilter { direction: Some(Direction::OnNet), ..any() }, &[2]);
-        check(CallFilter { number: Some(e164("999")), ..any() }, &[3]);
-        check(CallFilter { outcome: Some(Outcome::Refused), ..any() }, &[5]);
-        let several = CallFilter {
-            account: Some(AccountId(2)),
-            since: Some(at(2 * SECOND)),
-            until: Some(at(6 * SECOND)),
-            direction: Some(Direction::Outgoing),
-            number: Some(e164("33123456789")),
-            outcome: Some(Outcome::Refused),
-            limit: 5,
-        };
-        check(several, &[5]);
-    });
-}
-
-#[test]
-fn facts_are_found() {
-    each(|store| {
-        let stopped = Record::Fact(at(4), Fact::Stopped);
-        put(store, vec![fact(1), fact(2), fact(3), stopped]);
-        let check = |filter: FactFilter, want: &[u64]| {
-            let got: Vec<u64> = store.facts(&filter).unwrap().iter().map(|fact| fact.seq).collect();
-            assert_eq!(got, want, "{filter:?}");
-        };
-        let any = FactFilter::default;
-        check(any(), &[4, 3, 2, 1]);
-        check(FactFilter { limit: 1, ..any() }, &[4]);
-        check(FactFilter { account: Some(AccountId(2)), ..any() }, &[2]);
-        check(FactFilter { since: Some(at(2)), until: Some(at(4)), ..any() }, &[3, 2]);
-        check(FactFilter { kind: Some("money-ended".to_owned()), ..any() }, &[3, 2, 1]);
-        check(FactFilter { kind: Some("stopped".to_owned()), ..any() }, &[4]);
-    });
-}
-
-#[test]
-fn the_ledger_balances() {
-    each(|store| {
-        (1..=10).for_each(|n| put(store, ended(n, n % 2 + 1, i64::from(n) * 10)));
-        let balances = store.balances().unwrap();
-        let got: Vec<(LedgerAccount, i64, i64)> =
-            balances.iter().map(|b| (b.account, b.debits.micros(), b.credits.micros())).collect();
-        let want = [
-            (LedgerAccount::Receivable(AccountId(1)), 300, 0),
-            (LedgerAccount::Receivable(AccountId(2)), 250, 0),
-            (LedgerAccount::Revenue, 0, 550),
-            (LedgerAccount::CarrierCost, 275, 0),
-            (LedgerAccount::CarrierPayable(TrunkId(1)), 0, 275),
-        ];
-        assert_eq!(got, want);
-        let verification = store.verify().unwrap();
-        assert_eq!(verification.problems, []);
-        assert_eq!((verification.cdrs, verification.transfers), (10, 20));
-        assert_eq!(verification.charged, Money::from_micros(550));
-    });
-}
-
-#[test]
-fn sums_that_do_not_come_out_are_named() {
-    each(|store| {
-        put(store, ended(1, 1, 100));
-        put(store, vec![Record::Cdr(Box::new(cdr(2, 2, 40)))]);
-        let money = Money::from_micros;
-        let charges =
-            Problem::Charges { account: AccountId(2), charges: money(0), cdrs: money(40) };
-        let costs = Problem::Costs { costs: money(50), cdrs: money(70) };
-        assert_eq!(store.verify().unwrap().problems, [charges, costs]);
-    });
-}
-
-/// Former secrets are part of their line: replaced and dropped with it.
-#[test]
-fn former_secrets_come_back_and_go() {
-    each(|store| {
-        let three = Line { former: former(&[20, 30, 40]), ..line(1, 1, "alice") };
-        let (one, none) = (Line { former: former(&[50]), ..three.clone() }, Vec::new());
-        let none = Line { former: none, ..three.clone() };
-        for want in [three, one, none] {
-            put(store, vec![Record::Line(Box::new(want.clone()))]);
-            assert_eq!(store.snapshot(ALL_TIME).unwrap().lines, std::slice::from_ref(&want));
-            assert_eq!(store.lines(Some(AccountId(1))).unwrap(), [want]);
-        }
-    });
-}
-
-#[test]
-fn devices_are_kept() {
-    each(|store| {
-        let known = Device { state: DeviceState::Known, instance: None, ..device(2, 1) };
-        let other = Device { state: DeviceState::Banned, ..device(3, 2) };
-        let boxed = |device: &Device| Record::Device(Box::new(device.clone()));
-        put(store, vec![boxed(&other), boxed(&device(1, 1)), boxed(&known)]);
-        assert_eq!(
-            store.snapshot(ALL_TIME).unwrap().devices,
-            [device(1, 1), known.clone(), other.clone()]
-        );
-        assert_eq!(store.devices(Some(AccountId(1))).unwrap(), [device(1, 1), known.clone()]);
-        assert_eq!(store.devices(Some(AccountId(9))).unwrap(), []);
-        let moved =
-            Device { last_seen: at(HOUR), peer: "[2001:db8::7]:5061".parse().unwrap(), ..known };
-        put(store, vec![boxed(&moved), boxed(&moved)]);
-        assert_eq!(store.devices(None).unwrap(), [device(1, 1), moved, other]);
-        assert_eq!(store.verify().unwrap().problems, []);
-    });
-}
-
-#[test]
-fn lock_outs_are_kept_until_they_end() {
-    each(|store| {
-        let locks = lock_scopes().map(|scope| lock_out(scope, at(HOUR)));
-        put(
-            store,
-            locks.iter().rev().map(|lock| Record::LockOut(Box::new(lock.clone()))).collect(),
-        );
-        assert_eq!(store.snapshot(SnapshotWindow::at(at(MINUTE))).unwrap().lock_outs, locks);
-        assert_eq!(store.lock_outs().unwrap(), locks);
-        for (index, lock) in locks.iter().enumerate() {
-            // Longer than before, then ended, then gone: each leaves the others alone.
-            let mut now: Vec<LockOut> = locks.to_vec();
-            now[index] = LockOut { until: at(2 * HOUR), level: 3, ..lock.clone() };
-            put(store, vec![Record::LockOut(Box::new(now[index].clone()))]);
-            assert_eq!(store.lock_outs().unwrap(), now);
-            let later = store.snapshot(SnapshotWindow::at(at(HOUR))).unwrap();
-            assert_eq!(later.lock_outs, [now[index].clone()], "those that ended are left out");
-            put(store, vec![Record::LockOutGone(lock.scope.clone())]);
-            now.remove(index);
-            assert_eq!(store.lock_outs().unwrap(), now);
-            put(store, vec![Record::LockOut(Box::new(lock.clone()))]);
-        }
-        assert_eq!(store.verify().unwrap().problems, []);
-    });
-}
-
-#[test]
-fn bans_are_kept_until_they_end() {
-    each(|store| {
-        let (v4, v6) = ("198.51.100.0/24", "2001:db8:bad::/48");
-        let bans = [ban(v4, Some(at(HOUR))), ban(v6, None)];
-        put(store, bans.iter().rev().map(|ban| Record::Ban(Box::new(ban.clone()))).collect());
-        assert_eq!(store.snapshot(SnapshotWindow::at(at(MINUTE))).unwrap().bans, bans);
-        // One that has ended is looked at for a day: the next one is longer for it.
-        assert_eq!(store.snapshot(SnapshotWindow::at(at(24 * HOUR))).unwrap().bans, bans);
-        assert_eq!(store.snapshot(SnapshotWindow::at(at(25 * HOUR))).unwrap().bans, bans[1..]);
-        assert_eq!(store.bans().unwrap(), bans);
-        let (endless, ended) = (ban(v4, None), ban(v6, Some(at(MINUTE))));
-        put(store, vec![Record::Ban(Box::new(endless.clone())), Record::Ban(Box::new(ended))]);
-        assert_eq!(
-            store.snapshot(SnapshotWindow::at(at(25 * HOUR))).unwrap().bans,
-            std::slice::from_ref(&endless)
-        );
-        put(
-            store,
-            vec![Record::BanGone(v6.parse().unwrap()), Record::BanGone(v6.parse().unwrap())],
-        );
-        assert_eq!(store.bans().unwrap(), [endless]);
-        assert_eq!(store.verify().unwrap().problems, []);
     });
 }

@@ -1,0 +1,137 @@
+//! Tests of changes, on an engine that nobody writes for.
+
+use engine::EngineConfig;
+use types::account::Ha1;
+use types::record::Deck;
+use types::{
+    AccountStatus, Controls, DialPlan, HashKey, Line, LineId, LineStatus, Money, Now, Snapshot,
+    Tick,
+};
+
+use super::*;
+
+const NOW: Now = Now { tick: Tick(0), wall: UnixMicros(1_795_435_200_000_000) };
+
+/// An engine that nobody writes for: what a node is while its store is down.
+fn engine() -> Engine {
+    let account = types::Account {
+        id: AccountId(1),
+        name: "alice".to_owned(),
+        status: AccountStatus::Active,
+        controls: Controls::residential(),
+        dial_plan: DialPlan::default(),
+        sell_deck: DeckId(1),
+        reseller: None,
+        time_zone: "Europe/London".to_owned(),
+    };
+    let closed = types::Account {
+        id: AccountId(7),
+        status: AccountStatus::Closed,
+        name: "gone".to_owned(),
+        ..account.clone()
+    };
+    let line = Line::new(LineId(4), AccountId(1), "desk".to_owned(), ha1(), UnixMicros(0));
+    let snapshot = Snapshot {
+        accounts: vec![account, closed],
+        lines: vec![line],
+        decks: vec![Deck { id: DeckId(1), name: "retail".to_owned(), rows: Vec::new() }],
+        ..Snapshot::default()
+    };
+    Engine::new(EngineConfig::new(HashKey(1, 2)), &snapshot, NOW).expect("a good snapshot")
+}
+
+fn ha1() -> Ha1 {
+    sip::digest::ha1("desk", "example.com", "sesame")
+}
+
+fn carry_out(engine: &mut Engine, change: Change) -> Value {
+    let plan = plan(change, NOW.wall, engine).expect("a good change");
+    let done = engine.commands(NOW, plan.commands).expect("good commands");
+    plan.answer.with(done.message)
+}
+
+fn set(name: &str, value: &str) -> Change {
+    let settings = vec![(name.to_owned(), value.to_owned())];
+    Change::SetAccount { account: "alice".to_owned(), settings }
+}
+
+fn set_line(setting: LineSetting) -> Change {
+    Change::SetLine { user: "desk".to_owned(), settings: vec![setting], consent: None }
+}
+
+fn new_account(name: &str) -> NewAccount {
+    NewAccount {
+        name: name.to_owned(),
+        controls: Controls::residential(),
+        dial_plan: DialPlan::default(),
+        deck: Some("retail".to_owned()),
+        time_zone: "Europe/London".to_owned(),
+    }
+}
+
+fn new_line(account: &str, user: &str) -> NewLine {
+    NewLine::phone(account.to_owned(), user.to_owned(), ha1())
+}
+
+#[test]
+fn a_change_does_not_undo_the_one_before_it() {
+    let mut engine = engine();
+    carry_out(&mut engine, set("stop_level_24h", "5"));
+    let status = AccountStatus::Frozen;
+    carry_out(&mut engine, Change::SetStatus { account: "1".to_owned(), status, reason: None });
+    carry_out(&mut engine, set("calls", "4"));
+    let account = engine.account(AccountId(1)).expect("it is there");
+    assert_eq!(account.controls.stop_level_24h, Money::from_units(5));
+    assert_eq!((account.controls.calls, account.status), (4, AccountStatus::Frozen));
+    carry_out(&mut engine, set_line(LineSetting::Status(LineStatus::Disabled)));
+    carry_out(&mut engine, set_line(LineSetting::CallerId(None)));
+    assert_eq!(engine.line(LineId(4)).map(|line| line.status), Some(LineStatus::Disabled));
+}
+
+#[test]
+fn no_two_things_get_one_id() {
+    let mut engine = engine();
+    let add = |name: &str| Change::AddAccount(Box::new(new_account(name)));
+    // Not that of a closed account, either.
+    assert_eq!(carry_out(&mut engine, add("bob"))["id"], 8);
+    assert_eq!(carry_out(&mut engine, add("carol"))["id"], 9);
+    for (user, id) in [("one", 5), ("two", 6)] {
+        let lines = vec![new_line("bob", user)];
+        let answer = carry_out(&mut engine, Change::AddLines { lines, template: None });
+        assert_eq!(answer["lines"][0]["id"], id);
+    }
+    for (name, id) in [("a", 2), ("b", 3)] {
+        let import = Change::ImportDeck { name: name.to_owned(), rows: Vec::new() };
+        assert_eq!(carry_out(&mut engine, import)["id"], id);
+    }
+    let taken = plan(add("gone"), NOW.wall, &engine).err().expect("the name is taken").to_string();
+    assert_eq!(taken, "account 7 has the name `gone` already");
+}
+
+#[test]
+fn lines_are_added_together_or_not_at_all() {
+    fn check(lines: &[(&str, &str)], want: Result<&str, &str>) {
+        let mut engine = engine();
+        let before = (engine.accounts().count(), engine.lines().count());
+        let lines: Vec<_> = lines.iter().map(|(account, user)| new_line(account, user)).collect();
+        let template = Some(Box::new(new_account("as")));
+        let planned = plan(Change::AddLines { lines, template }, NOW.wall, &engine);
+        let done = planned.and_then(|plan| {
+            let done = engine.commands(NOW, plan.commands)?;
+            Ok(plan.answer.with(done.message))
+        });
+        match (done, want) {
+            (Ok(answer), Ok(want)) => assert_eq!(answer["message"], want),
+            (Err(error), Err(want)) => {
+                assert_eq!(error.to_string(), want);
+                assert_eq!((engine.accounts().count(), engine.lines().count()), before);
+            }
+            (got, want) => panic!("{:?}, not {want:?}", got.map_err(|error| error.to_string())),
+        }
+    }
+    check(&[("alice", "a"), ("bob", "b"), ("bob", "c")], Ok("3 lines added, 1 accounts made"));
+    check(&[("bob", "b"), ("bob", "b")], Err("there is a line `b` already"));
+    check(&[("bob", "b"), ("alice", "desk")], Err("there is a line `desk` already"));
+    // What only the engine knows to be wrong undoes what went before it, too.
+    check(&[("bob", "b"), ("carol", "C")], Err("user: `C`: expected 1 to 64 of a-z 0-9 . _ -"));
+}

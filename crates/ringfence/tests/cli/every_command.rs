@@ -1,0 +1,173 @@
+//! What holds for every command. Lives here: examples in the help, JSON, the exit code of wrong usage. Never here: what
+//! one of them does.
+
+use crate::common::Sandbox;
+
+#[test]
+fn help_has_examples() {
+    let sandbox = Sandbox::new();
+    snapshot!("help", sandbox.run("--help").shown());
+    let commands = [
+        "serve",
+        "demo",
+        "check",
+        "config show",
+        "account add",
+        "account list",
+        "account show",
+        "account set",
+        "account history",
+        "account freeze",
+        "line add",
+        "line import",
+        "line list",
+        "number add",
+        "number list",
+        "number remove",
+        "trunk add",
+        "trunk list",
+        "trunk set",
+        "ban list",
+        "ban add",
+        "ban lift",
+        "ban show",
+        "rates import",
+        "rates list",
+        "rates lookup",
+        "calls",
+        "call cut",
+        "explain",
+        "doctor",
+        "sip parse",
+        "status",
+        "completions",
+    ];
+    for command in commands {
+        let help = sandbox.ok(&format!("{command} --help")).out;
+        assert!(help.contains("Example"), "{command} shows no example:\n{help}");
+    }
+}
+
+#[test]
+fn wrong_usage_exits_with_two() {
+    let sandbox = Sandbox::new();
+    for words in [
+        "",
+        "dance",
+        "account",
+        "account add",
+        "calls --limit x",
+        "calls --live --refused",
+        "trunk add x nowhere",
+    ] {
+        assert_eq!(sandbox.run(words).code, 2, "{words}");
+    }
+}
+
+/// Commands that do something, read from the program's own help.
+fn all_commands(sandbox: &Sandbox, words: &str, found: &mut Vec<String>) {
+    let help = sandbox.ok(format!("{words} --help").trim()).out;
+    let Some((_, list)) = help.split_once("\nCommands:\n") else {
+        found.push(words.to_owned());
+        return;
+    };
+    for line in list.lines().take_while(|line| line.starts_with("  ")) {
+        let Some(name) = line.strip_prefix("  ").filter(|rest| !rest.starts_with(' ')) else {
+            continue;
+        };
+        let name = name.split_whitespace().next().expect("a name");
+        if name != "help" {
+            all_commands(sandbox, format!("{words} {name}").trim(), found);
+        }
+    }
+}
+
+/// What each command is tried with, in this order. `None`: it speaks no JSON, because it runs until it is stopped, or
+/// writes a script.
+const TRIED: &[(&str, Option<&str>)] = &[
+    ("serve", None),
+    ("demo", None),
+    ("completions", None),
+    ("check", Some("")),
+    ("config show", Some("--origin")),
+    ("rates import", Some("deck.csv --deck retail")),
+    ("rates list", Some("")),
+    ("rates lookup", Some("+442079460000 --deck retail")),
+    ("account add", Some("bob --deck retail")),
+    ("account list", Some("")),
+    ("account show", Some("bob")),
+    ("account set", Some("bob calls=4")),
+    ("account history", Some("bob")),
+    ("line add", Some("bob bob-desk")),
+    ("line list", Some("")),
+    ("line set", Some("bob-desk ip_lock=192.0.2.7")),
+    ("line import", Some("lines.csv --create-accounts --deck retail")),
+    ("line disable", Some("bob-desk")),
+    ("line enable", Some("bob-desk")),
+    ("line secret", Some("bob-desk")),
+    ("device list", Some("--account bob")),
+    ("device mine", Some("1")),
+    ("device not-mine", Some("1")),
+    ("access locks", Some("")),
+    ("access explain", Some("bob-desk --from 192.0.2.7")),
+    ("access follow", Some("failures.jsonl --format jsonl")),
+    ("access lift", Some("bob-desk")),
+    ("key status", Some("")),
+    ("key check", Some("")),
+    ("key rotate", Some("")),
+    ("ban add", Some("198.51.100.7 --for 1h")),
+    ("ban list", Some("")),
+    ("ban show", Some("198.51.100.7")),
+    ("ban lift", Some("198.51.100.7")),
+    ("number add", Some("+442079460000 bob bob-desk")),
+    ("number list", Some("")),
+    ("number remove", Some("+442079460000")),
+    ("trunk add", Some("two 127.0.0.9:5062 --route :20 --source 127.0.0.10/32")),
+    ("trunk list", Some("")),
+    ("trunk set", Some("two emergency=no")),
+    ("trunk disable", Some("two")),
+    ("trunk enable", Some("two")),
+    ("account freeze", Some("bob")),
+    ("account suspend", Some("bob")),
+    ("account activate", Some("bob")),
+    ("account limit", Some("bob")),
+    ("account watch", Some("bob")),
+    ("account close", Some("bob")),
+    ("calls", Some("")),
+    ("call cut", Some("0D5KZQ4M2T8GR")),
+    ("explain", Some("0D5KZQ4M2T8GR")),
+    ("doctor", Some("")),
+    ("sip parse", Some("message.txt")),
+    ("status", Some("")),
+];
+
+#[test]
+fn every_command_speaks_json() {
+    let sandbox = Sandbox::new();
+    sandbox.settle("127.0.0.9:5060".parse().expect("an address"));
+    sandbox.write("lines.csv", "account,user,secret\ncarol,carol,vuzon-kilud-tapos-47\n");
+    sandbox.write("failures.jsonl", "{\"source\":\"192.0.2.7\",\"user\":\"bob-desk\"}\n");
+    sandbox.write("message.txt", "OPTIONS sip:a@b SIP/2.0\r\n\r\n");
+    let mut found = Vec::new();
+    all_commands(&sandbox, "", &mut found);
+    found.sort();
+    let mut tried: Vec<&str> = TRIED.iter().map(|(words, _)| *words).collect();
+    tried.sort_unstable();
+    assert_eq!(found, tried, "every command of the help is tried, and no other");
+    for (words, arguments) in TRIED {
+        let Some(arguments) = arguments else { continue };
+        let ran = sandbox.run(&format!("{words} {arguments} --json"));
+        let said = if ran.out.is_empty() { &ran.err } else { &ran.out };
+        let values: Result<Vec<serde_json::Value>, _> =
+            serde_json::Deserializer::from_str(said).into_iter().collect();
+        let is_json = values
+            .as_ref()
+            .is_ok_and(|values| values.iter().all(|value| value.is_object() || value.is_array()));
+        assert!(is_json, "`{words} {arguments} --json` said:\n{}", ran.shown());
+        // A list may be empty; everything else says something.
+        let may_be_empty =
+            ["calls", "account history", "device list", "access locks"].contains(words);
+        assert!(may_be_empty || values.is_ok_and(|values| !values.is_empty()), "{words}: silence");
+        assert!(ran.code < 2, "`{words} {arguments}` is wrong usage:\n{}", ran.shown());
+    }
+}
