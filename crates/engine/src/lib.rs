@@ -42,7 +42,7 @@ pub use directory::AccountEntry;
 pub use engine::Engine;
 pub use intern::Shared;
 pub use jiff::civil::Date;
-pub use ledger::GreatestLoss;
+pub use ledger::{Exposed, GreatestLoss};
 pub use live_call::{CallOrder, Deadlines, Extension};
 pub use most_at_risk::{Horizon, MostAtRisk};
 pub use rating::Called;

@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
+use ledger::Exposed;
 use types::{
     AccountId, Controls, DecisionId, DestinationClass, Direction, LineId, Millis, Money, Now,
-    TrunkId, UnixMicros,
+    ResellerId, TrunkId, UnixMicros,
 };
 
 use crate::engine::Engine;
@@ -114,6 +115,16 @@ impl Engine {
             headroom,
             levels: Arc::clone(&entry.controls),
         })
+    }
+
+    /// What all accounts of a reseller have at risk.
+    pub fn reseller_exposed(&self, now: Now, reseller: ResellerId) -> Exposed {
+        self.ledger.reseller_exposed(now.wall, reseller)
+    }
+
+    /// What everybody has at risk.
+    pub fn platform_exposed(&self, now: Now) -> Exposed {
+        self.ledger.platform_exposed(now.wall)
     }
 
     /// Every call in progress, oldest first.

@@ -12,6 +12,7 @@ use crate::config::{Raw, controls};
 pub const SETTINGS: &[(&str, &str)] = &[
     ("name", "what people call it"),
     ("deck", "rate deck it is charged by"),
+    ("reseller", "who sells to it in our place, or none"),
     ("time_zone", "for off hours: an IANA name like Europe/London"),
     ("home", "country whose numbers are dialled without country code"),
     ("national_prefix", "before a national number, or none"),
@@ -73,6 +74,12 @@ fn set_one(account: &mut Account, name: &str, value: &str, engine: &Engine) -> a
             account.name = value.to_owned();
         }
         "deck" => account.sell_deck = pick_deck(engine.decks(), value)?,
+        "reseller" => {
+            account.reseller = match value {
+                "" | "none" => None,
+                name => Some(super::reseller::find(engine, name)?.id),
+            };
+        }
         "time_zone" => {
             check_time_zone(value)?;
             account.time_zone = value.to_owned();

@@ -33,6 +33,20 @@ pub enum Change {
         /// Why, for the account's history.
         reason: Option<String>,
     },
+    /// A new reseller.
+    AddReseller {
+        /// What staff call it.
+        name: String,
+        /// Names and values of its levels.
+        settings: Vec<(String, String)>,
+    },
+    /// Some settings of a reseller.
+    SetReseller {
+        /// Id or name.
+        reseller: String,
+        /// Names and values.
+        settings: Vec<(String, String)>,
+    },
     /// New lines; accounts that are missing are made from the template, if there is one.
     AddLines {
         /// The lines.
@@ -188,4 +202,6 @@ pub enum LineSetting {
     CallerId(Option<E164>),
     /// Networks from which it may be used.
     IpLock(Vec<ipnet::IpNet>),
+    /// A stop level of its own: name and value.
+    StopLevel(String, String),
 }

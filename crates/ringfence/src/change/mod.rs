@@ -11,6 +11,7 @@ mod ban;
 mod deck;
 mod line;
 mod number;
+mod reseller;
 #[cfg(test)]
 mod tests;
 mod trunk;
@@ -69,6 +70,8 @@ pub fn plan(change: Change, now: UnixMicros, engine: &Engine) -> anyhow::Result<
             let answer = json!({ "id": id, "name": name, "status": status });
             Ok(Plan { commands, answer: Answer(answer) })
         }
+        Change::AddReseller { name, settings } => reseller::add(name, &settings, engine),
+        Change::SetReseller { reseller, settings } => reseller::set(&reseller, &settings, engine),
         Change::AddLines { lines, template } => line::add(lines, template, engine),
         Change::SetLine { user, settings, consent } => line::set(&user, settings, consent, engine),
         Change::SetSecret { user, ha1, overlap } => {

@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use store::{FactFilter, Reader};
 use types::{Account, AccountStatus, Controls, DialPlan};
 
-use super::Context;
 use super::dial_plan::DialPlanArgs;
 use super::fact_text::fact_text;
 use super::lookup::find_account;
 use super::office::{ask, change};
 use super::output::Table;
+use super::{Context, at_risk};
 use crate::change::{Change, NewAccount};
 use crate::config::{Config, controls};
 use crate::shell::control::Request;
@@ -27,6 +27,18 @@ pub enum Command {
     /// One account: its settings and what it has used
     #[command(after_help = "Example:\n  ringfence account show alice")]
     Show {
+        /// Name or number
+        account: String,
+    },
+    /// The most that it can lose: now, tonight, this weekend
+    #[command(after_help = at_risk::RISK_HELP)]
+    Risk {
+        /// Name or number
+        account: String,
+    },
+    /// Levels that fit what it has spent in the last month
+    #[command(after_help = at_risk::SUGGEST_HELP)]
+    Suggest {
         /// Name or number
         account: String,
     },
@@ -143,6 +155,8 @@ pub fn run(command: Command, context: &Context) -> anyhow::Result<()> {
         }
         Command::List => list(&config, context),
         Command::Show { account } => show(&account, &config, context),
+        Command::Risk { account } => at_risk::risk(&account, &config, context),
+        Command::Suggest { account } => at_risk::suggest(&account, &config, context),
         Command::History { account, limit } => history(&account, limit, &config, context),
         Command::Set { account, settings } => {
             let answer = change(&config, Change::SetAccount { account, settings })?;
@@ -212,6 +226,7 @@ fn view(account: &Account) -> Value {
         "controls": controls_view(&account.controls),
         "dial_plan": account.dial_plan,
         "deck": account.sell_deck,
+        "reseller": account.reseller,
         "time_zone": account.time_zone,
     })
 }

@@ -3,6 +3,7 @@
 
 mod access;
 mod account;
+mod at_risk;
 mod ban;
 mod call;
 mod configuration;
@@ -21,6 +22,7 @@ mod number;
 mod office;
 mod output;
 mod rates;
+mod reseller;
 mod serve;
 mod sip_parse;
 mod trunk;
@@ -73,6 +75,9 @@ enum Command {
     /// Who pays
     #[command(subcommand)]
     Account(account::Command),
+    /// Who sells to accounts in the provider's place
+    #[command(subcommand)]
+    Reseller(reseller::Command),
     /// SIP log-ins of accounts
     #[command(subcommand)]
     Line(line::Command),
@@ -160,6 +165,7 @@ fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Check(args) => return configuration::check(args, context),
         Command::Config(command) => configuration::run(command, context),
         Command::Account(command) => account::run(command, context),
+        Command::Reseller(command) => reseller::run(command, context),
         Command::Key(command) => return key::run(command, context),
         Command::Line(command) => line::run(command, context),
         Command::Device(command) => device::run(command, context),

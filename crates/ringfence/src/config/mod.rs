@@ -5,6 +5,7 @@
 //! it has a default. Every key is one row of [`schema`].
 
 pub mod controls;
+pub mod levels;
 mod load;
 mod raw;
 mod readers;
@@ -17,7 +18,7 @@ use engine::{AccessConfig, OffHours};
 use ipnet::IpNet;
 use rating::NumberingConfig;
 use sip::flow::Transport;
-use types::{Controls, Region};
+use types::{Controls, Region, StopLevels};
 
 pub use load::{Loaded, Origin, load};
 pub use raw::Raw;
@@ -93,6 +94,8 @@ pub struct Config {
     pub numbering: NumberingConfig,
     /// When nobody watches.
     pub off_hours: OffHours,
+    /// What bounds the spending of all accounts together.
+    pub platform: StopLevels,
     /// Limits of log-ins.
     pub log_ins: AccessConfig,
     /// Tables of countries by address.
@@ -173,6 +176,7 @@ impl Default for Config {
             currency: "GBP".to_owned(),
             numbering: NumberingConfig::default(),
             off_hours: OffHours::default(),
+            platform: StopLevels::NONE,
             log_ins: AccessConfig::default(),
             country_files: Vec::new(),
             network_files: Vec::new(),
