@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use types::{AccountId, DeviceId, DeviceState, LineId, Place, Region, TextId, UnixMicros};
+use types::{AccountId, DeviceId, DeviceState, LineId, Place, TextId, UnixMicros};
 
 use super::claim::Marks;
 
@@ -27,12 +27,20 @@ pub struct Row {
     pub last_seen_s: u32,
     /// The last use as the store knows it.
     pub written_s: u32,
-    pub asn: u32,
-    pub country: Option<Region>,
+    /// 0: not known.
+    asn: u32,
+    /// Zeroes: not known.
+    country: [u8; 2],
     pub transport: Transport,
-    pub is_banned: bool,
-    pub(super) has_more_lines: bool,
-    pub(super) is_seasoning: bool,
+    pub(super) standing: Standing,
+}
+
+/// How well a device is known; what a new one has spent stands elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    Known,
+    Seasoning,
+    Banned,
 }
 
 /// How a device comes, in a byte.
@@ -55,7 +63,7 @@ impl Transport {
 impl Row {
     /// Not on any line yet.
     pub(super) fn new(new: &NewRow<'_>, line: LineId, agent: TextId) -> Row {
-        Row {
+        let mut row = Row {
             id: new.id,
             account: new.account,
             line,
@@ -66,13 +74,17 @@ impl Row {
             first_seen_s: seconds(new.first_seen),
             last_seen_s: seconds(new.last_seen),
             written_s: seconds(new.last_seen),
-            asn: new.place.asn.unwrap_or(0),
-            country: new.place.country,
+            asn: 0,
+            country: [0; 2],
             transport: new.transport,
-            is_banned: false,
-            has_more_lines: false,
-            is_seasoning: false,
-        }
+            standing: Standing::Known,
+        };
+        row.set_place(new.place);
+        row
+    }
+
+    pub fn is_banned(&self) -> bool {
+        self.standing == Standing::Banned
     }
 
     pub fn peer(&self) -> SocketAddr {
@@ -97,7 +109,17 @@ impl Row {
     }
 
     pub fn place(&self) -> Place {
-        Place { country: self.country, asn: (self.asn != 0).then_some(self.asn) }
+        let country = std::str::from_utf8(&self.country).ok();
+        Place {
+            country: country.and_then(|letters| letters.parse().ok()),
+            asn: (self.asn != 0).then_some(self.asn),
+        }
+    }
+
+    pub fn set_place(&mut self, place: Place) {
+        self.asn = place.asn.unwrap_or(0);
+        let letters = place.country.map(|country| country.as_str().as_bytes().try_into());
+        self.country = letters.and_then(Result::ok).unwrap_or([0; 2]);
     }
 }
 
@@ -132,7 +154,48 @@ mod tests {
     use super::*;
 
     #[test]
+    fn places_read_back() {
+        fn check(country: Option<&str>, asn: Option<u32>) {
+            let country = country.map(|letters| letters.parse().expect("a country"));
+            let place = Place { country, asn };
+            let claim = super::super::claim::Claim {
+                user: "",
+                peer: ([192, 0, 2, 1], 5060).into(),
+                transport: "udp",
+                is_secure: false,
+                agent: "",
+                instance: None,
+                contact: "",
+                call_id: "",
+            };
+            let hash = types::HashKey(1, 2);
+            let new = NewRow {
+                id: DeviceId(1),
+                account: AccountId(1),
+                lines: &[],
+                marks: claim.marks(hash),
+                agent: "",
+                contact: "",
+                instance: "",
+                first_seen: UnixMicros(0),
+                last_seen: UnixMicros(0),
+                place,
+                transport: Transport::of("udp"),
+                state: DeviceState::Known,
+            };
+            let mut row = Row::new(&new, LineId(1), types::SharedTexts::new(hash).take(""));
+            assert_eq!(row.place(), place);
+            row.set_place(Place::default());
+            assert_eq!(row.place(), Place::default());
+        }
+        check(Some("GB"), Some(64_496));
+        check(Some("XG"), None);
+        check(None, Some(u32::MAX));
+        check(None, None);
+    }
+
+    #[test]
     fn a_device_is_small() {
-        assert!(size_of::<Option<Row>>() <= 104, "{}", size_of::<Option<Row>>());
+        assert!(size_of::<Option<Row>>() <= 96, "{}", size_of::<Option<Row>>());
     }
 }

@@ -14,7 +14,7 @@ use types::{
 };
 
 use super::claim::{Marks, Peer};
-use super::device_row::{NONE, NewRow, Row};
+use super::device_row::{NONE, NewRow, Row, Standing};
 
 #[cfg(test)]
 #[path = "device_table_tests.rs"]
@@ -130,8 +130,8 @@ impl DeviceTable {
     /// All lines of a device, by id.
     pub fn lines_of(&self, row: &Row) -> Vec<LineId> {
         let mut lines = vec![row.line];
-        if row.has_more_lines {
-            lines.extend(self.more_lines.get(&row.id).into_iter().flatten());
+        if let Some(more) = self.more_lines.get(&row.id) {
+            lines.extend(more);
             lines.sort_unstable();
         }
         lines
@@ -139,20 +139,24 @@ impl DeviceTable {
 
     /// How well a device is known.
     pub fn state_of(&self, row: &Row) -> DeviceState {
-        if row.is_banned {
-            return DeviceState::Banned;
-        }
-        match self.seasons.get(&row.id).filter(|_| row.is_seasoning) {
-            Some(&(until, spent)) => DeviceState::Seasoning { until, spent },
-            None => DeviceState::Known,
+        let season = || self.seasons.get(&row.id);
+        match row.standing {
+            Standing::Banned => DeviceState::Banned,
+            Standing::Known => DeviceState::Known,
+            Standing::Seasoning => season().map_or(DeviceState::Known, |&(until, spent)| {
+                DeviceState::Seasoning { until, spent }
+            }),
         }
     }
 
     /// Changes how well a device is known; does nothing when there is no such device.
     pub fn set_state(&mut self, id: DeviceId, state: DeviceState) {
         let Some(row) = self.find_mut(id) else { return };
-        row.is_banned = state == DeviceState::Banned;
-        row.is_seasoning = matches!(state, DeviceState::Seasoning { .. });
+        row.standing = match state {
+            DeviceState::Known => Standing::Known,
+            DeviceState::Seasoning { .. } => Standing::Seasoning,
+            DeviceState::Banned => Standing::Banned,
+        };
         match state {
             DeviceState::Seasoning { until, spent } => {
                 self.seasons.insert(id, (until, spent));
@@ -282,9 +286,6 @@ impl DeviceTable {
         }
         self.more_lines.entry(id).or_default().push(line);
         self.more_devices.entry(line).or_default().push(at);
-        if let Some(row) = &mut self.rows[at] {
-            row.has_more_lines = true;
-        }
         true
     }
 

@@ -187,7 +187,7 @@ impl Devices {
     ) -> Option<Match> {
         let (marks, now_s) = (claim.marks(self.hash), seconds(now));
         let like = |row: &Row| {
-            let is_fresh = !row.is_banned && now_s.saturating_sub(row.last_seen_s) < self.known_s;
+            let is_fresh = !row.is_banned() && now_s.saturating_sub(row.last_seen_s) < self.known_s;
             is_fresh.then(|| Some((row.marks.likeness(&marks)?, row.id))).flatten()
         };
         let (mut best, mut left) = (None, self.per_line);
@@ -207,7 +207,7 @@ impl Devices {
     pub fn proven(&mut self, shown: &Shown<'_>, records: &mut Vec<Record>) -> (DeviceId, Seen) {
         let marks = shown.claim.marks(self.hash);
         match self.same_device(shown, &marks) {
-            Some(row) if row.is_banned => (row.id, Seen::Banned),
+            Some(row) if row.is_banned() => (row.id, Seen::Banned),
             Some(row) => (row.id, self.met_again(row.id, shown, marks, records)),
             None => self.met_first(shown, marks, records),
         }
@@ -288,7 +288,7 @@ impl Devices {
         }
         let row = self.table.find_mut(id).expect("it was looked up");
         if is_elsewhere {
-            (row.country, row.asn) = (shown.place.country, shown.place.asn.unwrap_or(0));
+            row.set_place(shown.place);
         }
         if !claim.contact.is_empty() {
             let contact = kept(claim.contact, CONTACT_KEPT);
@@ -340,7 +340,7 @@ impl Devices {
             return;
         }
         let on_line = self.table.of_line(line);
-        let oldest = on_line.min_by_key(|row| (row.is_banned, row.last_seen_s, row.id));
+        let oldest = on_line.min_by_key(|row| (row.is_banned(), row.last_seen_s, row.id));
         if let Some(oldest) = oldest.map(|row| row.id)
             && self.table.remove(oldest)
         {
