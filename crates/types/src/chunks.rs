@@ -105,6 +105,7 @@ mod tests {
                 n => n,
             };
             assert_eq!((rows[n][0], rows[n][3]), (n, want));
+            assert_eq!(rows.get(n as usize), Some(&rows[n]));
         }
         assert!(rows.iter().map(|row| row[0]).eq(0..1_000));
         assert!(rows.get(1_000).is_none() && rows.get_mut(1_000).is_none());
