@@ -4,6 +4,7 @@
 pub mod access;
 pub mod account;
 pub mod cdr;
+pub mod chunks;
 pub mod decision;
 pub mod destination;
 pub mod device;
@@ -13,9 +14,13 @@ pub mod ledger;
 pub mod map;
 pub mod money;
 pub mod number;
+pub mod prints;
 pub mod rate;
 pub mod reason;
 pub mod record;
+pub mod shared_texts;
+pub mod source;
+
 pub mod time;
 pub mod trunk;
 
@@ -24,6 +29,7 @@ pub use account::{
     Account, AccountStatus, Controls, DialPlan, FormerSecret, Line, LineKind, LineStatus, Number,
 };
 pub use cdr::{Cdr, Direction, HangupSide};
+pub use chunks::Chunks;
 pub use destination::{ClassSet, DestinationClass, InternationalTier};
 pub use device::{Device, DeviceNotices, DeviceState, Place};
 pub use dice::Dice;
@@ -32,8 +38,11 @@ pub use ledger::{LedgerAccount, Transfer, TransferKind};
 pub use map::{HashKey, Map, Set};
 pub use money::{Money, MoneyError};
 pub use number::{E164, E164Error, Region};
+pub use prints::Prints;
 pub use rate::{Rate, RateRow};
 pub use reason::{Finding, Reason};
 pub use record::{BindingRecord, Fact, Hold, HoldState, Record, Snapshot};
+pub use shared_texts::{SharedTexts, TextId};
+pub use source::Source;
 pub use time::{Millis, Now, Tick, UnixMicros};
 pub use trunk::{Trunk, TrunkAuth, TrunkNumberFormat, TrunkRoute, TrunkTransport};
