@@ -94,12 +94,6 @@ impl Fingerprint for Controls {
     }
 }
 
-impl Fingerprint for String {
-    fn fingerprint(&self, hasher: &mut impl Hasher) {
-        self.hash(hasher);
-    }
-}
-
 impl Fingerprint for DialPlan {
     fn fingerprint(&self, hasher: &mut impl Hasher) {
         self.home.hash(hasher);

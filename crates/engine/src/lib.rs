@@ -33,7 +33,7 @@ pub use access::age::days_old;
 pub use access::secret::{MadeSecret, SecretForm};
 pub use access::{
     Access, AccessConfig, Agent, Atlas, Bans, Budget, Claim, DeviceAt, Door, Entry, ForeignLogIn,
-    Likeness, Proof, RangeError, Ranges, Spared, Way, source_of,
+    Likeness, Proof, RangeError, Ranges, Spared, Way,
 };
 pub use config::{EngineConfig, EngineError, OffHours};
 pub use control::{BanOrder, Command, CommandError, Done, Overlap};

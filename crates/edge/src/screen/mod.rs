@@ -13,7 +13,8 @@
 //!                             dropped                             dropped
 //! ```
 //!
-//! Nothing here allocates, writes or logs for a message; a ban is one record. Scanners are told by the
+//! Nothing here writes or logs for a message, nor allocates but the places of tables that are not full yet;
+//! a ban is one record. Scanners are told by the
 //! parsed User-Agent: looking for it in the bytes would cost every honest stranger more than parsing
 //! costs the one message of a scanner before its source is banned.
 
@@ -23,6 +24,7 @@ mod peek;
 mod proven;
 mod rates;
 mod scanners;
+mod sets;
 
 use sip::flow::Flow;
 use sip::message::Message;

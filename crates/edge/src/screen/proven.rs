@@ -8,33 +8,34 @@ use std::hash::BuildHasher;
 use sip::flow::Flow;
 use types::{HashKey, Tick};
 
-/// Places for one fingerprint.
-const WAYS: usize = 4;
+use super::sets::{Sets, WAYS};
+
 const SETS: usize = 1 << 14;
 /// How long a log-in makes a socket known, in seconds.
 const HOLDS_S: u32 = 3_600;
 
 #[derive(Clone, Copy, Default)]
 struct Entry {
-    /// 0: free.
-    print: u64,
+    /// The upper half of the fingerprint; 0: free. The set says 14 bits more.
+    print: u32,
     at_s: u32,
 }
 
 /// The sockets.
 pub struct Proven {
     hash: HashKey,
-    sets: Box<[[Entry; WAYS]]>,
+    sets: Sets<Entry, SETS>,
 }
 
 impl Proven {
     pub fn new(hash: HashKey) -> Proven {
-        Proven { hash, sets: vec![[Entry::default(); WAYS]; SETS].into_boxed_slice() }
+        Proven { hash, sets: Sets::new() }
     }
 
     pub fn note(&mut self, now: Tick, flow: &Flow) {
         let print = self.print(flow);
-        let set = &mut self.sets[print as usize % SETS];
+        let set = self.sets.set(print);
+        let print = upper(print);
         let same = set.iter().position(|entry| entry.print == print);
         let oldest = || (0..WAYS).min_by_key(|at| set[*at].at_s).unwrap_or(0);
         let at = same.unwrap_or_else(oldest);
@@ -43,14 +44,18 @@ impl Proven {
 
     pub fn has(&self, now: Tick, flow: &Flow) -> bool {
         let print = self.print(flow);
-        self.sets[print as usize % SETS]
-            .iter()
-            .any(|entry| entry.print == print && seconds(now) - entry.at_s < HOLDS_S)
+        let mut set = self.sets.find(print).into_iter().flatten();
+        let print = upper(print);
+        set.any(|entry| entry.print == print && seconds(now) - entry.at_s < HOLDS_S)
     }
 
     fn print(&self, flow: &Flow) -> u64 {
         self.hash.hash_one((flow.transport, flow.peer)) | 1 << 63
     }
+}
+
+const fn upper(print: u64) -> u32 {
+    (print >> 32) as u32
 }
 
 fn seconds(now: Tick) -> u32 {

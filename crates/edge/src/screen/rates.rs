@@ -1,17 +1,17 @@
 //! How much strangers are heard. Lives here: a token bucket for each source, in a table of fixed size.
 //! Never here: who is no stranger.
 //!
-//! A source is an IPv4 address or an IPv6 /64; all that is kept of it is 24 bytes. Where the table is
+//! All that is kept of a source is 20 bytes. Where the table is
 //! full, the source that has least to answer for gives way: from a million addresses each is heard as if
 //! it were new, which is what it is.
 
 use std::hash::BuildHasher;
 use std::net::IpAddr;
 
-use types::{HashKey, Tick};
+use types::{HashKey, Source, Tick};
 
-/// Places for one fingerprint.
-const WAYS: usize = 4;
+use super::sets::{Sets, WAYS};
+
 const SETS: usize = 1 << 16;
 /// INVITEs to emergency codes beyond the rate of a source, a second and at once: no office places so
 /// many, and so many cost no more than a challenge each.
@@ -49,9 +49,9 @@ impl Bucket {
 
 /// What is kept of a source.
 #[derive(Clone, Copy, Default)]
-struct Source {
-    /// 0: free.
-    print: u64,
+struct Place {
+    /// The upper half of the source's fingerprint; 0: free. The set says 16 bits more.
+    print: u32,
     bucket: Bucket,
     /// Emergency tokens taken, in hundredths; they come back with the bucket's.
     emergencies: u16,
@@ -68,26 +68,24 @@ pub struct Rates {
     hash: HashKey,
     rate: u32,
     burst: u32,
-    sets: Box<[[Source; WAYS]]>,
+    sets: Sets<Place, SETS>,
 }
 
 impl Rates {
     /// Each source may send `rate` messages a second, and `burst` at once.
     pub fn new(hash: HashKey, rate: u32, burst: u32) -> Rates {
-        // Zeroes: the system gives no memory for what was never touched.
-        let sets = vec![[Source::default(); WAYS]; SETS].into_boxed_slice();
-        Rates { hash, rate, burst, sets }
+        Rates { hash, rate, burst, sets: Sets::new() }
     }
 
     /// Takes one message of a source; false: it is beyond the rate.
     pub fn take(&mut self, now: Tick, source: IpAddr) -> bool {
         let (rate, burst) = (self.rate, self.burst);
-        self.source(now, source).bucket.take(now, rate, burst)
+        self.place(now, source).bucket.take(now, rate, burst)
     }
 
     /// Takes one emergency INVITE that is beyond the rate.
     pub fn take_emergency(&mut self, now: Tick, source: IpAddr) -> bool {
-        let source = self.source(now, source);
+        let source = self.place(now, source);
         let can = u32::from(source.emergencies) + 100 <= EMERGENCY_BURST * 100;
         source.emergencies += if can { 100 } else { 0 };
         can
@@ -96,7 +94,7 @@ impl Rates {
     /// Notes a piece of garbage; true: the source has gone on with it for too long.
     pub fn garbage(&mut self, now: Tick, source: IpAddr) -> bool {
         let second = (now.0 / 1_000_000) as u16;
-        let source = self.source(now, source);
+        let source = self.place(now, source);
         if source.garbage_s != second {
             let goes_on = source.garbage_s.wrapping_add(1) == second;
             let was_much = source.garbage >= GARBAGE_PER_S;
@@ -109,25 +107,21 @@ impl Rates {
     }
 
     /// The place of a source, refilled up to now.
-    fn source(&mut self, now: Tick, address: IpAddr) -> &mut Source {
-        let key = match address.to_canonical() {
-            IpAddr::V4(v4) => u64::from(v4.to_bits()),
-            // Global addresses begin with other bits than 32 zeroes: no IPv4 address looks like one.
-            IpAddr::V6(v6) => (v6.to_bits() >> 64) as u64,
-        };
-        let print = self.hash.hash_one(key) | 1 << 63;
+    fn place(&mut self, now: Tick, address: IpAddr) -> &mut Place {
+        let print = self.hash.hash_one(Source::of(address)) | 1 << 63;
         let (rate, now_ms) = (self.rate, millis(now));
-        let set = &mut self.sets[print as usize % SETS];
-        let place = match set.iter().position(|source| source.print == print) {
+        let set = self.sets.set(print);
+        let print = (print >> 32) as u32;
+        let place = match set.iter().position(|place| place.print == print) {
             Some(place) => place,
             None => {
-                let debt = |source: &Source| {
+                let debt = |source: &Place| {
                     let back = now_ms.wrapping_sub(source.bucket.at_ms).saturating_mul(rate);
                     (source.bucket.taken.saturating_sub(back), source.bucket.at_ms)
                 };
                 let least = (0..WAYS).min_by_key(|at| debt(&set[*at])).unwrap_or(0);
                 let bucket = Bucket { at_ms: now_ms, taken: 0 };
-                set[least] = Source { print, bucket, ..Source::default() };
+                set[least] = Place { print, bucket, ..Place::default() };
                 least
             }
         };
@@ -164,8 +158,8 @@ mod tests {
     }
 
     #[test]
-    fn a_source_is_kept_in_24_bytes() {
-        assert_eq!(size_of::<Source>(), 24);
+    fn a_source_is_kept_in_20_bytes() {
+        assert_eq!(size_of::<Place>(), 20);
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! What a log-in shows of itself before it has proven anything. Never here: secrets.
 
-use std::hash::{BuildHasher, Hash};
+use std::hash::BuildHasher;
 use std::net::{IpAddr, SocketAddr};
 
-use types::HashKey;
+use types::{HashKey, Source};
 
 use super::agent::Agent;
-use super::scope::{Likeness, Source};
+use super::scope::Likeness;
 
 /// Who somebody says that he is, and where he is.
 #[derive(Clone, Copy, Debug)]
@@ -30,18 +30,31 @@ pub struct Claim<'a> {
 }
 
 /// The parts of a claim by which a device is known again, hashed: small, and of equal size whatever a
-/// stranger writes. 0: it has none.
+/// stranger writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Marks {
-    /// In canonical form.
-    pub peer: SocketAddr,
-    pub instance: u64,
-    pub call: u64,
+    pub peer: Peer,
+    pub instance: Mark,
+    pub call: Mark,
     /// Of agent, Contact and source.
-    pub look: u64,
+    pub look: Mark,
     /// Of the agent's name, without its version.
     pub name: u32,
 }
+
+/// A socket in 18 bytes. An IPv4 socket that arrives as v4-mapped IPv6 is the IPv4 socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Peer {
+    /// IPv4 addresses as v4-mapped ones.
+    address: [u8; 16],
+    port: u16,
+}
+
+const V4_MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+
+/// 48 bits of a keyed hash. A stranger who does not know what was hashed has it once in 2⁴⁸ log-ins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark([u16; 3]);
 
 impl<'a> Claim<'a> {
     /// A claim that shows nothing but a user name and a socket, by a way that others may listen to.
@@ -59,16 +72,67 @@ impl<'a> Claim<'a> {
     }
 
     pub(super) fn marks(&self, hash: HashKey) -> Marks {
-        let of =
-            |kind: u8, text: &str| if text.is_empty() { 0 } else { hash_of(hash, (kind, text)) };
+        let of = |kind: u8, text: &str| match text {
+            "" => Mark::NONE,
+            text => Mark::of(hash.hash_one((kind, text))),
+        };
         let name = Agent::name_of(self.agent);
+        let look = (4u8, name, self.contact, Source::of(self.peer.ip()));
         Marks {
-            peer: canonical(self.peer),
-            instance: self.instance.map_or(0, |text| of(1, text)),
+            peer: Peer::of(self.peer),
+            instance: self.instance.map_or(Mark::NONE, |text| of(1, text)),
             call: of(2, self.call_id),
-            look: hash_of(hash, (4u8, name, self.contact, Source::of(self.peer.ip()))),
-            name: (hash_of(hash, (3u8, name)) >> 32) as u32,
+            look: Mark::of(hash.hash_one(look)),
+            name: (hash.hash_one((3u8, name)) >> 32) as u32,
         }
+    }
+}
+
+impl Mark {
+    /// It has no such thing.
+    pub const NONE: Mark = Mark([0; 3]);
+
+    const fn of(hash: u64) -> Mark {
+        Mark([hash as u16, (hash >> 16) as u16, (hash >> 32) as u16])
+    }
+
+    /// As a number, for tables of others.
+    pub fn number(self) -> u64 {
+        self.0.into_iter().fold(0, |number, part| number << 16 | u64::from(part))
+    }
+
+    /// Have both the same, and not just nothing?
+    fn is_shared(self, other: Mark) -> bool {
+        self != Mark::NONE && self == other
+    }
+}
+
+impl Peer {
+    pub fn of(peer: SocketAddr) -> Peer {
+        let address = match peer.ip() {
+            IpAddr::V4(v4) => v4.to_ipv6_mapped(),
+            IpAddr::V6(v6) => v6,
+        };
+        Peer { address: address.octets(), port: peer.port() }
+    }
+
+    pub fn socket(self) -> SocketAddr {
+        SocketAddr::new(self.ip(), self.port)
+    }
+
+    pub fn ip(self) -> IpAddr {
+        IpAddr::from(self.address).to_canonical()
+    }
+
+    /// Are both sources one? Asked of each device of a line at each log-in: quicker than making both.
+    fn is_same_source(self, other: Peer) -> bool {
+        let is_v4 = |peer: Peer| peer.address[..12] == V4_MAPPED;
+        self.address[..8] == other.address[..8]
+            && match (is_v4(self), is_v4(other)) {
+                (true, true) => self.address[12..] == other.address[12..],
+                (false, false) => true,
+                _ => false,
+            }
     }
 }
 
@@ -79,16 +143,15 @@ impl Marks {
 
     /// In which way is somebody like this, the surest way if in several?
     pub fn likeness(&self, other: &Marks) -> Option<Likeness> {
-        let same = |one: u64, other: u64| one != 0 && one == other;
         if self.peer == other.peer {
             Some(Likeness::Socket)
-        } else if same(self.instance, other.instance) {
+        } else if self.instance.is_shared(other.instance) {
             Some(Likeness::Instance)
-        } else if same(self.call, other.call) {
+        } else if self.call.is_shared(other.call) {
             Some(Likeness::Call)
         } else if self.look == other.look {
             Some(Likeness::Look)
-        } else if self.is_same_source(other) {
+        } else if self.peer.is_same_source(other.peer) {
             Some(Likeness::Source)
         } else {
             None
@@ -97,36 +160,31 @@ impl Marks {
 
     /// Both give themselves names, and different ones.
     pub fn is_other_instance(&self, other: &Marks) -> bool {
-        self.instance != 0 && other.instance != 0 && self.instance != other.instance
+        let are_named = self.instance != Mark::NONE && other.instance != Mark::NONE;
+        are_named && self.instance != other.instance
     }
 
     /// The same kind of phone at the same source.
     pub fn is_same_kind(&self, other: &Marks) -> bool {
-        self.name == other.name && self.is_same_source(other)
+        self.name == other.name && self.peer.is_same_source(other.peer)
     }
-
-    /// Are both sources one? Asked of each device of a line at each log-in: quicker than making both.
-    fn is_same_source(&self, other: &Marks) -> bool {
-        match (self.peer.ip(), other.peer.ip()) {
-            (IpAddr::V4(one), IpAddr::V4(other)) => one == other,
-            (IpAddr::V6(one), IpAddr::V6(other)) => one.octets()[..8] == other.octets()[..8],
-            _ => false,
-        }
-    }
-}
-
-/// An IPv4 socket that arrives as v4-mapped IPv6 is the IPv4 socket.
-pub fn canonical(peer: SocketAddr) -> SocketAddr {
-    SocketAddr::new(peer.ip().to_canonical(), peer.port())
-}
-
-fn hash_of(hash: HashKey, what: impl Hash) -> u64 {
-    hash.hash_one(what)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sockets_are_kept_in_canonical_form() {
+        fn check(peer: &str, want: &str) {
+            let peer: SocketAddr = peer.parse().expect("a socket");
+            assert_eq!(Peer::of(peer).socket().to_string(), want);
+        }
+        check("192.0.2.7:5060", "192.0.2.7:5060");
+        check("[::ffff:192.0.2.7]:65535", "192.0.2.7:65535");
+        check("[2001:db8::7]:9", "[2001:db8::7]:9");
+        check("[fe80::1%3]:9", "[fe80::1]:9");
+    }
 
     #[test]
     fn sources_are_compared_as_they_are_named() {
@@ -138,16 +196,19 @@ mod tests {
             "[2001:db8::7]:5060",
             "[2001:db8::8:0:0:9]:5060",
             "[2001:db8:0:1::7]:5060",
+            "[::1]:5060",
         ];
-        let marks = peers.map(|peer| {
-            let peer = peer.parse().expect("an address");
-            Claim::bare("alice", peer, "udp").marks(HashKey(1, 2))
-        });
-        for one in &marks {
-            for other in &marks {
-                let want = one.source() == other.source();
-                assert_eq!(one.is_same_source(other), want, "{one:?} {other:?}");
+        let peers = peers.map(|peer| Peer::of(peer.parse().expect("an address")));
+        for one in &peers {
+            for other in &peers {
+                let want = Source::of(one.ip()) == Source::of(other.ip());
+                assert_eq!(one.is_same_source(*other), want, "{one:?} {other:?}");
             }
         }
+    }
+
+    #[test]
+    fn marks_are_small() {
+        assert_eq!(size_of::<Marks>(), 40);
     }
 }

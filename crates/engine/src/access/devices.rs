@@ -8,18 +8,18 @@
 
 use std::borrow::Cow;
 use std::hint::black_box;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use ipnet::IpNet;
 use types::{
     AccountId, Device, DeviceId, DeviceState, HashKey, LineId, Millis, Money, Now, Place, Record,
-    UnixMicros,
+    Source, UnixMicros,
 };
 
-use super::claim::{Claim, Marks, canonical};
-use super::device_table::{DeviceTable, NewRow, Row, Transport, seconds};
-use super::scope::{Likeness, Source};
-use crate::intern::Interner;
+use super::claim::{Claim, Mark, Marks};
+use super::device_row::{NewRow, Row, Transport, seconds};
+use super::device_table::DeviceTable;
+use super::scope::Likeness;
 
 /// Bytes of a User-Agent, and of an instance, that are kept.
 const AGENT_KEPT: usize = 128;
@@ -77,7 +77,6 @@ pub struct Devices {
     known_s: u32,
     per_line: usize,
     table: DeviceTable,
-    agents: Interner<String>,
 }
 
 impl Devices {
@@ -87,7 +86,6 @@ impl Devices {
             known_s: u32::try_from(known_ms / 1_000).unwrap_or(u32::MAX),
             per_line: per_line.max(1),
             table: DeviceTable::new(hash),
-            agents: Interner::new(hash),
         }
     }
 
@@ -103,12 +101,12 @@ impl Devices {
             contact: &device.contact,
             call_id: "",
         };
-        self.table.insert(NewRow {
+        self.table.insert(&NewRow {
             id: device.id,
             account: device.account,
             lines: &device.lines,
             marks: claim.marks(self.hash),
-            agent: self.agents.intern(device.agent.clone()),
+            agent: &device.agent,
             contact: &device.contact,
             instance: device.instance.as_deref().unwrap_or(""),
             first_seen: device.first_seen,
@@ -153,27 +151,28 @@ impl Devices {
         self.table.count_at(source)
     }
 
-    /// Was one last at this address?
-    pub fn is_any_at(&self, source: IpAddr) -> bool {
-        self.table.is_any_at(Source::of(source))
+    /// Was one last at this source?
+    pub fn is_any_at(&self, source: Source) -> bool {
+        self.table.count_at(source) > 0
     }
 
     /// Was one last within this network? A network that is one source is looked up, others are searched for.
     pub fn is_any_within(&self, network: IpNet) -> bool {
-        if Source::of(network.addr()).network() == network {
-            return self.is_any_at(network.addr());
+        let source = Source::of(network.addr());
+        if source.network() == network {
+            return self.is_any_at(source);
         }
         self.table.all().any(|row| network.contains(&row.marks.peer.ip()))
     }
 
     /// Was a device heard last from exactly this socket?
     pub fn is_at_socket(&self, peer: SocketAddr) -> bool {
-        self.table.is_at_socket(canonical(peer))
+        self.table.is_at_socket(peer)
     }
 
     /// A hash of what a claim says that it is, its Contact and its source.
     pub fn look_of(&self, claim: &Claim<'_>) -> u64 {
-        claim.marks(self.hash).look
+        claim.marks(self.hash).look.number()
     }
 
     /// The known device of a line that the claim is most like.
@@ -188,7 +187,7 @@ impl Devices {
     ) -> Option<Match> {
         let (marks, now_s) = (claim.marks(self.hash), seconds(now));
         let like = |row: &Row| {
-            let is_fresh = !row.is_banned && now_s.saturating_sub(row.last_seen_s) < self.known_s;
+            let is_fresh = !row.is_banned() && now_s.saturating_sub(row.last_seen_s) < self.known_s;
             is_fresh.then(|| Some((row.marks.likeness(&marks)?, row.id))).flatten()
         };
         let (mut best, mut left) = (None, self.per_line);
@@ -208,7 +207,7 @@ impl Devices {
     pub fn proven(&mut self, shown: &Shown<'_>, records: &mut Vec<Record>) -> (DeviceId, Seen) {
         let marks = shown.claim.marks(self.hash);
         match self.same_device(shown, &marks) {
-            Some(row) if row.is_banned => (row.id, Seen::Banned),
+            Some(row) if row.is_banned() => (row.id, Seen::Banned),
             Some(row) => (row.id, self.met_again(row.id, shown, marks, records)),
             None => self.met_first(shown, marks, records),
         }
@@ -281,17 +280,15 @@ impl Devices {
     /// Takes over what the device says of itself now; says whether something is different.
     fn note_changes(&mut self, id: DeviceId, shown: &Shown<'_>, is_elsewhere: bool) -> bool {
         let claim = shown.claim;
-        let row = self.table.find_mut(id).expect("it was looked up");
-        let mut is_changed = false;
+        let row = self.table.find(id).expect("it was looked up");
         let agent = kept(claim.agent, AGENT_KEPT);
-        if !agent.is_empty() && **row.agent != *agent {
-            let new = self.agents.intern(agent.into_owned());
-            let old = std::mem::replace(&mut row.agent, new);
-            self.agents.forget(old);
-            is_changed = true;
+        let mut is_changed = !agent.is_empty() && self.table.agent(row) != agent;
+        if is_changed {
+            self.table.set_agent(id, &agent);
         }
+        let row = self.table.find_mut(id).expect("it was looked up");
         if is_elsewhere {
-            (row.country, row.asn) = (shown.place.country, shown.place.asn.unwrap_or(0));
+            row.set_place(shown.place);
         }
         if !claim.contact.is_empty() {
             let contact = kept(claim.contact, CONTACT_KEPT);
@@ -320,12 +317,12 @@ impl Devices {
         };
         self.make_room(shown.line, records);
         let (id, claim) = (self.table.next_id(), shown.claim);
-        self.table.insert(NewRow {
+        self.table.insert(&NewRow {
             id,
             account: shown.account,
             lines: &[shown.line],
             marks,
-            agent: self.agents.intern(kept(claim.agent, AGENT_KEPT).into_owned()),
+            agent: &kept(claim.agent, AGENT_KEPT),
             contact: &kept(claim.contact, CONTACT_KEPT),
             instance: &kept(claim.instance.unwrap_or(""), AGENT_KEPT),
             first_seen: shown.now.wall,
@@ -343,11 +340,10 @@ impl Devices {
             return;
         }
         let on_line = self.table.of_line(line);
-        let oldest = on_line.min_by_key(|row| (row.is_banned, row.last_seen_s, row.id));
+        let oldest = on_line.min_by_key(|row| (row.is_banned(), row.last_seen_s, row.id));
         if let Some(oldest) = oldest.map(|row| row.id)
-            && let Some(gone) = self.table.remove(oldest)
+            && self.table.remove(oldest)
         {
-            self.agents.forget(gone.agent);
             records.push(Record::DeviceGone(oldest));
         }
     }
@@ -371,10 +367,10 @@ impl Devices {
 /// A request that does not say all that a registration says is not another device for that.
 fn with_what_is_not_said(marks: Marks, old: &Marks, claim: &Claim<'_>) -> Marks {
     let mut marks = marks;
-    if marks.call == 0 {
+    if marks.call == Mark::NONE {
         marks.call = old.call;
     }
-    if marks.instance == 0 {
+    if marks.instance == Mark::NONE {
         marks.instance = old.instance;
     }
     if claim.agent.is_empty() || claim.contact.is_empty() {

@@ -237,9 +237,8 @@ fn scope_starts_anew(scope: &Scope<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use types::UnixMicros;
+    use types::{Source, UnixMicros};
 
-    use super::super::scope::Source;
     use super::*;
 
     const START: i64 = 1_795_000_000_000_000;

@@ -10,14 +10,14 @@
 use types::record::StalePhone;
 use types::{
     AccountId, BanReason, DeviceId, DeviceNotices, DeviceState, Fact, FormerSecret, Line, LineId,
-    LineKind, LockOut, Now, Record,
+    LineKind, LockOut, Now, Record, Source,
 };
 
 use super::Access;
 use super::agent::Agent;
 use super::claim::Claim;
 use super::devices::{Match, Seen, Shown};
-use super::scope::{Likeness, Scope, Source};
+use super::scope::{Likeness, Scope};
 use crate::engine::Engine;
 use types::Finding;
 

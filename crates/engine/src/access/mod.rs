@@ -9,6 +9,7 @@ mod agent;
 mod atlas;
 mod claim;
 mod config;
+mod device_row;
 mod device_table;
 mod devices;
 mod failures;
@@ -42,7 +43,7 @@ pub use config::{AccessConfig, Budget};
 pub use log_in::{Door, Entry, Proof, Way};
 pub use office::{DeviceAt, ForeignLogIn};
 pub use scope::Likeness;
-pub use sparing::{Spared, source_of};
+pub use sparing::Spared;
 
 /// The same thing is not told again before.
 const TELL_AGAIN_MS: types::Millis = 3_600_000;
@@ -107,7 +108,7 @@ impl Access {
     /// Was a device that showed a right secret last at this address? Then the source is never banned as
     /// a whole.
     pub fn knows_source(&self, source: IpAddr) -> bool {
-        self.devices.is_any_at(source)
+        self.devices.is_any_at(types::Source::of(source))
     }
 
     /// Was such a device last within this network?

@@ -1,31 +1,8 @@
-//! What failures are counted by. Lives here: sources, scopes, their keys and names.
+//! What failures are counted by. Lives here: scopes, their keys and names.
 //! Never here: counts, time.
 
 use std::hash::BuildHasher;
-use std::net::IpAddr;
-
-use ipnet::IpNet;
-use types::{HashKey, LockScope};
-
-/// Whose failures count together: an IPv4 address, or the /64 that an IPv6 host draws its addresses from.
-/// An IPv4 address that arrives as v4-mapped IPv6 is the IPv4 address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Source(IpNet);
-
-impl Source {
-    /// The source that an address belongs to.
-    pub fn of(address: IpAddr) -> Source {
-        let address = address.to_canonical();
-        let length = if address.is_ipv4() { 32 } else { 64 };
-        let network = IpNet::new(address, length).expect("both lengths exist");
-        Source(network.trunc())
-    }
-
-    /// As a network.
-    pub fn network(self) -> IpNet {
-        self.0
-    }
-}
+use types::{HashKey, LockScope, Source};
 
 /// What a log-in has in common with a device that is known, the surest first. Whoever guesses behind the
 /// same address has none of the first four, and cannot use up what is forgiven to the device.
@@ -110,17 +87,6 @@ impl Scope<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sources_are_addresses_or_sixty_fours() {
-        fn check(address: &str, want: &str) {
-            let source = Source::of(address.parse().expect("an address"));
-            assert_eq!(source.network().to_string(), want);
-        }
-        check("192.0.2.7", "192.0.2.7/32");
-        check("::ffff:192.0.2.7", "192.0.2.7/32");
-        check("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64");
-    }
 
     #[test]
     fn scopes_read_back_and_differ() {

@@ -4,8 +4,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use ipnet::{IpNet, Ipv6Net};
-use types::{Ban, BanReason, Now, TrunkId};
+use ipnet::IpNet;
+use types::{Ban, BanReason, Now, Source, TrunkId};
 
 use crate::engine::Engine;
 
@@ -30,14 +30,6 @@ impl fmt::Display for Spared {
     }
 }
 
-/// What is banned or counted of an address: itself, or its /64 (a host has 2⁶⁴ addresses of one).
-pub fn source_of(address: IpAddr) -> IpNet {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => IpNet::from(IpAddr::V4(v4)),
-        IpAddr::V6(v6) => Ipv6Net::new_assert(v6, 64).trunc().into(),
-    }
-}
-
 impl Engine {
     /// Is nothing read from this address at this time?
     pub fn is_banned(&self, now: Now, address: IpAddr) -> bool {
@@ -54,7 +46,7 @@ impl Engine {
     /// Bans the source of an address because of what came from there, unless it is spared. True: it
     /// was not banned before.
     pub fn ban_for(&mut self, now: Now, address: IpAddr, reason: BanReason) -> bool {
-        let source = source_of(address);
+        let source = Source::of(address).network();
         if self.spared(source).is_some() || self.access.knows_source(address) {
             return false;
         }

@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 
 use anyhow::bail;
-use engine::{Command, Engine, source_of};
+use engine::{Command, Engine};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use types::Source;
 
 use super::{Answer, Plan};
 
@@ -39,7 +40,7 @@ pub fn lift(lift: &Lift, engine: &Engine) -> anyhow::Result<Plan> {
         Lift::All => known.sources().collect(),
         // What is banned of an IPv6 address is its /64.
         Lift::One(source) => {
-            let of_address = [*source, source_of(source.addr())];
+            let of_address = [*source, Source::of(source.addr()).network()];
             let meant = of_address.into_iter().find(|net| known.ban(*net).is_some());
             vec![meant.unwrap_or(*source)]
         }

@@ -10,6 +10,7 @@ use crate::flow::Flow;
 pub struct Binding<'a> {
     pub(super) row: &'a Row,
     pub(super) flow: Flow,
+    pub(super) user_agent: &'a str,
 }
 
 impl<'a> Binding<'a> {
@@ -35,7 +36,7 @@ impl<'a> Binding<'a> {
 
     /// Its User-Agent, cut at [`super::MAX_USER_AGENT`] bytes.
     pub fn user_agent(&self) -> &'a str {
-        self.row.user_agent()
+        self.user_agent
     }
 
     /// Call-ID of the registration.

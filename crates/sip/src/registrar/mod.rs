@@ -201,7 +201,11 @@ impl Registrar {
     /// All bindings of a line, the newest first.
     pub fn bindings(&self, line: LineId) -> impl Iterator<Item = Binding<'_>> {
         let table = &self.table;
-        table.of_line(line).map(|(_, row)| Binding { row, flow: table.flow(row) })
+        table.of_line(line).map(|(_, row)| Binding {
+            row,
+            flow: table.flow(row),
+            user_agent: table.user_agent(row),
+        })
     }
 
     /// Writes the Contact lines of a 200 (RFC 3261 §10.3 step 8).
@@ -339,8 +343,9 @@ impl Registrar {
         ends: impl Fn(SocketAddr, &str) -> bool,
     ) -> Vec<String> {
         let table = &self.table;
-        let ended =
-            table.of_line(line).filter(|(_, row)| ends(table.flow(row).peer, row.user_agent()));
+        let ended = table
+            .of_line(line)
+            .filter(|(_, row)| ends(table.flow(row).peer, table.user_agent(row)));
         let ids: Vec<RowId> = ended.map(|(id, _)| id).collect();
         ids.into_iter().filter_map(|id| self.table.remove(id)).collect()
     }
@@ -417,7 +422,7 @@ impl Registrar {
         let is_elsewhere =
             (old.transport, old.local, old.peer) != (flow.transport, flow.local, flow.peer);
         let is_other = row.contact() != texts.contact
-            || row.user_agent() != texts.user_agent
+            || self.table.user_agent(row) != texts.user_agent
             || row.outbound() != texts.outbound
             || row.path_text() != texts.path;
         // Phones that refresh after half of the time are written each time, others every now and
@@ -430,9 +435,7 @@ impl Registrar {
         self.table.set_end(id, expires_s);
         let row = self.table.row_mut(id);
         (row.cseq, row.q) = (asked.request.cseq().number, planned.q);
-        if !row.has_texts(texts) {
-            self.table.set_texts(id, texts);
-        }
+        self.table.set_texts(id, texts);
         match (is_elsewhere || is_other, ends_soon) {
             (true, _) => Some(Change::Changed),
             (false, true) => Some(Change::Persist),
@@ -454,7 +457,7 @@ impl Registrar {
             transport: flow.transport.name().to_owned(),
             peer: flow.peer,
             local: flow.local,
-            user_agent: row.user_agent().to_owned(),
+            user_agent: self.table.user_agent(row).to_owned(),
             outbound: row
                 .outbound()
                 .map(|key| Outbound { instance: key.instance.to_owned(), reg_id: key.reg_id }),

@@ -119,7 +119,7 @@ impl Registrar {
     /// itself; a stream is closed when it is left.
     fn is_same_phone(&self, row: &Row, asked: &Asked<'_>) -> bool {
         let user_agent = cut(asked.request.header(Name::UserAgent).unwrap_or(""));
-        let says_the_same = !user_agent.is_empty() && row.user_agent() == user_agent;
+        let says_the_same = !user_agent.is_empty() && self.table.user_agent(row) == user_agent;
         let is_stream = self.table.flow(row).transport.is_reliable();
         !is_stream && (says_the_same || row.call_id() == asked.request.call_id())
     }

@@ -7,11 +7,13 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
+use std::hash::BuildHasher;
 use std::net::SocketAddr;
 
-use types::{HashKey, LineId, Map, Tick};
+use hashbrown::HashTable;
+use types::{Chunks, HashKey, LineId, Prints, SharedTexts, TextId, Tick};
 
-use super::marks::{Mark, Marks};
+use super::marks::Mark;
 use crate::flow::{Flow, Transport};
 
 /// A place in the table; good until the row is removed.
@@ -21,7 +23,7 @@ const NONE: RowId = RowId::MAX;
 
 /// What is kept of a binding besides its text. Times are whole seconds of the monotonic clock.
 pub(super) struct Row {
-    /// Contact URI, Call-ID, User-Agent, instance, then the Path values with a line end after each; empty in
+    /// Contact URI, Call-ID, instance, then the Path values with a line end after each; empty in
     /// a free row.
     text: Box<str>,
     peer: SocketAddr,
@@ -36,10 +38,10 @@ pub(super) struct Row {
     due_s: u32,
     /// RFC 5626; 0 without outbound.
     reg_id: u32,
+    user_agent: TextId,
     contact_len: u16,
     local: u16,
     call_id_len: u8,
-    user_agent_len: u8,
     instance_len: u8,
     transport: Transport,
     /// In thousandths.
@@ -93,11 +95,6 @@ impl Row {
         &self.text[from..from + usize::from(self.call_id_len)]
     }
 
-    pub fn user_agent(&self) -> &str {
-        let from = usize::from(self.contact_len) + usize::from(self.call_id_len);
-        &self.text[from..from + usize::from(self.user_agent_len)]
-    }
-
     /// Which of the phone's flows it is.
     pub fn outbound(&self) -> Option<OutboundKey<'_>> {
         let from = self.instance_from();
@@ -111,26 +108,23 @@ impl Row {
     }
 
     fn instance_from(&self) -> usize {
-        usize::from(self.contact_len)
-            + usize::from(self.call_id_len)
-            + usize::from(self.user_agent_len)
+        usize::from(self.contact_len) + usize::from(self.call_id_len)
     }
 
     pub fn line(&self) -> LineId {
         self.line
     }
 
-    pub fn has_texts(&self, texts: &Texts<'_>) -> bool {
+    fn has_own_texts(&self, texts: &Texts<'_>) -> bool {
         self.contact() == texts.contact
             && self.call_id() == texts.call_id
-            && self.user_agent() == texts.user_agent
             && self.outbound() == texts.outbound
             && self.path_text() == texts.path
     }
 
     fn set_texts(&mut self, texts: &Texts<'_>) {
         let instance = texts.outbound.map_or("", |outbound| outbound.instance);
-        let parts = [texts.contact, texts.call_id, texts.user_agent, instance, texts.path];
+        let parts = [texts.contact, texts.call_id, instance, texts.path];
         let mut text = String::with_capacity(parts.iter().map(|part| part.len()).sum());
         parts.into_iter().for_each(|part| text.push_str(part));
         self.text = text.into_boxed_str();
@@ -138,32 +132,38 @@ impl Row {
         self.reg_id = texts.outbound.map_or(0, |outbound| outbound.reg_id);
         self.contact_len = texts.contact.len() as u16;
         self.call_id_len = texts.call_id.len() as u8;
-        self.user_agent_len = texts.user_agent.len() as u8;
     }
 }
 
 /// All bindings.
 pub(super) struct Table {
-    rows: Vec<Row>,
+    key: HashKey,
+    rows: Chunks<Row>,
     free: Vec<RowId>,
-    by_line: Map<LineId, RowId>,
+    /// The newest row of each line.
+    by_line: HashTable<RowId>,
     by_end: BinaryHeap<Reverse<(u32, RowId)>>,
     by_connection: BTreeSet<(u32, RowId)>,
     /// Our sockets, as seen in flows.
     locals: Vec<SocketAddr>,
-    marks: Marks,
+    /// What bindings can be recognised by.
+    marks: Prints,
+    /// What phones say that they are: few are different.
+    user_agents: SharedTexts,
 }
 
 impl Table {
     pub fn new(key: HashKey) -> Table {
         Table {
-            rows: Vec::new(),
+            key,
+            rows: Chunks::new(),
             free: Vec::new(),
-            by_line: Map::with_hasher(key),
+            by_line: HashTable::new(),
             by_end: BinaryHeap::new(),
             by_connection: BTreeSet::new(),
             locals: Vec::new(),
-            marks: Marks::new(key),
+            marks: Prints::new(key),
+            user_agents: SharedTexts::new(key),
         }
     }
 
@@ -172,22 +172,32 @@ impl Table {
     }
 
     pub fn row(&self, id: RowId) -> &Row {
-        &self.rows[id as usize]
+        &self.rows[id]
     }
 
     pub fn row_mut(&mut self, id: RowId) -> &mut Row {
-        &mut self.rows[id as usize]
+        &mut self.rows[id]
     }
 
     /// The rows of a line, the newest first.
     pub fn of_line(&self, line: LineId) -> impl Iterator<Item = (RowId, &Row)> {
-        let mut next = self.by_line.get(&line).copied().unwrap_or(NONE);
+        let mut next = self.head(line).unwrap_or(NONE);
         std::iter::from_fn(move || {
             let row = self.rows.get(next as usize)?;
             let id = next;
             next = row.next;
             Some((id, row))
         })
+    }
+
+    fn head(&self, line: LineId) -> Option<RowId> {
+        let is_it = |&id: &RowId| self.rows[id].line == line;
+        self.by_line.find(self.key.hash_one(line), is_it).copied()
+    }
+
+    /// What the phone of a row says that it is.
+    pub fn user_agent(&self, row: &Row) -> &str {
+        self.user_agents.get(row.user_agent)
     }
 
     /// Has any binding this?
@@ -217,22 +227,21 @@ impl Table {
     /// Stores a binding; its local socket has been made known.
     pub fn insert(&mut self, new: &NewRow<'_>) -> RowId {
         let local = self.local(new.flow.local);
-        let head = self.by_line.get(&new.line).copied().unwrap_or(NONE);
         let mut row = Row {
             text: Box::default(),
             peer: new.flow.peer,
             line: new.line,
-            next: head,
+            next: NONE,
             connection: new.flow.connection,
             cseq: new.cseq,
             expires_s: new.expires_s,
             persisted_s: new.persisted_s,
             due_s: new.expires_s,
             reg_id: 0,
+            user_agent: self.user_agents.take(new.texts.user_agent),
             contact_len: 0,
             local,
             call_id_len: 0,
-            user_agent_len: 0,
             instance_len: 0,
             transport: new.flow.transport,
             q: new.q,
@@ -240,17 +249,25 @@ impl Table {
         };
         row.set_texts(&new.texts);
         let id = self.place(row);
-        self.by_line.insert(new.line, id);
+        self.chain(id, new.line);
         self.by_end.push(Reverse((new.expires_s, id)));
         self.track(id);
         self.mark(id);
         id
     }
 
-    /// The binding has other texts now.
+    /// The binding's texts are these now.
     pub fn set_texts(&mut self, id: RowId, texts: &Texts<'_>) {
+        if self.user_agent(self.row(id)) != texts.user_agent {
+            let new = self.user_agents.take(texts.user_agent);
+            let old = std::mem::replace(&mut self.rows[id].user_agent, new);
+            self.user_agents.let_go(old);
+        }
+        if self.rows[id].has_own_texts(texts) {
+            return;
+        }
         self.unmark(id);
-        self.rows[id as usize].set_texts(texts);
+        self.rows[id].set_texts(texts);
         self.mark(id);
     }
 
@@ -259,7 +276,7 @@ impl Table {
         let local = self.local(flow.local);
         self.untrack(id);
         self.unmark(id);
-        let row = &mut self.rows[id as usize];
+        let row = &mut self.rows[id];
         (row.local, row.peer, row.transport) = (local, flow.peer, flow.transport);
         (row.connection, row.gone) = (flow.connection, false);
         self.track(id);
@@ -267,7 +284,7 @@ impl Table {
     }
 
     pub fn set_end(&mut self, id: RowId, expires_s: u32) {
-        let row = &mut self.rows[id as usize];
+        let row = &mut self.rows[id];
         row.expires_s = expires_s;
         if expires_s < row.due_s {
             row.due_s = expires_s;
@@ -283,16 +300,18 @@ impl Table {
         self.untrack(id);
         self.unmark(id);
         self.unchain(id);
-        let row = &mut self.rows[id as usize];
+        let row = &mut self.rows[id];
         let contact = row.contact().to_owned();
         row.text = Box::default();
         row.due_s = u32::MAX;
+        let user_agent = row.user_agent;
+        self.user_agents.let_go(user_agent);
         self.free.push(id);
         if self.len() == 0 {
-            self.rows = Vec::new();
+            self.rows = Chunks::new();
             self.free = Vec::new();
             self.by_end = BinaryHeap::new();
-            self.by_line.shrink_to_fit();
+            self.by_line = HashTable::new();
             self.marks.shrink();
         }
         self.compact();
@@ -338,21 +357,16 @@ impl Table {
         let ids: Vec<RowId> = on_it.map(|(_, id)| *id).collect();
         for id in ids {
             self.by_connection.remove(&(connection, id));
-            self.rows[id as usize].gone = true;
+            self.rows[id].gone = true;
         }
     }
 
     fn place(&mut self, row: Row) -> RowId {
         if let Some(id) = self.free.pop() {
-            self.rows[id as usize] = row;
+            self.rows[id] = row;
             return id;
         }
-        if self.rows.len() == self.rows.capacity() {
-            // A quarter at a time: doubling would waste half of a large table.
-            self.rows.reserve_exact(self.rows.len() / 4 + 64);
-        }
-        self.rows.push(row);
-        self.rows.len() as RowId - 1
+        self.rows.push(row) as RowId
     }
 
     fn local(&self, local: SocketAddr) -> u16 {
@@ -362,40 +376,54 @@ impl Table {
     }
 
     fn track(&mut self, id: RowId) {
-        let row = &self.rows[id as usize];
+        let row = &self.rows[id];
         if row.transport.is_reliable() && !row.gone && row.connection != Flow::ANY_CONNECTION {
             self.by_connection.insert((row.connection, id));
         }
     }
 
     fn untrack(&mut self, id: RowId) {
-        let row = &self.rows[id as usize];
+        let row = &self.rows[id];
         if row.transport.is_reliable() {
             self.by_connection.remove(&(row.connection, id));
         }
     }
 
     fn mark(&mut self, id: RowId) {
-        marks_of(&self.rows[id as usize]).into_iter().for_each(|mark| self.marks.add(mark));
+        marks_of(&self.rows[id]).into_iter().for_each(|mark| self.marks.add(mark));
     }
 
     fn unmark(&mut self, id: RowId) {
-        marks_of(&self.rows[id as usize]).into_iter().for_each(|mark| self.marks.remove(mark));
+        marks_of(&self.rows[id]).into_iter().for_each(|mark| self.marks.remove(mark));
+    }
+
+    fn chain(&mut self, id: RowId, line: LineId) {
+        let (hash, rows) = (self.key.hash_one(line), &self.rows);
+        let next = match self.by_line.find_mut(hash, |&id| rows[id].line == line) {
+            Some(head) => std::mem::replace(head, id),
+            None => {
+                let rehash = |&id: &RowId| self.key.hash_one(rows[id].line);
+                self.by_line.insert_unique(hash, id, rehash);
+                NONE
+            }
+        };
+        self.rows[id].next = next;
     }
 
     fn unchain(&mut self, id: RowId) {
-        let (line, after) = (self.rows[id as usize].line, self.rows[id as usize].next);
-        let Some(head) = self.by_line.get_mut(&line) else { return };
-        if *head == id {
-            match after {
-                NONE => {
-                    self.by_line.remove(&line);
-                }
-                after => *head = after,
+        let (rows, Row { line, next: after, .. }) = (&self.rows, &self.rows[id]);
+        let hash = self.key.hash_one(line);
+        let Ok(mut head) = self.by_line.find_entry(hash, |&id| rows[id].line == *line) else {
+            return;
+        };
+        if *head.get() == id {
+            match *after {
+                NONE => drop(head.remove()),
+                after => *head.get_mut() = after,
             }
             return;
         }
-        let mut at = *head;
+        let (after, mut at) = (*after, *head.get());
         while let Some(row) = self.rows.get_mut(at as usize) {
             if row.next == id {
                 row.next = after;

@@ -115,8 +115,8 @@ fn tune(conn: &Connection, options: &OpenOptions) -> rusqlite::Result<()> {
     conn.set_prepared_statement_cache_capacity(64);
     conn.pragma_update(None, "trusted_schema", false)?;
     conn.pragma_update(None, "temp_store", "MEMORY")?;
-    // 8 MiB: what is written again and again stays here; the rest the system keeps in its own cache.
-    conn.pragma_update(None, "cache_size", -8_192)?;
+    // 2 MiB: what is written again and again stays here; the rest the system keeps in its own cache.
+    conn.pragma_update(None, "cache_size", -2_048)?;
     if options.read_only {
         return conn.pragma_update(None, "query_only", true);
     }
