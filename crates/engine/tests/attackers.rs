@@ -1,7 +1,8 @@
 //! "The most you can lose" against attackers drawn at random: none gets more, and the best of them comes
 //! within the half of it. Lives here: attackers who do nothing but spend. Never here: the bound itself.
 //!
-//! A debug build draws few; the release build of `cargo xtask test --tier release` draws a hundred thousand.
+//! A debug build draws few, the release build of `cargo xtask test --tier release` some thousands, `cargo xtask soak`
+//! a hundred thousand: as many as `RINGFENCE_ATTACKERS` says.
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
@@ -20,7 +21,6 @@ use types::{
     TrunkId, TrunkNumberFormat, TrunkRoute, TrunkTransport, UnixMicros,
 };
 
-const ATTACKERS: u64 = if cfg!(debug_assertions) { 200 } else { 100_000 };
 const ACCOUNT: AccountId = AccountId(1);
 const LINE: LineId = LineId(1);
 const DECK: DeckId = DeckId(1);
@@ -107,7 +107,10 @@ impl Attack {
             wait_ms: 60_000 + dice.below(HOUR_MS),
             late_ms: if dice.chance(500) { 0 } else { dice.below(1_000) },
         };
-        let engine = Engine::new(EngineConfig::new(HashKey(3, 5)), &snapshot, now).unwrap();
+        let mut config = EngineConfig::new(HashKey(3, 5));
+        // Longer slices let more attackers be drawn in the same time.
+        config.slice_ms = if dice.chance(200) { 30_000 } else { 240_000 };
+        let engine = Engine::new(config, &snapshot, now).unwrap();
         let nothing = Money::ZERO;
         Attack {
             engine,
@@ -225,6 +228,12 @@ impl Attack {
         let live: Vec<DecisionId> = self.live.iter().map(|live| live.decision).collect();
         live.into_iter().for_each(|decision| self.hang_up(decision, HangupCause::Cut));
     }
+}
+
+/// How many are drawn.
+fn attackers() -> u64 {
+    let usual = if cfg!(debug_assertions) { 200 } else { 10_000 };
+    std::env::var("RINGFENCE_ATTACKERS").map_or(usual, |count| count.parse().unwrap())
 }
 
 fn money(dice: &mut Dice, from: i64, to: i64) -> Money {
@@ -353,7 +362,7 @@ impl Best {
 fn nobody_loses_more_until_then() {
     for (horizon, part) in [(Horizon::Tonight, 0), (Horizon::Weekend, 1)] {
         let mut best = Best::default();
-        for seed in 0..ATTACKERS {
+        for seed in 0..attackers() {
             // Weekends are long: one in ten.
             if part == 1 && seed % 10 != 0 {
                 continue;
@@ -371,7 +380,7 @@ fn nobody_loses_more_until_then() {
 #[test]
 fn nobody_loses_more_in_one_moment() {
     let mut best = Best::default();
-    for seed in 0..ATTACKERS {
+    for seed in 0..attackers() {
         let mut attack = Attack::draw(seed * 2);
         let bound = attack.bound(Horizon::Now);
         attack.place_calls();
