@@ -141,7 +141,7 @@ impl Attack {
                 peer: IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7)),
             };
             let Verdict::Admit(admission) = self.engine.admit(self.now, attempt) else {
-                if self.turn % self.habits.numbers.len() == 0 {
+                if self.turn.is_multiple_of(self.habits.numbers.len()) {
                     return;
                 }
                 continue;
