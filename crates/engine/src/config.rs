@@ -7,7 +7,9 @@ use crate::access::{AccessConfig, Atlas};
 use ipnet::IpNet;
 use jiff::civil::Date;
 use rating::{DeckError, NumberingConfig, NumberingError};
-use types::{AccountId, DeckId, HashKey, Millis};
+use types::{AccountId, Controls, DeckId, HashKey, Millis};
+
+use crate::control::default_ceiling;
 
 /// The usual margin between the hard stop and the end of the held talk.
 const CUT_MARGIN_MS: Millis = 250;
@@ -45,6 +47,8 @@ pub struct EngineConfig {
     pub atlas: Arc<Atlas>,
     /// Networks that are never banned, nor held to a rate.
     pub allow: Vec<IpNet>,
+    /// How far holders may raise their own controls; of the classes that it bars, none is opened by them.
+    pub self_service: Controls,
 }
 
 impl EngineConfig {
@@ -63,6 +67,7 @@ impl EngineConfig {
             access: AccessConfig::default(),
             atlas: Arc::default(),
             allow: Vec::new(),
+            self_service: default_ceiling(),
         }
     }
 }

@@ -2,9 +2,15 @@
 //! Never here: who may give a command, how it travels.
 
 mod bans;
+mod ceiling;
+mod change;
 mod checks;
+mod raises;
+mod risk;
 mod secret;
+mod standing;
 mod together;
+mod until;
 
 use std::collections::BTreeSet;
 
@@ -14,15 +20,23 @@ use serde::{Deserialize, Serialize};
 use types::account::Ha1;
 use types::record::Deck;
 use types::{
-    Account, AccountId, AccountStatus, DecisionId, DeckId, DestinationClass, DeviceId, E164, Fact,
-    Line, LineId, LineStatus, LockScope, Now, Number, Record, Trunk, TrunkId, UnixMicros,
+    Account, AccountId, AccountStatus, By, Changed, DecisionId, DeckId, DestinationClass, DeviceId,
+    E164, Fact, Line, LineId, LineSecurity, LineStatus, LockScope, Now, Number, Record, Setting,
+    Trunk, TrunkId, UnixMicros,
 };
 
 use crate::access::{DeviceAt, ForeignLogIn, Spared};
 use crate::directory::AccountEntry;
 use crate::engine::Engine;
 use crate::live_call::Call;
+use standing::{Wish, told};
 use together::{Checked, Made};
+
+pub use ceiling::default_ceiling;
+pub use change::{ControlChange, Judgement, LineChange, Weighed};
+pub(crate) use raises::Raises;
+pub use risk::{changes, risk};
+pub use until::next_time_of_day;
 
 /// A change. It travels over the control socket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,10 +46,16 @@ pub enum Command {
     PutAccount(Account),
     /// Changes what an account may do at all.
     SetStatus(AccountId, AccountStatus),
+    /// Changes controls and status by the rules for whoever wants it.
+    ChangeControls(Box<ControlChange>),
+    /// Carries a request out, or refuses it.
+    JudgeRequest(Box<Judgement>),
     /// Keeps words of staff about an account: why something was done.
     Note(AccountId, String),
     /// Adds or changes a line; never the secret of one that is there, nor what is kept about it.
     PutLine(Line),
+    /// Changes a line by the rules for whoever wants it.
+    ChangeLine(Box<LineChange>),
     /// Gives a line another secret.
     SetSecret {
         /// Which line.
@@ -142,6 +162,12 @@ pub enum CommandError {
     /// No such deck.
     #[error("there is no rate deck {0}")]
     UnknownDeck(DeckId),
+    /// No such request, or it was judged already.
+    #[error("there is no request {0} that waits")]
+    UnknownRequest(u32),
+    /// A holder who has not just shown who he is wants more.
+    #[error("{0}: this allows more than before: log in again first")]
+    NeedsProof(&'static str),
     /// No such call.
     #[error("there is no call {0} in progress")]
     UnknownCall(DecisionId),
@@ -216,13 +242,14 @@ impl Engine {
     /// Checks all commands, then carries them out at once, in order: their records are one
     /// transaction. The message is that of the last that has one. On an error nothing was changed.
     pub fn commands(&mut self, now: Now, commands: Vec<Command>) -> Result<Done, CommandError> {
+        self.end_raises(now);
         let mut made = Made::default();
         let checked: Vec<Checked> = commands
             .into_iter()
             .map(|command| self.check(now, command, &mut made))
             .collect::<Result<_, _>>()?;
         // After this point it must succeed.
-        let mut all = Done::default();
+        let mut all = self.take_ended().unwrap_or_default();
         for command in checked {
             let done = self.carry_out(now, command);
             all.records.extend(done.records);
@@ -238,12 +265,18 @@ impl Engine {
         Ok(all)
     }
 
-    fn carry_out(&mut self, now: Now, Checked { command, table }: Checked) -> Done {
+    fn carry_out(&mut self, now: Now, Checked { command, table, weighed }: Checked) -> Done {
         match command {
             Command::PutAccount(account) => self.put_account(now, account),
+            Command::ChangeControls(change) => self.change_controls(now, *change, weighed),
+            Command::JudgeRequest(judgement) => self.judge_request(now, *judgement, weighed),
             Command::SetStatus(account, status) => self.set_status(now, account, status),
             Command::Note(account, words) => note(now, account, words),
-            Command::PutLine(line) => self.put_line(now, line),
+            Command::PutLine(line) => self.put_line(now, line, By::STAFF, String::new()),
+            Command::ChangeLine(change) => {
+                let LineChange { line, by, why } = *change;
+                self.put_line(now, line, by, why)
+            }
             Command::SetSecret { line, ha1, overlap } => self.set_secret(now, line, ha1, overlap),
             Command::NoteLine(line, words) => self.note_line(now, line, words),
             Command::Reseal(lines, trunks) => self.reseal(&lines, &trunks),
@@ -265,53 +298,37 @@ impl Engine {
 
     fn put_account(&mut self, now: Now, account: Account) -> Done {
         let known = self.directory.account(account.id).map(AccountEntry::to_account);
-        self.directory.put_account(&account).expect("its time zone was looked up");
-        let (id, status) = (account.id, account.status);
-        let relocks =
-            known.as_ref().is_some_and(|known| known.controls.ip_lock != account.controls.ip_lock);
-        let change = match &known {
-            Some(known) => account_change(known, &account),
+        let (others, changes) = match &known {
+            Some(known) => (other_changes(known, &account), changes_of(known, &account)),
+            None => (Vec::new(), Vec::new()),
+        };
+        let words = others.iter().cloned().chain(changes.iter().map(ToString::to_string));
+        let words = match &known {
+            Some(_) => in_words("changed", &words.collect::<Vec<_>>()),
             None => "added".to_owned(),
         };
-        let fact = Fact::AccountChanged { account: id, change: change.clone() };
-        let mut cut = self.follow_status(id);
-        if relocks {
-            cut.extend(self.follow_lock(id));
-        }
-        Done {
-            unbound: self.unbound_by(id, known.map(|known| known.status), status),
-            overlapping: Vec::new(),
-            relocked: if relocks { self.lines_of(id) } else { Vec::new() },
-            records: vec![Record::Account(Box::new(account)), Record::Fact(now.wall, fact)],
-            message: with_cuts(format!("account {id}: {change}"), &cut),
-            cut,
-            ..Done::default()
-        }
+        let (id, by, why) = (account.id, By::STAFF, String::new());
+        let wish = Wish { account, known, others, changes, until: None, by, why };
+        let done = self.make_so(now, wish);
+        Done { message: told(id, &words, &done), ..done }
     }
 
     fn set_status(&mut self, now: Now, id: AccountId, status: AccountStatus) -> Done {
-        let before = self.directory.set_status(id, status);
-        let account = self.directory.account(id).expect("it was looked up");
-        let change = match before {
-            Some(before) => format!("status {before} to {status}"),
-            None => format!("status {status}"),
+        let change = ControlChange {
+            account: id,
+            settings: vec![Setting::Status(status)],
+            by: By::STAFF,
+            why: String::new(),
+            until: None,
         };
-        let fact = Fact::AccountChanged { account: id, change: change.clone() };
-        let records =
-            vec![Record::Account(Box::new(account.to_account())), Record::Fact(now.wall, fact)];
-        let cut = self.follow_status(id);
-        Done {
-            unbound: self.unbound_by(id, before, status),
-            records,
-            message: with_cuts(format!("account {id}: {change}"), &cut),
-            cut,
-            ..Done::default()
-        }
+        let weighed = self.weigh(now, &change).unwrap_or_default();
+        self.change_controls(now, change, weighed)
     }
 
-    fn put_line(&mut self, now: Now, mut line: Line) -> Done {
+    fn put_line(&mut self, now: Now, mut line: Line, by: By, why: String) -> Done {
         let (id, account) = (line.id, line.account);
         let known = self.directory.line(id);
+        let security = known.map(LineSecurity::of);
         secret::keep(known, &mut line, now);
         let change = line_change(known, &line);
         let relocks = known.is_some_and(|known| known.ip_lock != line.ip_lock);
@@ -329,8 +346,11 @@ impl Engine {
             cut.extend(self.follow_lock(account));
         }
         let fact = Fact::LineChanged { account, line: id, change: change.clone() };
+        let standing = self.line_standing(now, security.as_ref(), &line, by, why);
+        let mut records = vec![Record::Line(Box::new(line)), Record::Fact(now.wall, fact)];
+        records.extend(standing);
         Done {
-            records: vec![Record::Line(Box::new(line)), Record::Fact(now.wall, fact)],
+            records,
             unbound: if unbinds { vec![id] } else { Vec::new() },
             overlapping: Vec::new(),
             relocked: if relocks { vec![id] } else { Vec::new() },
@@ -484,38 +504,38 @@ fn field(field: &'static str, problem: String) -> CommandError {
     CommandError::Field { field, problem }
 }
 
-fn account_change(known: &Account, account: &Account) -> String {
+/// What changes about an account besides controls and status.
+fn other_changes(known: &Account, account: &Account) -> Vec<String> {
     let changes = [
         (known.name != account.name).then(|| "name".to_owned()),
-        (known.status != account.status)
-            .then(|| format!("status {} to {}", known.status, account.status)),
-        (known.controls != account.controls).then(|| "controls".to_owned()),
         (known.dial_plan != account.dial_plan).then(|| "dial plan".to_owned()),
         (known.sell_deck != account.sell_deck)
             .then(|| format!("deck {} to {}", known.sell_deck, account.sell_deck)),
         (known.time_zone != account.time_zone)
             .then(|| format!("time zone {} to {}", known.time_zone, account.time_zone)),
     ];
-    in_words("changed", &changes.into_iter().flatten().collect::<Vec<_>>())
+    changes.into_iter().flatten().collect()
+}
+
+fn changes_of(known: &Account, account: &Account) -> Vec<Changed> {
+    changes((known.status, &known.controls), (account.status, &account.controls))
 }
 
 fn line_change(known: Option<&Line>, line: &Line) -> String {
     let Some(known) = known else {
         return format!("added as {}", line.user);
     };
-    let changes = [
+    let mut changes: Vec<String> = [
         (known.user != line.user).then(|| format!("user {} to {}", known.user, line.user)),
         (known.kind != line.kind).then(|| format!("kind {} to {}", known.kind, line.kind)),
-        (known.status != line.status).then(|| match line.status {
-            LineStatus::Active => "enabled".to_owned(),
-            LineStatus::Disabled => "disabled".to_owned(),
-        }),
         (known.caller_id != line.caller_id).then(|| "caller id".to_owned()),
-        (known.ip_lock != line.ip_lock).then(|| "IP lock".to_owned()),
-        (known.tls_only != line.tls_only).then(|| switched("TLS only", line.tls_only)),
-        (known.sha256_only != line.sha256_only).then(|| switched("SHA-256 only", line.sha256_only)),
-    ];
-    in_words("changed", &changes.into_iter().flatten().collect::<Vec<_>>())
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let bounds = risk::line_changes(&LineSecurity::of(known), &LineSecurity::of(line));
+    changes.extend(bounds.iter().map(|(name, from, to, risk)| format!("{name} {from} to {to} ({risk})")));
+    in_words("changed", &changes)
 }
 
 fn deck_change(diff: &DeckDiff) -> String {
@@ -528,10 +548,6 @@ fn deck_change(diff: &DeckDiff) -> String {
     ];
     let counted = counts.iter().filter(|(count, _)| *count > 0);
     in_words("rows", &counted.map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>())
-}
-
-fn switched(what: &str, on: bool) -> String {
-    format!("{what} {}", if on { "on" } else { "off" })
 }
 
 fn in_words(verb: &str, changes: &[String]) -> String {

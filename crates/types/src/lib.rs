@@ -4,6 +4,7 @@
 pub mod access;
 pub mod account;
 pub mod cdr;
+pub mod controls;
 pub mod decision;
 pub mod destination;
 pub mod device;
@@ -24,6 +25,10 @@ pub use account::{
     Account, AccountStatus, Controls, DialPlan, FormerSecret, Line, LineKind, LineStatus, Number,
 };
 pub use cdr::{Cdr, Direction, HangupSide};
+pub use controls::{
+    AccountRaises, By, Changed, ControlRequest, LineSecurity, LineStanding, Proof, Raise, RequestState, Risk,
+    Setting, Standing,
+};
 pub use destination::{ClassSet, DestinationClass, InternationalTier};
 pub use device::{Device, DeviceNotices, DeviceState, Place};
 pub use dice::Dice;
