@@ -7,6 +7,7 @@
 mod access;
 mod account;
 mod ban;
+mod controls;
 mod deck;
 mod line;
 mod number;
@@ -18,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use types::account::Ha1;
 use types::{
-    AccountId, AccountStatus, Controls, DecisionId, DeckId, DeviceId, DialPlan, E164, Line, LineId,
+    AccountId, AccountStatus, By, Controls, DecisionId, DeckId, DeviceId, DialPlan, E164, Line, LineId,
     LineKind, LineStatus, RateRow, Trunk, TrunkId, UnixMicros,
 };
 
@@ -41,6 +42,26 @@ pub enum Change {
         account: String,
         /// Names and values.
         settings: Vec<(String, String)>,
+        /// Who wants it so.
+        wish: Wish,
+    },
+    /// Controls back to what they were.
+    SetControls {
+        /// Id or name.
+        account: String,
+        /// What they shall be.
+        settings: Vec<types::Setting>,
+        /// Who wants it so.
+        wish: Wish,
+    },
+    /// What staff say to a request.
+    JudgeRequest {
+        /// Its number.
+        request: u32,
+        /// Is it to be carried out?
+        approve: bool,
+        /// Who says so, why, and until when.
+        wish: Wish,
     },
     /// What an account may do at all.
     SetStatus {
@@ -48,8 +69,8 @@ pub enum Change {
         account: String,
         /// The status.
         status: AccountStatus,
-        /// Why, for the account's history.
-        reason: Option<String>,
+        /// Who wants it so, and why.
+        wish: Wish,
     },
     /// New lines; accounts that are missing are made from the template, if there is one.
     AddLines {
@@ -66,6 +87,8 @@ pub enum Change {
         settings: Vec<LineSetting>,
         /// For a line that becomes SIP2SIM: who consented to its secret being given away, and how.
         consent: Option<String>,
+        /// Who wants it so.
+        by: By,
     },
     /// A new secret of a line.
     SetSecret {
@@ -135,6 +158,17 @@ pub enum Change {
     Ban(Box<BanOrder>),
     /// Lift a ban.
     LiftBan(Lift),
+}
+
+/// Who wants controls to be otherwise.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Wish {
+    /// Who.
+    pub by: By,
+    /// Why, for the account's history; may be empty.
+    pub why: String,
+    /// Until when, as it was typed: see `until`.
+    pub until: Option<String>,
 }
 
 /// A new account, before it has an id.
@@ -240,17 +274,26 @@ impl Plan {
 pub fn plan(change: Change, now: UnixMicros, engine: &Engine) -> anyhow::Result<Plan> {
     match change {
         Change::AddAccount(new) => account::add(*new, engine),
-        Change::SetAccount { account, settings } => account::set(&account, &settings, engine),
-        Change::SetStatus { account, status, reason } => {
+        Change::SetAccount { account, settings, wish } => {
+            account::set(&account, &settings, wish, now, engine)
+        }
+        Change::SetControls { account, settings, wish } => {
+            controls::set(find_account(engine, &account)?, settings, wish, now, engine)
+        }
+        Change::JudgeRequest { request, approve, wish } => {
+            controls::judge(request, approve, wish, now, engine)
+        }
+        Change::SetStatus { account, status, wish } => {
             let account = find_account(engine, &account)?;
-            let (id, name) = (account.id, account.name.clone());
-            let note = reason.map(|words| Command::Note(id, words));
-            let commands = note.into_iter().chain([Command::SetStatus(id, status)]).collect();
-            let answer = json!({ "id": id, "name": name, "status": status });
-            Ok(Plan { commands, answer: Answer(answer) })
+            let settings = vec![types::Setting::Status(status)];
+            let mut plan = controls::set(account, settings, wish, now, engine)?;
+            plan.answer.0["status"] = json!(status);
+            Ok(plan)
         }
         Change::AddLines { lines, template } => line::add(lines, template, engine),
-        Change::SetLine { user, settings, consent } => line::set(&user, settings, consent, engine),
+        Change::SetLine { user, settings, consent, by } => {
+            line::set(&user, settings, consent, by, engine)
+        }
         Change::SetSecret { user, ha1, overlap } => {
             line::set_secret(&user, ha1, overlap, now, engine)
         }
@@ -418,13 +461,17 @@ mod tests {
         plan.answer.with(done.message)
     }
 
+    fn wish() -> Wish {
+        Wish { by: By::STAFF, why: String::new(), until: None }
+    }
+
     fn set(name: &str, value: &str) -> Change {
         let settings = vec![(name.to_owned(), value.to_owned())];
-        Change::SetAccount { account: "alice".to_owned(), settings }
+        Change::SetAccount { account: "alice".to_owned(), settings, wish: wish() }
     }
 
     fn set_line(setting: LineSetting) -> Change {
-        Change::SetLine { user: "desk".to_owned(), settings: vec![setting], consent: None }
+        Change::SetLine { user: "desk".to_owned(), settings: vec![setting], consent: None, by: By::STAFF }
     }
 
     fn new_account(name: &str) -> NewAccount {
@@ -446,7 +493,7 @@ mod tests {
         let mut engine = engine();
         carry_out(&mut engine, set("stop_level_24h", "5"));
         let status = AccountStatus::Frozen;
-        carry_out(&mut engine, Change::SetStatus { account: "1".to_owned(), status, reason: None });
+        carry_out(&mut engine, Change::SetStatus { account: "1".to_owned(), status, wish: wish() });
         carry_out(&mut engine, set("calls", "4"));
         let account = engine.account(AccountId(1)).expect("it is there");
         assert_eq!(account.controls.stop_level_24h, Money::from_units(5));
@@ -454,6 +501,45 @@ mod tests {
         carry_out(&mut engine, set_line(LineSetting::Status(LineStatus::Disabled)));
         carry_out(&mut engine, set_line(LineSetting::CallerId(None)));
         assert_eq!(engine.line(LineId(4)).map(|line| line.status), Some(LineStatus::Disabled));
+    }
+
+    #[test]
+    fn a_holder_who_asks_for_much_makes_a_request_that_staff_judge() {
+        let mut engine = engine();
+        let holder = Wish { by: By::Holder { proof: types::Proof::Fresh }, ..wish() };
+        let settings = |value: &str| vec![("stop_level_24h".to_owned(), value.to_owned())];
+        let ask = |value: &str, wish: Wish| {
+            let settings = settings(value);
+            Change::SetAccount { account: "alice".to_owned(), settings, wish }
+        };
+        let answer = carry_out(&mut engine, ask("40", Wish { until: Some("2h".into()), ..holder.clone() }));
+        assert_eq!(answer["changes"][0]["risk"], "riskier");
+        assert_eq!(answer["changes"][0]["outcome"], "done");
+        assert_eq!(answer["until"], "2026-11-23T14:00:00.000Z");
+        let answer = carry_out(&mut engine, ask("500", holder.clone()));
+        assert_eq!(answer["changes"][0]["outcome"], "asked");
+        assert_eq!(
+            answer["message"],
+            "account 1: asked of staff in request 1: stop_level_24h 40.00 to 500.00 (riskier)"
+        );
+        let judge = |request, wish| Change::JudgeRequest { request, approve: true, wish };
+        let why = Wish { why: "known for years".to_owned(), ..wish() };
+        let error = plan(judge(7, why.clone()), NOW.wall, &engine).err().expect("there is none");
+        assert_eq!(error.to_string(), "there is no request 7 that waits; `ringfence request list` shows those there are");
+        let answer = carry_out(&mut engine, judge(1, why));
+        assert_eq!(
+            answer["message"],
+            "account 1: request 1 approved: stop_level_24h 40.00 to 500.00 (riskier)"
+        );
+        let level = engine.account(AccountId(1)).map(|account| account.controls.stop_level_24h);
+        assert_eq!(level, Some(Money::from_units(500)));
+        let other = Change::SetAccount {
+            account: "alice".to_owned(),
+            settings: vec![("name".to_owned(), "al".to_owned())],
+            wish: holder,
+        };
+        let error = plan(other, NOW.wall, &engine).err().expect("staff's business");
+        assert_eq!(error.to_string(), "a holder changes controls only; name, deck, dial plan and time zone are the business of staff");
     }
 
     #[test]

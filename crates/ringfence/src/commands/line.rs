@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use super::Context;
 use super::line_import::ImportArgs;
+use super::request::staff;
 use super::lookup::find_account;
 use super::office::change;
 use super::output::{Table, printable};
@@ -158,7 +159,7 @@ pub fn run(command: Command, context: &Context) -> anyhow::Result<()> {
     let config = context.load()?.config;
     let status = |user: String, status: LineStatus| {
         let settings = vec![LineSetting::Status(status)];
-        context.output.done(&change(&config, Change::SetLine { user, settings, consent: None })?)
+        context.output.done(&change(&config, Change::SetLine { user, settings, consent: None, by: staff() })?)
     };
     match command {
         Command::Add(args) => add(args, &config, context),
@@ -172,7 +173,7 @@ pub fn run(command: Command, context: &Context) -> anyhow::Result<()> {
                 .iter()
                 .map(|(name, value)| line_setting(name, value))
                 .collect::<anyhow::Result<_>>()?;
-            context.output.done(&change(&config, Change::SetLine { user, settings, consent })?)
+            context.output.done(&change(&config, Change::SetLine { user, settings, consent, by: staff() })?)
         }
     }
 }

@@ -21,8 +21,10 @@ mod number;
 mod office;
 mod output;
 mod rates;
+mod request;
 mod serve;
 mod sip_parse;
+mod standing;
 mod trunk;
 mod when;
 
@@ -73,6 +75,9 @@ enum Command {
     /// Who pays
     #[command(subcommand)]
     Account(account::Command),
+    /// What holders ask for that they may not give themselves
+    #[command(subcommand)]
+    Request(request::Command),
     /// SIP log-ins of accounts
     #[command(subcommand)]
     Line(line::Command),
@@ -160,6 +165,7 @@ fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Check(args) => return configuration::check(args, context),
         Command::Config(command) => configuration::run(command, context),
         Command::Account(command) => account::run(command, context),
+        Command::Request(command) => request::run(command, context),
         Command::Key(command) => return key::run(command, context),
         Command::Line(command) => line::run(command, context),
         Command::Device(command) => device::run(command, context),

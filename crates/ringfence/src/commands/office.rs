@@ -207,6 +207,7 @@ pub fn engine_config(config: &Config, defaults: EngineConfig) -> EngineConfig {
         off_hours: config.off_hours.clone(),
         access: config.log_ins.clone(),
         allow: config.access.allow.clone(),
+        self_service: config.self_service.clone(),
         ..defaults
     }
 }
