@@ -15,6 +15,7 @@ mod aliases;
 mod amplification;
 mod calls;
 mod cancelling;
+mod controls;
 mod credentials;
 mod every_write_fails;
 mod failover;
