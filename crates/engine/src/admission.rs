@@ -15,6 +15,7 @@ impl Engine {
     /// May this call go out? All that speaks against it is found; if nothing does, its money is
     /// held before this returns.
     pub fn admit(&mut self, now: Now, attempt: Attempt<'_>) -> Verdict {
+        self.end_raises(now);
         let case = match attempt.from {
             Caller::Line(line) => self.outgoing_case(now, line, &attempt),
             Caller::Trunk(trunk) => self.incoming_case(now, trunk, &attempt),

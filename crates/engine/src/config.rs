@@ -7,7 +7,9 @@ use crate::access::{AccessConfig, Atlas};
 use ipnet::IpNet;
 use jiff::civil::Date;
 use rating::{DeckError, NumberingConfig, NumberingError};
-use types::{AccountId, DeckId, HashKey, Millis, StopLevels};
+use types::{AccountId, Controls, DeckId, HashKey, Millis, StopLevels};
+
+use crate::control::default_ceiling;
 
 /// The usual margin between the hard stop and the end of the held talk.
 const CUT_MARGIN_MS: Millis = 250;
@@ -47,6 +49,8 @@ pub struct EngineConfig {
     pub atlas: Arc<Atlas>,
     /// Networks that are never banned, nor held to a rate.
     pub allow: Vec<IpNet>,
+    /// How far holders may raise their own controls; of the classes that it bars, none is opened by them.
+    pub self_service: Controls,
 }
 
 impl EngineConfig {
@@ -66,6 +70,7 @@ impl EngineConfig {
             access: AccessConfig::default(),
             atlas: Arc::default(),
             allow: Vec::new(),
+            self_service: default_ceiling(),
         }
     }
 }

@@ -294,12 +294,6 @@ impl Directory {
         Ok(())
     }
 
-    /// Changes an account's status; the old one, if there is such an account.
-    pub fn set_status(&mut self, id: AccountId, status: AccountStatus) -> Option<AccountStatus> {
-        let account = self.account_mut(id)?;
-        Some(std::mem::replace(&mut account.status, status))
-    }
-
     /// Adds or replaces a line. It stays with its account and its user name is its own (control
     /// checks both); a user name that is taken keeps pointing to its first line.
     pub fn put_line(&mut self, line: &Line) {

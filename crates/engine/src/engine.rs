@@ -16,6 +16,7 @@ use types::{
 use crate::access::Access;
 use crate::access::age::AgeRound;
 use crate::config::{EngineConfig, EngineError};
+use crate::control::Raises;
 use crate::dial_cache::DialCache;
 use crate::directory::{AccountEntry, Directory};
 use crate::intern::Shared;
@@ -44,6 +45,8 @@ pub struct Engine {
     pub(crate) store_up: bool,
     pub(crate) access: Access,
     pub(crate) ages: AgeRound,
+    /// Raises with an end, and requests.
+    pub(crate) raises: Raises,
     /// Noticed, and not handed out yet.
     pub(crate) facts: Vec<Record>,
 }
@@ -71,6 +74,7 @@ impl Engine {
             store_up: true,
             access: Access::new(config.access.clone(), hash),
             ages: AgeRound::default(),
+            raises: Raises::default(),
             facts: Vec::new(),
             config,
         };
@@ -184,9 +188,9 @@ impl Engine {
         std::mem::take(&mut self.facts)
     }
 
-    /// Are there any?
+    /// Are there any, or has a raise ended?
     pub fn has_facts(&self) -> bool {
-        !self.facts.is_empty()
+        !self.facts.is_empty() || self.raises.ended.is_some()
     }
 
     /// Could these digits be an emergency code of somebody? A cheap look before anything is known.

@@ -36,7 +36,10 @@ pub use access::{
     Likeness, Proof, RangeError, Ranges, Spared, Way,
 };
 pub use config::{EngineConfig, EngineError, OffHours};
-pub use control::{BanOrder, Command, CommandError, Done, Overlap};
+pub use control::{
+    BanOrder, Command, CommandError, ControlChange, Done, Judgement, LineChange, Overlap, Weighed, changes,
+    default_ceiling, next_time_of_day, risk,
+};
 pub use dial_string::dial_string;
 pub use directory::AccountEntry;
 pub use engine::Engine;

@@ -140,12 +140,15 @@ impl Engine {
         let bans_at = self.access.bans.next_timeout();
         let bans = (bans_at != Tick::NEVER).then_some(bans_at);
         let warning = self.calls.next_warning();
-        let next = [self.calls.next_timer(), warning, self.access.next_timeout(), ages, bans];
+        let raises = self.raises.next_timeout();
+        let next =
+            [self.calls.next_timer(), warning, self.access.next_timeout(), ages, bans, raises];
         next.into_iter().flatten().min()
     }
 
     /// What is due, oldest deadline first. Old secrets are noticed here too: see `take_facts`.
     pub fn handle_timeout(&mut self, now: Now) -> Vec<CallOrder> {
+        self.end_raises(now);
         self.access.handle_timeout(now, &mut self.facts);
         if self.ages.at <= now.tick {
             self.remind_of_ages(now);
@@ -195,6 +198,7 @@ impl Engine {
         let rules = [
             account_status::check(status, call.costly),
             self.against_place(call),
+            self.against_caps(call),
             watched_out.then_some(Finding::AccountStatus { status }),
             store_down::check(self.store_up && !is_late && call.phase != Phase::Ringing, true),
         ];

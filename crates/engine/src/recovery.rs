@@ -47,6 +47,11 @@ impl Engine {
             self.adopt(hold, now)?;
         }
         self.last_decision = self.first_decision(snapshot);
+        self.raises.restore(now, &snapshot.raises);
+        let requests = snapshot.requests.iter().map(|request| (request.id, request.clone()));
+        self.raises.requests = requests.collect();
+        self.raises.last_request = snapshot.last_request;
+        self.end_raises(now);
         Ok(())
     }
 
@@ -98,6 +103,8 @@ impl Engine {
     fn first_decision(&self, snapshot: &Snapshot) -> DecisionId {
         let held = snapshot.holds.iter().map(|hold| hold.decision).max();
         let highest = held.unwrap_or_default().max(snapshot.last_decision);
+        // Times of changes were minted from the same row.
+        let highest = highest.max(DecisionId::at(snapshot.newest));
         DecisionId(highest.0 & !255 | u64::from(self.config.shard))
     }
 }

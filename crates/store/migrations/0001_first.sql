@@ -44,6 +44,37 @@ CREATE TABLE line (
 CREATE UNIQUE INDEX line_user ON line (user_name);
 CREATE INDEX line_account ON line (account);
 
+-- What stood from when on, by whom: appended, never changed.
+CREATE TABLE account_history (
+    account     BIGINT NOT NULL,
+    at          BIGINT NOT NULL,
+    status      TEXT   NOT NULL,
+    detail      TEXT   NOT NULL,  -- JSON: controls, by whom, why
+    PRIMARY KEY (account, at)
+) WITHOUT ROWID;
+
+CREATE TABLE line_history (
+    line        BIGINT NOT NULL,
+    at          BIGINT NOT NULL,
+    account     BIGINT NOT NULL,
+    detail      TEXT   NOT NULL,  -- JSON: what bounded its use, by whom, why
+    PRIMARY KEY (line, at)
+) WITHOUT ROWID;
+
+-- What stands when the raises of an account have ended, and when they do.
+CREATE TABLE account_raises (
+    account     INTEGER PRIMARY KEY,
+    detail      TEXT   NOT NULL   -- JSON
+);
+
+CREATE TABLE control_request (
+    id          INTEGER PRIMARY KEY,
+    account     BIGINT NOT NULL,
+    state       TEXT   NOT NULL,
+    at          BIGINT NOT NULL,
+    detail      TEXT   NOT NULL   -- JSON
+);
+
 -- Shows which key is needed, before a secret is asked for. The newest row is that of the key that sealed
 -- last.
 CREATE TABLE sealing_key (

@@ -7,9 +7,7 @@ use types::cdr::Direction;
 use types::decision::Outcome;
 use types::record::{Deck, Spending};
 use types::{
-    Account, AccountId, Ban, BindingRecord, Cdr, DecisionId, DeckId, Device, E164, Fact, Hold,
-    LedgerAccount, Line, LineId, LockOut, Money, Number, Reseller, Transfer, Trunk, TrunkId,
-    UnixMicros,
+    Account, AccountId, Ban, BindingRecord, Cdr, ControlRequest, DecisionId, DeckId, Device, E164, Fact, Hold, LedgerAccount, Line, LineId, LineStanding, LockOut, Money, Number, Reseller, Standing, Transfer, Trunk, TrunkId, UnixMicros,
 };
 
 use crate::error::StoreError;
@@ -262,6 +260,28 @@ pub trait Reader {
     /// One account.
     fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError>;
 
+    /// What stood for an account at a time; `None`: it was not there yet, or nothing is known of then. A
+    /// decision's own time (`DecisionId::time`) tells exactly what it was judged by.
+    fn controls_at(&self, id: AccountId, at: UnixMicros) -> Result<Option<Standing>, StoreError>;
+
+    /// Everything that stood for an account, the newest first, at most so many.
+    fn account_history(&self, id: AccountId, limit: u32) -> Result<Vec<Standing>, StoreError>;
+
+    /// What bounded the use of a line at a time.
+    fn line_at(&self, id: LineId, at: UnixMicros) -> Result<Option<LineStanding>, StoreError>;
+
+    /// Everything that bounded the use of a line, the newest first.
+    fn line_history(&self, id: LineId) -> Result<Vec<LineStanding>, StoreError>;
+
+    /// Requests of one account or all, by number.
+    fn control_requests(
+        &self,
+        account: Option<AccountId>,
+    ) -> Result<Vec<ControlRequest>, StoreError>;
+
+    /// One request.
+    fn control_request(&self, id: u32) -> Result<Option<ControlRequest>, StoreError>;
+
     /// Lines, of one account or all.
     fn lines(&self, account: Option<AccountId>) -> Result<Vec<Line>, StoreError>;
 
@@ -332,6 +352,12 @@ forward! {
     decision(id: DecisionId) -> Option<Decided>;
     accounts() -> Vec<Account>;
     account(id: AccountId) -> Option<Account>;
+    controls_at(id: AccountId, at: UnixMicros) -> Option<Standing>;
+    account_history(id: AccountId, limit: u32) -> Vec<Standing>;
+    line_at(id: LineId, at: UnixMicros) -> Option<LineStanding>;
+    line_history(id: LineId) -> Vec<LineStanding>;
+    control_requests(account: Option<AccountId>) -> Vec<ControlRequest>;
+    control_request(id: u32) -> Option<ControlRequest>;
     lines(account: Option<AccountId>) -> Vec<Line>;
     resellers() -> Vec<Reseller>;
     spending(account: AccountId, since: UnixMicros) -> Vec<Spending>;

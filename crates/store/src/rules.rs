@@ -57,6 +57,10 @@ pub fn refusal(record: &Record) -> Option<String> {
         | Record::Alive(_)
         | Record::Account(_)
         | Record::Reseller(_)
+        | Record::Standing(_)
+        | Record::LineStanding(_)
+        | Record::Raises(_)
+        | Record::ControlRequest(_)
         | Record::Line(_)
         | Record::Number(_)
         | Record::NumberGone(_)
@@ -119,6 +123,8 @@ pub fn newest(record: &Record) -> (DecisionId, UnixMicros) {
         Record::Cdr(cdr) => (cdr.decision, cdr.ended),
         Record::Transfer(transfer) => (transfer.decision, transfer.at),
         Record::Fact(at, _) | Record::Alive(at) => (none.0, *at),
+        Record::Standing(standing) => (none.0, standing.at),
+        Record::LineStanding(standing) => (none.0, standing.at),
         _ => none,
     }
 }
@@ -131,6 +137,12 @@ pub fn account_of(fact: &Fact) -> Option<AccountId> {
         | Fact::Registered { account, .. }
         | Fact::AccountChanged { account, .. }
         | Fact::LineChanged { account, .. }
+        | Fact::Raised { account, .. }
+        | Fact::Lowered { account, .. }
+        | Fact::RaiseEnded { account, .. }
+        | Fact::RequestMade { account, .. }
+        | Fact::RequestApproved { account, .. }
+        | Fact::RequestRefused { account, .. }
         | Fact::NumberChanged { account, .. }
         | Fact::NewDevice { account, .. }
         | Fact::DeviceMoved { account, .. }

@@ -76,6 +76,16 @@ impl DecisionId {
         let from_clock = u64::try_from(wall.0).unwrap_or(0) << 8 | u64::from(shard);
         DecisionId(from_clock.max(last.0 + 256))
     }
+
+    /// The last id before, or at, a time of the wall clock.
+    pub fn at(wall: UnixMicros) -> DecisionId {
+        DecisionId(u64::try_from(wall.0).unwrap_or(0) << 8 | 255)
+    }
+
+    /// Its time: that of the request, or as little later as it takes to be the only one.
+    pub const fn time(self) -> UnixMicros {
+        UnixMicros((self.0 >> 8).cast_signed())
+    }
 }
 
 impl fmt::Display for DecisionId {

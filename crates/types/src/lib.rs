@@ -5,6 +5,7 @@ pub mod access;
 pub mod account;
 pub mod cdr;
 pub mod chunks;
+pub mod controls;
 pub mod decision;
 pub mod destination;
 pub mod device;
@@ -30,6 +31,10 @@ pub use account::{
 };
 pub use cdr::{Cdr, Direction, HangupSide};
 pub use chunks::Chunks;
+pub use controls::{
+    AccountRaises, By, Changed, ControlRequest, LineSecurity, LineStanding, Proof, Raise, RequestState, Risk,
+    Setting, Standing,
+};
 pub use destination::{ClassSet, DestinationClass, InternationalTier};
 pub use device::{Device, DeviceNotices, DeviceState, Place};
 pub use dice::Dice;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::access::{Ban, LockOut, LockScope};
 use crate::account::{Account, Line, Number};
 use crate::cdr::{Cdr, Direction};
+use crate::controls::{AccountRaises, By, Changed, ControlRequest, LineStanding, Standing};
 use crate::decision::{Destination, Explanation};
 use crate::device::Device;
 use crate::ids::{AccountId, DecisionId, DeckId, DeviceId, LineId, ResellerId, TrunkId};
@@ -304,6 +305,68 @@ pub enum Fact {
         /// What changed, in words.
         change: String,
     },
+    /// Controls were changed to what allows more; told to the holder also where he could be reached before.
+    Raised {
+        /// Whose.
+        account: AccountId,
+        /// What.
+        changes: Vec<Changed>,
+        /// Until when; `None`: for good.
+        until: Option<UnixMicros>,
+        /// By whom.
+        by: By,
+        /// Why, in words; may be empty.
+        why: String,
+    },
+    /// Controls were changed to what allows less.
+    Lowered {
+        /// Whose.
+        account: AccountId,
+        /// What.
+        changes: Vec<Changed>,
+        /// By whom.
+        by: By,
+        /// Why, in words; may be empty.
+        why: String,
+    },
+    /// The time of a raise was over: what stood before stands again.
+    RaiseEnded {
+        /// Whose.
+        account: AccountId,
+        /// What.
+        changes: Vec<Changed>,
+    },
+    /// A holder asks for more than he may give himself.
+    RequestMade {
+        /// Whose.
+        account: AccountId,
+        /// Number of the request.
+        request: u32,
+        /// What he asks for.
+        asked: Vec<Changed>,
+    },
+    /// Staff carried a request out.
+    RequestApproved {
+        /// Whose.
+        account: AccountId,
+        /// Number of the request.
+        request: u32,
+        /// By whom.
+        by: By,
+        /// Why.
+        reason: String,
+    },
+    /// Staff refused a request.
+    RequestRefused {
+        /// Whose.
+        account: AccountId,
+        /// Number of the request.
+        request: u32,
+        /// By whom.
+        by: By,
+        /// Why.
+        reason: String,
+    },
     /// A line was made or changed by command.
     LineChanged {
         /// Whose.
@@ -389,6 +452,14 @@ pub enum Record {
     Alive(UnixMicros),
     /// Insert or replace an account.
     Account(Box<Account>),
+    /// Append what stands for an account from now on; the same told again changes nothing.
+    Standing(Box<Standing>),
+    /// Append what stands for a line from now on; the same told again changes nothing.
+    LineStanding(Box<LineStanding>),
+    /// Insert or replace what is beneath an account's controls; delete it when there is nothing.
+    Raises(Box<AccountRaises>),
+    /// Insert or replace a request.
+    ControlRequest(Box<ControlRequest>),
     /// Insert or replace a line.
     Line(Box<Line>),
     /// Insert or replace a reseller.
@@ -421,6 +492,12 @@ pub struct Spending {
 pub struct Snapshot {
     /// All accounts, closed ones too: their names and ids are not given again.
     pub accounts: Vec<Account>,
+    /// What is beneath their controls, where something does not last.
+    pub raises: Vec<AccountRaises>,
+    /// Requests that nobody has looked at yet.
+    pub requests: Vec<ControlRequest>,
+    /// The highest number of a request.
+    pub last_request: u32,
     /// Their lines.
     pub lines: Vec<Line>,
     /// Who sells to accounts in the provider's place.

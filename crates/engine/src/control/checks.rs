@@ -128,7 +128,7 @@ fn name(name: &str) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn controls(controls: &Controls) -> Result<(), CommandError> {
+pub(super) fn controls(controls: &Controls) -> Result<(), CommandError> {
     let amounts = [
         ("price_cap_national", Some(controls.price_cap_national)),
         ("price_cap_international", Some(controls.price_cap_international)),

@@ -12,6 +12,7 @@ use types::{
     Number, Record, Reseller, ResellerId, Trunk, TrunkId, UnixMicros,
 };
 
+use super::change::{ControlChange, Judgement, LineChange};
 use crate::access::{DeviceAt, ForeignLogIn, Spared};
 
 /// A change. It travels over the control socket.
@@ -22,12 +23,18 @@ pub enum Command {
     PutAccount(Account),
     /// Changes what an account may do at all.
     SetStatus(AccountId, AccountStatus),
+    /// Changes controls and status by the rules for whoever wants it.
+    ChangeControls(Box<ControlChange>),
+    /// Carries a request out, or refuses it.
+    JudgeRequest(Box<Judgement>),
     /// Keeps words of staff about an account: why something was done.
     Note(AccountId, String),
     /// Adds or changes a reseller.
     PutReseller(Reseller),
     /// Adds or changes a line; never the secret of one that is there, nor what is kept about it.
     PutLine(Line),
+    /// Changes a line by the rules for whoever wants it.
+    ChangeLine(Box<LineChange>),
     /// Gives a line another secret.
     SetSecret {
         /// Which line.
@@ -137,6 +144,12 @@ pub enum CommandError {
     /// No such deck.
     #[error("there is no rate deck {0}")]
     UnknownDeck(DeckId),
+    /// No such request, or it was judged already.
+    #[error("there is no request {0} that waits")]
+    UnknownRequest(u32),
+    /// A holder who has not just shown who he is wants more.
+    #[error("{0}: this allows more than before: log in again first")]
+    NeedsProof(&'static str),
     /// No such call.
     #[error("there is no call {0} in progress")]
     UnknownCall(DecisionId),

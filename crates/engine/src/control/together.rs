@@ -7,7 +7,7 @@ use rating::RateDeck;
 use types::account::{FORMER_SECRETS, Ha1};
 use types::{Account, AccountId, E164, Line, LineId, Now, Number, ResellerId, Trunk};
 
-use super::{Command, CommandError, checks, field};
+use super::{Command, CommandError, Weighed, checks, field};
 use crate::engine::Engine;
 
 /// A command that makes sense.
@@ -15,6 +15,8 @@ pub(super) struct Checked {
     pub command: Command,
     /// Of a deck: ready to be asked for prices.
     pub table: Option<RateDeck>,
+    /// Of a change of controls: what it comes to.
+    pub weighed: Weighed,
 }
 
 /// What the commands before this one will have made.
@@ -22,6 +24,8 @@ pub(super) struct Checked {
 pub(super) struct Made {
     accounts: BTreeSet<AccountId>,
     resellers: BTreeSet<ResellerId>,
+    /// Whose controls and status are changed.
+    controls: BTreeSet<AccountId>,
     lines: BTreeMap<LineId, MadeLine>,
     users: BTreeMap<String, LineId>,
     /// Whose a number is; `None`: it was taken back.
@@ -51,10 +55,26 @@ impl Engine {
         command: Command,
         made: &mut Made,
     ) -> Result<Checked, CommandError> {
-        let mut table = None;
+        let (mut table, mut weighed) = (None, Weighed::default());
         match &command {
+            Command::ChangeControls(change) => {
+                weighed = self.weigh(now, change)?;
+                first_change(change.account, made)?;
+            }
+            Command::JudgeRequest(judgement) => {
+                weighed = self.weigh_judgement(now, judgement)?;
+                let account = self.raises.requests.get(&judgement.request).map(|one| one.account);
+                first_change(account.unwrap_or_default(), made)?;
+            }
+            Command::ChangeLine(change) => {
+                self.check_line(&change.line, made)?;
+                self.weigh_line(change)?;
+            }
             Command::PutAccount(account) => self.check_account(account, made)?,
-            Command::SetStatus(account, _) => self.account_exists(*account, made)?,
+            Command::SetStatus(account, _) => {
+                self.account_exists(*account, made)?;
+                made.controls.insert(*account);
+            }
             Command::Note(account, words) => {
                 self.account_exists(*account, made)?;
                 checks::note(words)?;
@@ -99,7 +119,7 @@ impl Engine {
                 })?);
             }
         }
-        Ok(Checked { command, table })
+        Ok(Checked { command, table, weighed })
     }
 
     fn check_account(&mut self, account: &Account, made: &mut Made) -> Result<(), CommandError> {
@@ -114,6 +134,10 @@ impl Engine {
             |id: &ResellerId| self.directory.reseller(*id).is_some() || made.resellers.contains(id);
         if let Some(unknown) = account.reseller.filter(|id| !known(id)) {
             return Err(CommandError::UnknownReseller(unknown));
+        }
+        let known = self.directory.account(account.id);
+        if known.is_some_and(|known| **known.controls != account.controls || known.status != account.status) {
+            made.controls.insert(account.id);
         }
         made.accounts.insert(account.id);
         Ok(())
@@ -201,5 +225,13 @@ impl Engine {
     fn account_exists(&self, id: AccountId, made: &Made) -> Result<(), CommandError> {
         let exists = self.directory.account(id).is_some() || made.accounts.contains(&id);
         if exists { Ok(()) } else { Err(CommandError::UnknownAccount(id)) }
+    }
+}
+
+/// A change of controls was weighed against what stands: nothing before it may change that.
+fn first_change(account: AccountId, made: &mut Made) -> Result<(), CommandError> {
+    match made.controls.insert(account) {
+        true => Ok(()),
+        false => Err(field("controls", "are changed twice at once".to_owned())),
     }
 }

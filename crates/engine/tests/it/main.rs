@@ -8,6 +8,7 @@ mod exempt;
 mod invariants;
 mod levels;
 mod metering;
+mod raises;
 mod records;
 mod recovery;
 mod secrets;

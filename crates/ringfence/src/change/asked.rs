@@ -5,7 +5,7 @@ use engine::{BanOrder, ForeignLogIn};
 use serde::{Deserialize, Serialize};
 use types::account::Ha1;
 use types::{
-    AccountStatus, Controls, DecisionId, DeviceId, DialPlan, E164, LineId, LineKind, LineStatus,
+    AccountStatus, By, Controls, DecisionId, DeviceId, DialPlan, E164, LineId, LineKind, LineStatus,
     RateRow, Trunk, TrunkId,
 };
 
@@ -23,6 +23,26 @@ pub enum Change {
         account: String,
         /// Names and values.
         settings: Vec<(String, String)>,
+        /// Who wants it so.
+        wish: Wish,
+    },
+    /// Controls back to what they were.
+    SetControls {
+        /// Id or name.
+        account: String,
+        /// What they shall be.
+        settings: Vec<types::Setting>,
+        /// Who wants it so.
+        wish: Wish,
+    },
+    /// What staff say to a request.
+    JudgeRequest {
+        /// Its number.
+        request: u32,
+        /// Is it to be carried out?
+        approve: bool,
+        /// Who says so, why, and until when.
+        wish: Wish,
     },
     /// What an account may do at all.
     SetStatus {
@@ -30,8 +50,8 @@ pub enum Change {
         account: String,
         /// The status.
         status: AccountStatus,
-        /// Why, for the account's history.
-        reason: Option<String>,
+        /// Who wants it so, and why.
+        wish: Wish,
     },
     /// A new reseller.
     AddReseller {
@@ -62,6 +82,8 @@ pub enum Change {
         settings: Vec<LineSetting>,
         /// For a line that becomes SIP2SIM: who consented to its secret being given away, and how.
         consent: Option<String>,
+        /// Who wants it so.
+        by: By,
     },
     /// A new secret of a line.
     SetSecret {
@@ -131,6 +153,17 @@ pub enum Change {
     Ban(Box<BanOrder>),
     /// Lift a ban.
     LiftBan(Lift),
+}
+
+/// Who wants controls to be otherwise.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Wish {
+    /// Who.
+    pub by: By,
+    /// Why, for the account's history; may be empty.
+    pub why: String,
+    /// Until when, as it was typed: see `until`.
+    pub until: Option<String>,
 }
 
 /// A new account, before it has an id.

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, bail};
-use engine::{Command, Engine, Overlap};
+use engine::{Command, Engine, LineChange, Overlap};
 use serde_json::json;
 use types::account::Ha1;
-use types::{Account, AccountId, DeckId, Line, LineId, LineKind, UnixMicros};
+use types::{Account, AccountId, By, DeckId, Line, LineId, LineKind, UnixMicros};
 
 use super::{
     Answer, LineSetting, NewAccount, NewLine, OverlapFor, Plan, account, find_line, next_id,
@@ -108,6 +108,7 @@ pub fn set(
     user: &str,
     settings: Vec<LineSetting>,
     consent: Option<String>,
+    by: By,
     engine: &Engine,
 ) -> anyhow::Result<Plan> {
     let known = find_line(engine, user)?;
@@ -127,7 +128,8 @@ pub fn set(
     let note = consent_note(becomes, consent.as_deref())?;
     let answer = json!({ "id": line.id, "user": line.user });
     let note = note.map(|words| Command::NoteLine(line.id, words));
-    let commands = [Command::PutLine(line)].into_iter().chain(note).collect();
+    let change = Command::ChangeLine(Box::new(LineChange { line, by, why: String::new() }));
+    let commands = [change].into_iter().chain(note).collect();
     Ok(Plan { commands, answer: Answer(answer) })
 }
 

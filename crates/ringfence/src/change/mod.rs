@@ -8,6 +8,7 @@ mod access;
 mod account;
 mod asked;
 mod ban;
+mod controls;
 mod deck;
 mod line;
 mod number;
@@ -22,7 +23,7 @@ use serde_json::{Value, json};
 use types::{AccountId, DeckId, Line, Trunk, UnixMicros};
 
 pub use account::SETTINGS as ACCOUNT_SETTINGS;
-pub use asked::{Change, LineSetting, NewAccount, NewLine, OverlapFor};
+pub use asked::{Change, LineSetting, NewAccount, NewLine, OverlapFor, Wish};
 pub use ban::{Lift, read as read_source};
 pub use trunk::{
     SETTINGS as TRUNK_SETTINGS, format as read_number_format, route as read_route,
@@ -61,19 +62,28 @@ impl Plan {
 pub fn plan(change: Change, now: UnixMicros, engine: &Engine) -> anyhow::Result<Plan> {
     match change {
         Change::AddAccount(new) => account::add(*new, engine),
-        Change::SetAccount { account, settings } => account::set(&account, &settings, engine),
-        Change::SetStatus { account, status, reason } => {
+        Change::SetAccount { account, settings, wish } => {
+            account::set(&account, &settings, wish, now, engine)
+        }
+        Change::SetControls { account, settings, wish } => {
+            controls::set(find_account(engine, &account)?, settings, wish, now, engine)
+        }
+        Change::JudgeRequest { request, approve, wish } => {
+            controls::judge(request, approve, wish, now, engine)
+        }
+        Change::SetStatus { account, status, wish } => {
             let account = find_account(engine, &account)?;
-            let (id, name) = (account.id, account.name.clone());
-            let note = reason.map(|words| Command::Note(id, words));
-            let commands = note.into_iter().chain([Command::SetStatus(id, status)]).collect();
-            let answer = json!({ "id": id, "name": name, "status": status });
-            Ok(Plan { commands, answer: Answer(answer) })
+            let settings = vec![types::Setting::Status(status)];
+            let mut plan = controls::set(account, settings, wish, now, engine)?;
+            plan.answer.0["status"] = json!(status);
+            Ok(plan)
         }
         Change::AddReseller { name, settings } => reseller::add(name, &settings, engine),
         Change::SetReseller { reseller, settings } => reseller::set(&reseller, &settings, engine),
         Change::AddLines { lines, template } => line::add(lines, template, engine),
-        Change::SetLine { user, settings, consent } => line::set(&user, settings, consent, engine),
+        Change::SetLine { user, settings, consent, by } => {
+            line::set(&user, settings, consent, by, engine)
+        }
         Change::SetSecret { user, ha1, overlap } => {
             line::set_secret(&user, ha1, overlap, now, engine)
         }

@@ -1,7 +1,7 @@
 //! Facts in words. Lives here: one sentence for each kind of fact. Never here: who is told, where.
 
 use types::record::StalePhone;
-use types::{Fact, LevelNotice, LevelScope};
+use types::{Changed, Fact, LevelNotice, LevelScope};
 
 /// One sentence for a person, without the full stop.
 pub fn fact_text(fact: &Fact, currency: &str) -> String {
@@ -20,6 +20,23 @@ pub fn fact_text(fact: &Fact, currency: &str) -> String {
         Fact::AccountChanged { change, .. } => change.clone(),
         Fact::LineChanged { line, change, .. } => format!("line {line}: {change}"),
         Fact::ResellerChanged { reseller, change } => format!("reseller {reseller}: {change}"),
+        Fact::Raised { changes, until, by, why, .. } => {
+            let until = until.map_or_else(String::new, |until| format!(" until {until}"));
+            format!("raised{until} by {by}: {}{}", listed(changes), reason(why))
+        }
+        Fact::Lowered { changes, by, why, .. } => {
+            format!("lowered by {by}: {}{}", listed(changes), reason(why))
+        }
+        Fact::RaiseEnded { changes, .. } => format!("a raise ended: {}", listed(changes)),
+        Fact::RequestMade { request, asked, .. } => {
+            format!("the holder asks in request {request}: {}", listed(asked))
+        }
+        Fact::RequestApproved { request, by, reason, .. } => {
+            format!("request {request} approved by {by}: {reason}")
+        }
+        Fact::RequestRefused { request, by, reason, .. } => {
+            format!("request {request} refused by {by}: {reason}")
+        }
         Fact::NumberChanged { number, change, .. } => format!("number {number}: {change}"),
         Fact::LockedOut { lock, .. } => format!(
             "log-ins of {} are refused until {}: {} of them failed",
@@ -55,6 +72,15 @@ fn level_text(verb: &str, notice: &LevelNotice, currency: &str) -> String {
     format!(
         "{whose} {verb} its stop level of {level} {currency} in {window}: {usage} spent and held"
     )
+}
+
+fn listed(changes: &[Changed]) -> String {
+    let words = |one: &Changed| format!("{} {} to {}", one.from.name(), one.from, one.to);
+    changes.iter().map(words).collect::<Vec<_>>().join(", ")
+}
+
+fn reason(why: &str) -> String {
+    if why.is_empty() { String::new() } else { format!(" ({why})") }
 }
 
 fn device_fact_text(fact: &Fact) -> String {

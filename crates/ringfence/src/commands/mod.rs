@@ -23,8 +23,10 @@ mod office;
 mod output;
 mod rates;
 mod reseller;
+mod request;
 mod serve;
 mod sip_parse;
+mod standing;
 mod trunk;
 mod when;
 
@@ -78,6 +80,9 @@ enum Command {
     /// Who sells to accounts in the provider's place
     #[command(subcommand)]
     Reseller(reseller::Command),
+    /// What holders ask for that they may not give themselves
+    #[command(subcommand)]
+    Request(request::Command),
     /// SIP log-ins of accounts
     #[command(subcommand)]
     Line(line::Command),
@@ -166,6 +171,7 @@ fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Config(command) => configuration::run(command, context),
         Command::Account(command) => account::run(command, context),
         Command::Reseller(command) => reseller::run(command, context),
+        Command::Request(command) => request::run(command, context),
         Command::Key(command) => return key::run(command, context),
         Command::Line(command) => line::run(command, context),
         Command::Device(command) => device::run(command, context),

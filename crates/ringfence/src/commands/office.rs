@@ -208,6 +208,7 @@ pub fn engine_config(config: &Config, defaults: EngineConfig) -> EngineConfig {
         platform: config.platform,
         access: config.log_ins.clone(),
         allow: config.access.allow.clone(),
+        self_service: config.self_service.clone(),
         ..defaults
     }
 }

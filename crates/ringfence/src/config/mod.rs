@@ -108,6 +108,8 @@ pub struct Config {
     pub slice_s: u64,
     /// How long before the end of a slice the next is asked for.
     pub extend_lead_s: u64,
+    /// How far holders may raise their own controls.
+    pub self_service: Controls,
     /// Controls of a new residential account.
     pub residential: Controls,
     /// Controls of a new account with a PBX.
@@ -183,6 +185,7 @@ impl Default for Config {
             first_slice_s: 30,
             slice_s: 30,
             extend_lead_s: 5,
+            self_service: engine::default_ceiling(),
             residential: Controls::residential(),
             pbx: Controls::pbx(),
             log_format: LogFormat::Text,

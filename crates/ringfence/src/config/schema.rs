@@ -94,6 +94,11 @@ pub fn keys() -> Vec<Key> {
     keys.extend(money_keys());
     keys.extend(control_keys("defaults.residential", |c| &mut c.residential, |c| &c.residential));
     keys.extend(control_keys("defaults.pbx", |c| &mut c.pbx, |c| &c.pbx));
+    keys.extend(control_keys(
+        "controls.self_service_ceiling",
+        |c| &mut c.self_service,
+        |c| &c.self_service,
+    ));
     keys.extend(log_keys());
     keys.extend(log_in_keys());
     keys.extend(limit_keys());

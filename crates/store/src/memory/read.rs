@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use types::record::{Deck, Spending};
 use types::{
-    Account, AccountId, Ban, BindingRecord, Cdr, DecisionId, DeckId, Device, Fact, Hold,
-    LedgerAccount, Line, LineId, LockOut, Money, Number, Reseller, Snapshot, Transfer,
-    TransferKind, Trunk, UnixMicros,
+    Account, AccountId, Ban, BindingRecord, Cdr, ControlRequest, DecisionId, DeckId, Device, Fact, Hold, LedgerAccount, Line, LineId, LineStanding, LockOut, Money, Number, RequestState, Reseller, Snapshot, Standing, Transfer, TransferKind, Trunk, UnixMicros,
 };
 
 use super::MemoryStore;
@@ -29,6 +27,14 @@ impl State {
             .filter(|cdr| rules::is_hotspot_call(cdr) && cdr.started >= window.hotspots_since);
         Snapshot {
             accounts: self.accounts.values().map(|account| Account::clone(account)).collect(),
+            raises: self.raises.values().cloned().collect(),
+            requests: self
+                .requests
+                .values()
+                .filter(|request| request.state == RequestState::Open)
+                .cloned()
+                .collect(),
+            last_request: self.requests.keys().next_back().copied().unwrap_or(0),
             lines: self.lines.values().cloned().collect(),
             resellers: self.resellers.values().cloned().collect(),
             numbers: self.numbers.values().cloned().collect(),
@@ -161,6 +167,40 @@ impl Reader for MemoryStore {
 
     fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
         Ok(self.state().accounts.get(&id).map(|account| Account::clone(account)))
+    }
+
+    fn controls_at(&self, id: AccountId, at: UnixMicros) -> Result<Option<Standing>, StoreError> {
+        let until = self.state().history.range((id, UnixMicros(i64::MIN))..=(id, at));
+        Ok(until.last().map(|(_, standing)| Standing::clone(standing)))
+    }
+
+    fn account_history(&self, id: AccountId, limit: u32) -> Result<Vec<Standing>, StoreError> {
+        let all = (id, UnixMicros(i64::MIN))..=(id, UnixMicros(i64::MAX));
+        let newest = self.state().history.range(all).rev().take(limit as usize);
+        Ok(newest.map(|(_, standing)| Standing::clone(standing)).collect())
+    }
+
+    fn line_at(&self, id: LineId, at: UnixMicros) -> Result<Option<LineStanding>, StoreError> {
+        let until = self.state().line_history.range((id, UnixMicros(i64::MIN))..=(id, at));
+        Ok(until.last().map(|(_, standing)| LineStanding::clone(standing)))
+    }
+
+    fn line_history(&self, id: LineId) -> Result<Vec<LineStanding>, StoreError> {
+        let all = (id, UnixMicros(i64::MIN))..=(id, UnixMicros(i64::MAX));
+        let newest = self.state().line_history.range(all).rev();
+        Ok(newest.map(|(_, standing)| LineStanding::clone(standing)).collect())
+    }
+
+    fn control_requests(
+        &self,
+        account: Option<AccountId>,
+    ) -> Result<Vec<ControlRequest>, StoreError> {
+        let mine = |request: &&ControlRequest| account.is_none_or(|id| request.account == id);
+        Ok(self.state().requests.values().filter(mine).cloned().collect())
+    }
+
+    fn control_request(&self, id: u32) -> Result<Option<ControlRequest>, StoreError> {
+        Ok(self.state().requests.get(&id).cloned())
     }
 
     fn lines(&self, account: Option<AccountId>) -> Result<Vec<Line>, StoreError> {

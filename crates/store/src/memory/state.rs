@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use types::{
-    Account, AccountId, Ban, BindingRecord, Cdr, DecisionId, DeckId, Device, DeviceId, E164, Fact,
-    Hold, Line, LineId, LockOut, LockScope, Money, Number, RateRow, Record, Region, Reseller,
-    ResellerId, Transfer, TransferKind, Trunk, TrunkId, UnixMicros,
+    Account, AccountId, AccountRaises, Ban, BindingRecord, Cdr, ControlRequest, DecisionId, DeckId, Device, DeviceId, E164, Fact, Hold, Line, LineId, LineStanding, LockOut, LockScope, Money, Number, RateRow, Record, Region, Reseller, ResellerId, Standing, Transfer, TransferKind, Trunk, TrunkId, UnixMicros,
 };
 
 use crate::rules;
@@ -23,6 +21,10 @@ pub struct DeckRows {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
     pub accounts: BTreeMap<AccountId, Arc<Account>>,
+    pub history: BTreeMap<(AccountId, UnixMicros), Arc<Standing>>,
+    pub line_history: BTreeMap<(LineId, UnixMicros), Arc<LineStanding>>,
+    pub raises: BTreeMap<AccountId, AccountRaises>,
+    pub requests: BTreeMap<u32, ControlRequest>,
     pub lines: BTreeMap<LineId, Line>,
     pub users: BTreeMap<String, LineId>,
     pub resellers: BTreeMap<ResellerId, Reseller>,
@@ -108,6 +110,21 @@ impl State {
             Record::Alive(_) => {}
             Record::Account(account) => {
                 self.accounts.insert(account.id, Arc::new(Account::clone(account)));
+            }
+            Record::Standing(standing) => {
+                let key = (standing.account, standing.at);
+                self.history.entry(key).or_insert_with(|| Arc::new(Standing::clone(standing)));
+            }
+            Record::LineStanding(standing) => {
+                let (key, whole) = ((standing.line, standing.at), LineStanding::clone(standing));
+                self.line_history.entry(key).or_insert_with(|| Arc::new(whole));
+            }
+            Record::Raises(raises) if raises.is_empty() => drop(self.raises.remove(&raises.account)),
+            Record::Raises(raises) => {
+                self.raises.insert(raises.account, AccountRaises::clone(raises));
+            }
+            Record::ControlRequest(request) => {
+                self.requests.insert(request.id, ControlRequest::clone(request));
             }
             Record::Line(line) => {
                 if let Some(before) = self.lines.insert(line.id, Line::clone(line)) {

@@ -5,6 +5,7 @@ mod columns;
 mod connect;
 mod detail;
 mod directory;
+mod history;
 mod migrate;
 mod query;
 mod rows;

@@ -3,14 +3,13 @@
 use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 use types::record::{Deck, Spending};
 use types::{
-    Account, AccountId, Ban, BindingRecord, Cdr, DecisionId, DeckId, Device, Hold, Line, LockOut,
-    Money, Number, Reseller, Transfer, Trunk, UnixMicros,
+    Account, AccountId, Ban, BindingRecord, Cdr, ControlRequest, DecisionId, DeckId, Device, Hold, Line, LineId, LineStanding, LockOut, Money, Number, Reseller, Standing, Transfer, Trunk, UnixMicros,
 };
 
 use super::columns::{self, Json};
 use super::connect::Doing;
 use super::rows::{self, Rows, all, read};
-use super::{SqliteStore, sealed, snapshot, verify};
+use super::{SqliteStore, history, sealed, snapshot, verify};
 use crate::error::StoreError;
 use crate::queries::{
     Balance, CallFilter, Decided, DeckSummary, FactFilter, Reader, Sealing, StoredFact,
@@ -161,6 +160,34 @@ impl Reader for SqliteStore {
         let found =
             all(self.conn()?, &format!("{} WHERE id = $1", rows::ACCOUNT), [id.0], rows::account);
         found.map(|mut found| found.pop()).doing(&self.file, "look an account up")
+    }
+
+    fn controls_at(&self, id: AccountId, at: UnixMicros) -> Result<Option<Standing>, StoreError> {
+        history::at(self.conn()?, id, at).doing(&self.file, "ask what stood for an account")
+    }
+
+    fn account_history(&self, id: AccountId, limit: u32) -> Result<Vec<Standing>, StoreError> {
+        history::of(self.conn()?, id, limit).doing(&self.file, "list what stood for an account")
+    }
+
+    fn line_at(&self, id: LineId, at: UnixMicros) -> Result<Option<LineStanding>, StoreError> {
+        history::line_at(self.conn()?, id, at).doing(&self.file, "ask what stood for a line")
+    }
+
+    fn line_history(&self, id: LineId) -> Result<Vec<LineStanding>, StoreError> {
+        history::of_line(self.conn()?, id).doing(&self.file, "list what stood for a line")
+    }
+
+    fn control_requests(
+        &self,
+        account: Option<AccountId>,
+    ) -> Result<Vec<ControlRequest>, StoreError> {
+        let select = ("SELECT detail FROM control_request", "account = $1", "id");
+        of_account(self.conn()?, select, account, rows::whole).doing(&self.file, "list requests")
+    }
+
+    fn control_request(&self, id: u32) -> Result<Option<ControlRequest>, StoreError> {
+        history::request(self.conn()?, id).doing(&self.file, "look a request up")
     }
 
     fn lines(&self, account: Option<AccountId>) -> Result<Vec<Line>, StoreError> {

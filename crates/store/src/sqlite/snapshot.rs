@@ -33,7 +33,11 @@ pub fn take(
     let bindings = format!("{} WHERE expires > $1 ORDER BY line, contact", rows::BINDING);
     let devices = format!("{} ORDER BY id", rows::DEVICE);
     let holds = format!("{} ORDER BY decision", rows::HOLD);
+    let (raises, requests, last_request) = super::history::snapshot(&tx)?;
     let snapshot = Snapshot {
+        raises,
+        requests,
+        last_request,
         accounts: rows::all(&tx, &accounts, [], rows::account)?,
         lines: rows::all(&tx, &lines, [], |row| rows::line(row, opener))?,
         resellers: rows::all(&tx, rows::RESELLER, [], rows::reseller)?,

@@ -5,7 +5,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, Params, params};
 use types::{BindingRecord, Cdr, DecisionId, Hold, HoldState, Record, Transfer};
 
-use super::{Applied, columns, detail, directory, sealed};
+use super::{Applied, columns, detail, directory, history, sealed};
 use crate::rules;
 use crate::seal::{KeyId, Sealer};
 
@@ -147,6 +147,10 @@ impl<'c> Group<'c> {
             // The group's own row in `applied` keeps the newest time.
             Record::Alive(_) => Ok(()),
             Record::Account(account) => directory::put_account(self.conn, account),
+            Record::Standing(standing) => history::append(self.conn, standing),
+            Record::LineStanding(standing) => history::append_line(self.conn, standing),
+            Record::Raises(raises) => history::put_raises(self.conn, raises),
+            Record::ControlRequest(request) => history::put_request(self.conn, request),
             Record::Line(line) => {
                 let sealer = self.proven_sealer()?;
                 directory::put_line(self.conn, sealer, line)

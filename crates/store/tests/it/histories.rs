@@ -11,7 +11,7 @@ fn record(dice: &mut Dice) -> Vec<Record> {
     let n = dice.below(40) as u32 + 1;
     let account_id = dice.below(4) as u32 + 1;
     let contact = format!("sip:{}@192.0.2.7", dice.below(3));
-    match dice.below(14) {
+    match dice.below(18) {
         0 => vec![held(n, account_id)],
         1 => vec![answered(n, account_id)],
         2..=4 if dice.chance(300) => vec![on_net(n, account_id)],
@@ -30,6 +30,19 @@ fn record(dice: &mut Dice) -> Vec<Record> {
             vec![Record::Account(Box::new(Account { status, ..account(account_id) }))]
         }
         11 => vec![Record::Line(Box::new(line(n, account_id, &format!("u{}", dice.below(20)))))],
+        14 => vec![Record::Standing(Box::new(standing(n, account_id)))],
+        15 => vec![Record::LineStanding(Box::new(line_standing(n, account_id)))],
+        16 if dice.chance(500) => {
+            let none = AccountRaises::none(AccountId(account_id));
+            vec![Record::Raises(Box::new(none))]
+        }
+        16 => vec![Record::Raises(Box::new(raises(account_id)))],
+        17 => {
+            let (at, by, reason) = (at(n.into()), By::STAFF, String::new());
+            let judged = RequestState::Refused { at, by, reason };
+            let state = if dice.chance(500) { RequestState::Open } else { judged };
+            vec![Record::ControlRequest(Box::new(ControlRequest { state, ..request(n, account_id) }))]
+        }
         12 if dice.chance(500) => vec![Record::Number(number(&format!("44{n}"), account_id))],
         12 => vec![Record::NumberGone(e164(&format!("44{n}")))],
         _ if dice.chance(500) => vec![Record::Trunk(Box::new(trunk(account_id)))],

@@ -70,6 +70,12 @@ ask_below! {
     decision(id: DecisionId) -> Option<Decided>;
     accounts() -> Vec<Account>;
     account(id: AccountId) -> Option<Account>;
+    controls_at(id: AccountId, at: UnixMicros) -> Option<Standing>;
+    account_history(id: AccountId, limit: u32) -> Vec<Standing>;
+    line_at(id: LineId, at: UnixMicros) -> Option<LineStanding>;
+    line_history(id: LineId) -> Vec<LineStanding>;
+    control_requests(account: Option<AccountId>) -> Vec<ControlRequest>;
+    control_request(id: u32) -> Option<ControlRequest>;
     lines(account: Option<AccountId>) -> Vec<Line>;
     resellers() -> Vec<Reseller>;
     spending(account: AccountId, since: UnixMicros) -> Vec<types::record::Spending>;
