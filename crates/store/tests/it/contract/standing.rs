@@ -1,6 +1,5 @@
 //! What stood when, raises and requests.
 
-use store::SnapshotWindow;
 use types::*;
 
 use super::each;
