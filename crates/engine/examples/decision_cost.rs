@@ -106,6 +106,7 @@ fn account(id: u32) -> Account {
         dial_plan: DialPlan::default(),
         sell_deck: DeckId(1),
         time_zone: "Europe/London".into(),
+        billing_day: 1,
     }
 }
 

@@ -31,6 +31,7 @@ pub struct AccountEntry {
     /// The deck its calls are priced by.
     pub sell_deck: DeckId,
     pub(crate) zone: Arc<Zone>,
+    billing_day: u8,
     lines: Vec<LineId>,
     numbers: Vec<E164>,
 }
@@ -61,6 +62,7 @@ impl AccountEntry {
             dial_plan: DialPlan::clone(&self.dial_plan),
             sell_deck: self.sell_deck,
             time_zone: self.time_zone().to_owned(),
+            billing_day: self.billing_day,
         }
     }
 }
@@ -247,6 +249,7 @@ impl Directory {
             dial_plan,
             sell_deck: account.sell_deck,
             zone,
+            billing_day: account.billing_day,
             lines: Vec::new(),
             numbers: Vec::new(),
         };

@@ -98,6 +98,7 @@ pub fn account(id: u32, name: &str, controls: Controls) -> Account {
         dial_plan: DialPlan::default(),
         sell_deck: SELL,
         time_zone: "UTC".to_owned(),
+        billing_day: 1,
     }
 }
 

@@ -113,6 +113,7 @@ fn snapshot() -> Snapshot {
         dial_plan: DialPlan::default(),
         sell_deck: SELL[id as usize % 2],
         time_zone: "Europe/London".into(),
+        billing_day: 1,
     };
     let line = |id| {
         let ha1 = Ha1 { md5: [0; 16], sha256: [0; 32] };

@@ -117,6 +117,7 @@ fn account(id: u32, name: &str) -> Account {
         dial_plan: DialPlan::default(),
         sell_deck: DeckId(1),
         time_zone: "Europe/London".to_owned(),
+        billing_day: 1,
     }
 }
 

@@ -76,6 +76,7 @@ pub fn account(id: AccountId, name: &str) -> Account {
         dial_plan: DialPlan::default(),
         sell_deck: SELL,
         time_zone: "Europe/London".into(),
+        billing_day: 1,
     }
 }
 

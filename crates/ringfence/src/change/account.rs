@@ -13,6 +13,7 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("name", "what people call it"),
     ("deck", "rate deck it is charged by"),
     ("time_zone", "for off hours: an IANA name like Europe/London"),
+    ("billing_day", "day of the month, 1 to 31, on which its billing months begin"),
     ("home", "country whose numbers are dialled without country code"),
     ("national_prefix", "before a national number, or none"),
     ("international_prefix", "before a country code"),
@@ -47,6 +48,7 @@ pub fn from_new(new: NewAccount, id: AccountId, sell_deck: DeckId) -> anyhow::Re
         dial_plan: new.dial_plan,
         sell_deck,
         time_zone: new.time_zone,
+        billing_day: Account::default_billing_day(),
     })
 }
 
@@ -75,6 +77,10 @@ fn set_one(account: &mut Account, name: &str, value: &str, engine: &Engine) -> a
         "time_zone" => {
             check_time_zone(value)?;
             account.time_zone = value.to_owned();
+        }
+        "billing_day" => {
+            let day = value.parse().ok().filter(|day| (1..=31).contains(day));
+            account.billing_day = day.context("expected a day of the month, 1 to 31")?;
         }
         "home" => plan.home = value.parse()?,
         "national_prefix" => plan.national_prefix = digits_or_none(value)?.unwrap_or_default(),

@@ -391,6 +391,7 @@ mod tests {
             dial_plan: DialPlan::default(),
             sell_deck: DeckId(1),
             time_zone: "Europe/London".to_owned(),
+            billing_day: 1,
         };
         let closed = types::Account {
             id: AccountId(7),

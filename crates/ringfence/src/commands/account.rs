@@ -213,6 +213,7 @@ fn view(account: &Account) -> Value {
         "dial_plan": account.dial_plan,
         "deck": account.sell_deck,
         "time_zone": account.time_zone,
+        "billing_day": account.billing_day,
     })
 }
 
@@ -266,6 +267,7 @@ fn sheet(value: &Value, currency: &str) -> String {
     lines.push(format!("  lines          {}", text("lines")));
     lines.push(format!("  numbers        {}", text("numbers")));
     lines.push(format!("  time zone      {}", text("time_zone")));
+    lines.push(format!("  billing day    {}", text("billing_day")));
     lines.push("controls".to_owned());
     for key in controls::CONTROL_KEYS {
         let shown = plain(&value["controls"][key.name]);

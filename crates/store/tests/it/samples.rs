@@ -45,6 +45,7 @@ pub fn account(id: u32) -> Account {
         dial_plan: DialPlan { outside_line: Some('9'), ..DialPlan::default() },
         sell_deck: DeckId(1),
         time_zone: "Europe/London".to_owned(),
+        billing_day: 1,
     }
 }
 
