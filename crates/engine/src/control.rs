@@ -3,6 +3,7 @@
 
 mod bans;
 mod checks;
+mod money;
 mod secret;
 mod together;
 
@@ -14,14 +15,16 @@ use serde::{Deserialize, Serialize};
 use types::account::Ha1;
 use types::record::Deck;
 use types::{
-    Account, AccountId, AccountStatus, DecisionId, DeckId, DestinationClass, DeviceId, E164, Fact,
-    Line, LineId, LineStatus, LockScope, Now, Number, Record, Trunk, TrunkId, UnixMicros,
+    Account, AccountId, AccountStatus, Bill, DecisionId, DeckId, DestinationClass, DeviceId, E164,
+    Fact, Line, LineId, LineStatus, LockScope, Now, Number, Record, Trunk, TrunkId, UnixMicros,
 };
 
 use crate::access::{DeviceAt, ForeignLogIn, Spared};
 use crate::directory::AccountEntry;
 use crate::engine::Engine;
 use crate::live_call::Call;
+pub(crate) use money::Billed;
+pub use money::{CallFacts, PlanOrder, PostOrder, PostWhat};
 use together::{Checked, Made};
 
 /// A change. It travels over the control socket.
@@ -58,6 +61,23 @@ pub enum Command {
     PutTrunk(Trunk),
     /// Adds or replaces a deck.
     PutDeck(Deck),
+    /// Moves money.
+    Post(Box<PostOrder>),
+    /// Makes a debt into instalments.
+    PutPlan(Box<PlanOrder>),
+    /// Begins a bill run.
+    BeginBillRun {
+        /// Its number: the next.
+        run: u32,
+        /// The day up to which it bills, as midnight UTC.
+        day: UnixMicros,
+        /// Of this account only.
+        only: Option<AccountId>,
+    },
+    /// Takes bills of a run.
+    PutBills(Vec<Bill>),
+    /// All bills of a run are made.
+    EndBillRun(u32),
     /// Hangs up a live call.
     Cut(DecisionId),
     /// A device is the holder's.
@@ -253,6 +273,11 @@ impl Engine {
             Command::PutDeck(deck) => {
                 self.put_deck(now, deck, table.expect("a deck that makes sense has a table"))
             }
+            Command::Post(order) => self.post_order(now, &order),
+            Command::PutPlan(order) => self.put_plan(now, *order),
+            Command::BeginBillRun { run, day, only } => self.begin_run(now, run, day, only),
+            Command::PutBills(bills) => self.put_bills(bills),
+            Command::EndBillRun(run) => self.end_run(run),
             Command::Cut(decision) => self.cut(decision),
             Command::DeviceMine(device) => self.device_mine(now, device),
             Command::DeviceNotMine(device) => self.device_not_mine(now, device),

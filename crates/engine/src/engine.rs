@@ -16,6 +16,7 @@ use types::{
 use crate::access::Access;
 use crate::access::age::AgeRound;
 use crate::config::{EngineConfig, EngineError};
+use crate::control::Billed;
 use crate::dial_cache::DialCache;
 use crate::directory::{AccountEntry, Directory};
 use crate::intern::Shared;
@@ -39,6 +40,7 @@ pub struct Engine {
     pub(crate) dial_cache: DialCache,
     pub(crate) ledger: Ledger,
     pub(crate) book: Book,
+    pub(crate) billed: Billed,
     pub(crate) calls: Calls,
     pub(crate) last_decision: DecisionId,
     pub(crate) store_up: bool,
@@ -66,6 +68,7 @@ impl Engine {
             dial_cache: DialCache::new(numbering, hash),
             ledger: Ledger::new(hash),
             book: Book::new(hash, BOOK_MEMORY),
+            billed: Billed { last_run: 0, last_bills: Map::with_hasher(hash) },
             calls: Calls::new(hash),
             last_decision: DecisionId(0),
             store_up: true,

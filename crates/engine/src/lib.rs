@@ -34,7 +34,9 @@ pub use access::{
     Likeness, Proof, RangeError, Ranges, Spared, Way, source_of,
 };
 pub use config::{EngineConfig, EngineError, OffHours};
-pub use control::{BanOrder, Command, CommandError, Done, Overlap};
+pub use control::{
+    BanOrder, CallFacts, Command, CommandError, Done, Overlap, PlanOrder, PostOrder, PostWhat,
+};
 pub use dial_string::dial_string;
 pub use directory::AccountEntry;
 pub use engine::Engine;

@@ -10,11 +10,9 @@ mod carrier;
 mod exposure;
 mod money_at_risk;
 
-pub use bill::{
-    BillBasis, BillError, CallText, LastBill, is_shown, make_bill, split,
-};
-pub use carrier::{Difference, InvoiceCall, Reconciled, Tolerance, number_of, reconcile};
+pub use bill::{BillBasis, BillError, CallText, LastBill, is_shown, make_bill, split};
 pub use book::{Book, BookError, Posted, call_transfers};
+pub use carrier::{Difference, InvoiceCall, Reconciled, Tolerance, number_of, reconcile};
 pub use exposure::{Levels, Spent};
 pub use money_at_risk::{
     Ask, AuditError, Closing, Crossing, Exposed, Ledger, LedgerError, OpenHold, Refused, Totals,

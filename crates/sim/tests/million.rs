@@ -431,6 +431,7 @@ fn a_million_calls_and_no_difference() {
             LedgerAccount::CarrierPayable(_) => posted.cost += balance.credits.micros(),
             LedgerAccount::Revenue => kept.price = balance.credits.micros(),
             LedgerAccount::CarrierCost => kept.cost = balance.debits.micros(),
+            other => panic!("nobody posted to {other:?}"),
         }
     }
     assert_eq!(debits, credits);

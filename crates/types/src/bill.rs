@@ -99,7 +99,9 @@ impl fmt::Display for BillId {
 
 /// Not the name of a bill.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a bill: expected run and account, like 12-7; `ringfence bill list` shows all")]
+#[error(
+    "`{0}` is not a bill: expected run and account, like 12-7; `ringfence bill list` shows all"
+)]
 pub struct BillIdError(pub String);
 
 impl FromStr for BillId {

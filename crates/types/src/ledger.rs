@@ -202,7 +202,9 @@ impl Posting {
             _ => None,
         };
         if kind.sides(self.account, trunk) != Some((debit, credit)) {
-            return Some(format!("a posting of kind {kind} does not go from {credit:?} to {debit:?}"));
+            return Some(format!(
+                "a posting of kind {kind} does not go from {credit:?} to {debit:?}"
+            ));
         }
         if amount.is_negative() || amount.is_zero() {
             return Some(format!("a posting of kind {kind} moves {amount}"));
@@ -241,8 +243,7 @@ mod tests {
         fn check(kind: TransferKind, want: Option<(LedgerAccount, LedgerAccount, i64, i64)>) {
             let (id, trunk) = (AccountId(7), TrunkId(3));
             let of_carrier = kind == TransferKind::CarrierCredit;
-            let (account, trunk) =
-                if of_carrier { (None, Some(trunk)) } else { (Some(id), None) };
+            let (account, trunk) = if of_carrier { (None, Some(trunk)) } else { (Some(id), None) };
             let Some((debit, credit)) = kind.sides(account, trunk) else {
                 assert_eq!(want, None, "{kind}");
                 return;

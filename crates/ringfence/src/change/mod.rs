@@ -9,17 +9,18 @@ mod account;
 mod ban;
 mod deck;
 mod line;
+mod money;
 mod number;
 mod trunk;
 
 use anyhow::{Context, bail};
-use engine::{AccountEntry, BanOrder, Command, Engine, ForeignLogIn};
+use engine::{AccountEntry, BanOrder, Command, Engine, ForeignLogIn, PlanOrder, PostOrder};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use types::account::Ha1;
 use types::{
-    AccountId, AccountStatus, Controls, DecisionId, DeckId, DeviceId, DialPlan, E164, Line, LineId,
-    LineKind, LineStatus, RateRow, Trunk, TrunkId, UnixMicros,
+    AccountId, AccountStatus, Bill, Controls, DecisionId, DeckId, DeviceId, DialPlan, E164, Line,
+    LineId, LineKind, LineStatus, RateRow, Trunk, TrunkId, UnixMicros,
 };
 
 pub use account::SETTINGS as ACCOUNT_SETTINGS;
@@ -115,6 +116,21 @@ pub enum Change {
         /// The rows.
         rows: Vec<RateRow>,
     },
+    /// Move money.
+    Post(Box<PostOrder>),
+    /// Make a debt into instalments.
+    PutPlan(Box<PlanOrder>),
+    /// Begin a bill run; its number is chosen here.
+    BeginBillRun {
+        /// The day up to which it bills, as midnight UTC.
+        day: UnixMicros,
+        /// Of this account only.
+        only: Option<AccountId>,
+    },
+    /// Take bills of a run.
+    PutBills(Vec<Bill>),
+    /// All bills of a run are made.
+    EndBillRun(u32),
     /// Hang up.
     Cut(DecisionId),
     /// Whose a device is.
@@ -267,6 +283,11 @@ pub fn plan(change: Change, now: UnixMicros, engine: &Engine) -> anyhow::Result<
         Change::AddTrunk { trunk, cost_deck } => trunk::add(*trunk, cost_deck, engine),
         Change::SetTrunk { trunk, settings } => trunk::set(&trunk, &settings, engine),
         Change::ImportDeck { name, rows } => deck::import(name, rows, engine),
+        Change::Post(order) => Ok(Plan::one(Command::Post(order), json!({}))),
+        Change::PutPlan(order) => Ok(Plan::one(Command::PutPlan(order), json!({}))),
+        Change::BeginBillRun { day, only } => Ok(money::begin_run(day, only, engine)),
+        Change::PutBills(bills) => Ok(money::put_bills(bills)),
+        Change::EndBillRun(run) => Ok(Plan::one(Command::EndBillRun(run), json!({ "run": run }))),
         Change::JudgeDevice { device, is_mine } => Ok(access::judge(device, is_mine)),
         Change::LiftLockOuts { what } => access::lift(&what, engine),
         Change::NoteLogIns(tries) => Ok(Plan::one(Command::NoteLogIns(tries), json!({}))),
