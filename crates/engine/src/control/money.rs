@@ -220,6 +220,17 @@ impl Engine {
     }
 
     pub(super) fn post_order(&mut self, now: Now, order: &PostOrder) -> Done {
+        // The store has it, of which the book of this run may not know.
+        let (call, there) = match &order.what {
+            PostWhat::ZeroRate(call) => (Some(call), call.zero_rated),
+            PostWhat::CostPrice(call) => (Some(call), call.cost_priced),
+            _ => (None, None),
+        };
+        if let Some((call, amount)) = call.zip(there) {
+            let message =
+                format!("{amount} of call {} was given back before: nothing to do", call.decision);
+            return Done { message, ..Done::default() };
+        }
         let own = self.next_decision(now.wall);
         let posting = match self.posting(now, order, own) {
             Ok(posting) => posting,

@@ -1,7 +1,6 @@
 //! Billing months. Lives here: when they end, in the account's own calendar. Never here: money.
 
 use anyhow::Context;
-use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use types::{Account, UnixMicros};
@@ -46,6 +45,8 @@ pub fn months_later(first: Date, months: u32) -> anyhow::Result<Date> {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
 
     fn date(text: &str) -> Date {

@@ -65,27 +65,34 @@ pub struct Report {
     pub drafts: Vec<Bill>,
 }
 
-/// Makes bills. `change` carries changes out and returns when they are on disk; `progress` is told how
-/// many accounts of how many were looked at.
+/// Where a run reads and writes.
+pub trait Desk {
+    /// What is on disk.
+    fn reader(&self) -> &dyn Reader;
+
+    /// Carries a change out; returns when it is on disk.
+    fn change(&mut self, change: Change) -> anyhow::Result<Value>;
+}
+
+/// Makes bills. `progress` is told how many accounts of how many were looked at.
 pub fn run(
-    reader: &dyn Reader,
-    change: &mut dyn FnMut(Change) -> anyhow::Result<Value>,
+    desk: &mut dyn Desk,
     order: &RunOrder,
     progress: &mut dyn FnMut(u64, u64),
 ) -> anyhow::Result<Report> {
-    let mut accounts = reader.accounts()?;
+    let mut accounts = desk.reader().accounts()?;
     accounts.retain(|account| order.only.is_none_or(|only| account.id == only));
-    let due = due_instalments(reader, order)?;
+    let due = due_instalments(desk.reader(), order)?;
     let mut report = Report::default();
     let known = match order.dry {
         true => Some(draft(order)?),
-        false => begin(reader, change, order, &due, &mut report)?,
+        false => begin(desk, order, &due, &mut report)?,
     };
     let Some(known) = known else { return Ok(report) };
-    let names = Names::read(reader, &accounts)?;
+    let names = Names::read(desk.reader(), &accounts)?;
     let all = accounts.len() as u64;
     for some in accounts.chunks(order.batch.max(1)) {
-        let bills = bills(reader, &names, some, &known, order, &due)?;
+        let bills = bills(desk.reader(), &names, some, &known, order, &due)?;
         for bill in &bills {
             report.bills += 1;
             report.total = report.total.checked_add(bill.total).context("the sum is too large")?;
@@ -93,13 +100,13 @@ pub fn run(
         match order.dry {
             true => report.drafts.extend(bills),
             false if bills.is_empty() => {}
-            false => drop(change(Change::PutBills(bills))?),
+            false => drop(desk.change(Change::PutBills(bills))?),
         }
         report.accounts += some.len() as u64;
         progress(report.accounts, all);
     }
     if !order.dry {
-        change(Change::EndBillRun(known.run.run))?;
+        desk.change(Change::EndBillRun(known.run.run))?;
     }
     Ok(report)
 }
@@ -114,15 +121,14 @@ fn draft(order: &RunOrder) -> anyhow::Result<KnownRun> {
 
 /// Goes on with the run of this day, or begins it; `None` if it is done.
 fn begin(
-    reader: &dyn Reader,
-    change: &mut dyn FnMut(Change) -> anyhow::Result<Value>,
+    desk: &mut dyn Desk,
     order: &RunOrder,
     due: &[(AccountId, Instalment)],
     report: &mut Report,
 ) -> anyhow::Result<Option<KnownRun>> {
     let day = day_start(order.day, &TimeZone::UTC)?;
     let is_ours = |known: &&KnownRun| known.run.day == day && known.run.only == order.only;
-    let runs = reader.bill_runs()?;
+    let runs = desk.reader().bill_runs()?;
     if let Some(known) = runs.iter().find(is_ours) {
         (report.run, report.resumed) = (known.run.run, !known.done);
         report.done_before = known.done;
@@ -132,12 +138,13 @@ fn begin(
         bail!("bill run {} is not done: {} goes on with it", open.run.run, how_to_go_on(open));
     }
     for (account, part) in due {
-        change(Change::Post(Box::new(post_due(*account, *part))))?;
+        desk.change(Change::Post(Box::new(post_due(*account, *part))))?;
         report.instalments += 1;
     }
-    let answer = change(Change::BeginBillRun { day, only: order.only })?;
+    let answer = desk.change(Change::BeginBillRun { day, only: order.only })?;
     let number = answer["run"].as_u64().context("a run has a number")?;
-    let begun = reader.bill_runs()?.into_iter().find(|known| u64::from(known.run.run) == number);
+    let runs = desk.reader().bill_runs()?;
+    let begun = runs.into_iter().find(|known| u64::from(known.run.run) == number);
     let begun = begun.context("the bill run is not in the database yet: try again in a while")?;
     report.run = begun.run.run;
     Ok(Some(begun))

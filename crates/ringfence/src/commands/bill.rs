@@ -8,14 +8,15 @@ use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::civil::Date;
 use serde_json::{Value, json};
-use store::{BillFilter, Reader};
+use store::{BillFilter, Reader, SqliteStore};
 use types::{Account, Bill, BillId, BillPosting, Cdr};
 
 use super::Context;
 use super::lookup::find_account;
 use super::office::Office;
 use super::output::{Table, line};
-use crate::billing::{BATCH, Names, Report, RunOrder, page, run as bill_run, sheet};
+use crate::billing::{BATCH, Desk, Names, Report, RunOrder, page, run as bill_run, sheet};
+use crate::change::Change;
 use crate::config::Config;
 use crate::shell::clock::system_wall;
 use crate::shell::keys::KeyRing;
@@ -105,17 +106,11 @@ fn make(
         bar.set_position(done);
     };
     let order = RunOrder { day, only, dry, batch: BATCH, now: system_wall() };
-    let report = match dry {
-        true => {
-            let mut nothing = |_| anyhow::bail!("a dry run changes nothing");
-            bill_run(&reader, &mut nothing, &order, &mut progress)?
-        }
-        false => {
-            let mut office = Office::open(config, &KeyRing::to_write(config)?)?;
-            let mut change = |wanted| office.change(wanted);
-            bill_run(&reader, &mut change, &order, &mut progress)?
-        }
+    let office = match dry {
+        true => None,
+        false => Some(Office::open(config, &KeyRing::to_write(config)?)?),
     };
+    let report = bill_run(&mut Counter { reader, office }, &order, &mut progress)?;
     bar.finish_and_clear();
     if dry && context.output.is_json() {
         return report.drafts.iter().try_for_each(|bill| line(&view(bill).to_string()));
@@ -124,6 +119,22 @@ fn make(
         line(bills_table(&report.drafts, "nothing to bill").to_string().trim_end())?;
     }
     context.output.one(&in_words(&report, config, dry), &report_view(&report))
+}
+
+/// Reads the database; changes go to the node, or to the database when none runs.
+struct Counter {
+    reader: SqliteStore,
+    office: Option<Office>,
+}
+
+impl Desk for Counter {
+    fn reader(&self) -> &dyn Reader {
+        &self.reader
+    }
+
+    fn change(&mut self, change: Change) -> anyhow::Result<Value> {
+        self.office.as_mut().context("a dry run changes nothing")?.change(change)
+    }
 }
 
 /// On a terminal only; it draws on standard error.

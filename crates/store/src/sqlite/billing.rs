@@ -248,18 +248,20 @@ pub fn items(
     let (old, new) = (count(before.marks.calls), count(covers.marks.calls));
     // Of moves that the coverage before knew, those whose newest call may end after its time.
     let ended_late = before.until.0.saturating_sub(STRETCH_US);
+    // SQLite numbers `$n` by the order in which they first appear.
     let of = |moves: &str| {
         format!(
             "{} WHERE decision IN (SELECT account_call.decision FROM move CROSS JOIN account_call \
-             WHERE {moves} AND account_call.move = move.move AND account_call.account = $1) \
-             AND account = $1 AND ended < $2",
+             WHERE {moves} AND account_call.move = move.move AND account_call.account = $3) \
+             AND account = $3 AND ended < $4",
             rows::CDR
         )
     };
-    let since = of("move.move > $3 AND move.move <= $4");
-    let mut calls = all(conn, &since, (account.0, covers.until.0, old.min(new), new), rows::cdr)?;
-    let known = format!("{} AND ended >= $5", of("move.move <= $3 AND move.newest > $4"));
-    let values = (account.0, covers.until.0, old.min(new), ended_late, before.until.0);
+    let (id, until, known_until) = (account.0, covers.until.0, before.until.0);
+    let since = of("move.move > $1 AND move.move <= $2");
+    let mut calls = all(conn, &since, (old.min(new), new, id, until), rows::cdr)?;
+    let known = format!("{} AND ended >= $5", of("move.move <= $1 AND move.newest > $2"));
+    let values = (old.min(new), ended_late, id, until, known_until);
     calls.extend(all(conn, &known, values, rows::cdr)?);
     if covers.marks.calls == u64::MAX {
         let sql = format!(
