@@ -107,9 +107,8 @@ fn a_bill_adds_up() {
         .map(|line| (line.name.as_str(), line.calls, line.billed_s, line.amount.micros()))
         .collect();
     assert_eq!(lines, [("Cuba", 1, 60, 9_000), ("France", 3, 120 + 60 + 60, 800)]);
-    let amounts = |list: &[BillPosting]| -> Vec<i64> {
-        list.iter().map(|one| one.amount.micros()).collect()
-    };
+    let amounts =
+        |list: &[BillPosting]| -> Vec<i64> { list.iter().map(|one| one.amount.micros()).collect() };
     assert_eq!(amounts(&bill.adjustments), [-4_500, -100]);
     assert_eq!(amounts(&bill.payments), [-2_000, 500, -700, 350, -50]);
     let sums = (bill.charges(), bill.brought_forward, bill.total, bill.due);

@@ -7,6 +7,7 @@ mod directory;
 mod exempt;
 mod invariants;
 mod metering;
+mod money;
 mod records;
 mod recovery;
 mod secrets;

@@ -2,8 +2,9 @@
 
 use engine::{CallFacts, Command, Done, PlanOrder, PostOrder, PostWhat};
 use types::bill::Instalment;
+use types::cdr::HangupCause;
 use types::{
-    AccountId, Bill, Coverage, DecisionId, Money, Record, TransferKind, TrunkId, UnixMicros,
+    AccountId, Bill, Coverage, DecisionId, Fact, Money, Record, TransferKind, TrunkId, UnixMicros,
 };
 
 use crate::world::*;
@@ -30,6 +31,17 @@ fn holder(kind: TransferKind, amount: i64) -> PostWhat {
 
 fn unbilled(world: &World) -> i64 {
     world.engine.usage(world.now, ALICE).expect("she is there").unbilled.micros()
+}
+
+/// A call to Paris of 20 s, which costs 8,000 millionths: its decision, and the warnings given.
+fn spend(world: &mut World) -> (DecisionId, usize) {
+    let decision = world.call(PARIS);
+    world.engine.answered(world.now, decision);
+    world.pass_ms(20_000);
+    let records = world.end(decision, HangupCause::Normal);
+    let is_warning =
+        |record: &&Record| matches!(record, Record::Fact(_, Fact::WarningLevel { .. }));
+    (decision, records.iter().filter(is_warning).count())
 }
 
 #[test]
@@ -61,7 +73,10 @@ fn what_makes_no_sense_is_not_posted() {
     let zero = |call| order(PostWhat::ZeroRate(call));
     let cost_price = |call| order(PostWhat::CostPrice(call));
     check(zero(facts(0, 0)), &format!("call: call {id} has nothing left to give back"));
-    check(cost_price(facts(5, 5)), &format!("call: call {id} was charged 0.000005, it cost 0.000005"));
+    check(
+        cost_price(facts(5, 5)),
+        &format!("call: call {id} was charged 0.000005, it cost 0.000005"),
+    );
     let free = CallFacts { zero_rated: Some(micros(5)), ..facts(5, 1) };
     check(cost_price(free), &format!("call: call {id} was zero-rated"));
     let credit = |call| PostWhat::CarrierCredit(MAIN_TRUNK, micros(3), call);
@@ -119,14 +134,17 @@ fn a_reference_is_one_payment() {
 #[test]
 fn windows_of_stop_levels_stay() {
     let mut world = World::new();
-    let decision = world.spend(ALICE_LINE, "0033123456789", 60_000);
+    let (decision, _) = spend(&mut world);
     let before = world.engine.usage(world.now, ALICE).expect("she is there");
     assert!(before.spent_24h > Money::ZERO);
     let call = CallFacts { decision, price: before.unbilled, ..facts(0, 0) };
     post(&mut world, order(PostWhat::ZeroRate(call))).expect("it is posted");
     let after = world.engine.usage(world.now, ALICE).expect("she is there");
     assert_eq!(after.unbilled, Money::ZERO);
-    assert_eq!((after.spent_24h, after.headroom_costly), (before.spent_24h, before.headroom_costly));
+    assert_eq!(
+        (after.spent_24h, after.headroom_costly),
+        (before.spent_24h, before.headroom_costly)
+    );
 }
 
 #[test]
@@ -211,17 +229,11 @@ fn bills_follow_each_other() {
 fn a_bill_makes_way_for_the_next_warning() {
     let mut world = World::new();
     let mut alice = account(ALICE, "Alice");
-    alice.controls.warning_level = micros(1_000);
+    alice.controls.warning_level = micros(8_000);
     world.engine.command(world.now, Command::PutAccount(alice)).expect("a good account");
-    let warned = |world: &mut World| {
-        let before = world.warnings;
-        world.spend(ALICE_LINE, "0033123456789", 30_000);
-        world.warnings - before
-    };
-    assert!(warned(&mut world) > 0, "the level is crossed");
-    let used = unbilled(&world);
-    let gift = holder(TransferKind::Goodwill, used);
-    post(&mut world, order(gift)).expect("given");
+    assert_eq!(spend(&mut world).1, 1, "the level is crossed");
+    assert_eq!(unbilled(&world), 8_000);
+    post(&mut world, order(holder(TransferKind::Goodwill, 8_000))).expect("given");
     assert_eq!(unbilled(&world), 0);
-    assert!(warned(&mut world) > 0, "it is crossed again");
+    assert_eq!(spend(&mut world).1, 1, "it is crossed again");
 }

@@ -168,11 +168,7 @@ fn a_posting_is_there_once_and_bounded() {
         let other = posting(1, TransferKind::CostPrice, 1, 59);
         refuse(store, post(other), "has a cost-price of 0.00006 already, now of 0.000059");
         let whole = posting(1, TransferKind::ZeroRating, 1, 100);
-        refuse(
-            store,
-            post(whole),
-            "of 0.0001 would be adjusted by 0.00016 in all",
-        );
+        refuse(store, post(whole), "of 0.0001 would be adjusted by 0.00016 in all");
         let others = posting(1, TransferKind::ZeroRating, 2, 10);
         refuse(store, post(others), "is paid by account 1");
         let none = posting(9, TransferKind::ZeroRating, 1, 10);
