@@ -1,6 +1,6 @@
 //! Bills and carriers' invoices from outside: what is on them, what is not, and how they add up.
 
-use ledger::{
+use ::ledger::{
     BillBasis, BillError, CallText, Difference, InvoiceCall, LastBill, Tolerance, make_bill,
     reconcile,
 };

@@ -104,8 +104,8 @@ fn steady(text: &str) -> String {
     for word in text.split_inclusive([' ', '\n', '"', ',']) {
         let bare = word.trim_end_matches([' ', '\n', '"', ',']);
         let is_time = bare.len() == 24 && bare.ends_with('Z') && !bare.starts_with("2025-0");
-        let own = bare.len() == 13 && bare.starts_with("0C") && bare > "0CZ"
-            || bare.len() == 13 && bare.starts_with("0D");
+        // Those of the calls of early 2025 begin with 0CB.
+        let own = bare.len() == 13 && bare.starts_with("0C") && !bare.starts_with("0CB");
         out.push_str(if is_time {
             "TIME"
         } else if own {
@@ -252,18 +252,19 @@ fn a_running_node_bills() {
     assert_eq!((&report["run"], &report["bills"]), (&1.into(), &1.into()));
     assert_eq!(unbilled(), "0.012");
     sandbox.ok("bill run --until 2025-03-01");
-    assert_eq!(unbilled(), "0.00");
+    // What was given back today is on the bill of this month.
+    assert_eq!(unbilled(), "-0.72");
     for _ in 0..10 {
         sandbox.ok("payment add alice 0.012 --reference FT1");
     }
     assert_eq!(sandbox.ok("payment list --json").json().len(), 1);
     let statement = sandbox.ok("statement alice --json").json().remove(0);
-    assert_eq!((&statement["balance"], &statement["unbilled"]), (&"0.012".into(), &"0.00".into()));
+    assert_eq!((&statement["balance"], &statement["unbilled"]), (&"0.732".into(), &"-0.72".into()));
     drop(node);
-    assert_eq!(sandbox.run("doctor").out.matches("sums").count().min(1), 1);
+    assert!(sandbox.run("doctor").out.contains("3 calls and 8 transfers add up"));
     // The killed node's successor knows the bills.
     let _node = Node::start(&sandbox);
-    assert_eq!(unbilled(), "0.00");
+    assert_eq!(unbilled(), "-0.72");
     let again = sandbox.ok("bill run --until 2025-03-01 --json").json().remove(0);
     assert_eq!((&again["done_before"], &again["bills"]), (&true.into(), &0.into()));
 }

@@ -65,6 +65,8 @@ pub struct CallFacts {
     pub zero_rated: Option<Money>,
     /// What was given back by charging its cost.
     pub cost_priced: Option<Money>,
+    /// What its carrier gave back.
+    pub credited: Option<Money>,
 }
 
 /// A debt that is to be paid bit by bit.
@@ -161,12 +163,7 @@ impl Engine {
                 (part.decision, kind, Some(*account), None, part.amount)
             }
             PostWhat::CarrierCredit(trunk, amount, call) => {
-                if let Some(call) = call
-                    && *amount > call.cost
-                {
-                    let problem = format!("call {} cost no more than {}", call.decision, call.cost);
-                    return Err(wrong("amount", &problem));
-                }
+                call.map_or(Ok(()), |call| check_credit(*amount, &call))?;
                 let decision = call.map_or(own, |call| call.decision);
                 (decision, TransferKind::CarrierCredit, None, Some(*trunk), *amount)
             }
@@ -224,6 +221,7 @@ impl Engine {
         let (call, there) = match &order.what {
             PostWhat::ZeroRate(call) => (Some(call), call.zero_rated),
             PostWhat::CostPrice(call) => (Some(call), call.cost_priced),
+            PostWhat::CarrierCredit(_, _, Some(call)) => (Some(call), call.credited),
             _ => (None, None),
         };
         if let Some((call, amount)) = call.zip(there) {
@@ -404,6 +402,20 @@ impl Engine {
     pub(super) fn end_run(&mut self, run: u32) -> Done {
         let message = format!("bill run {run} is done");
         Done { records: vec![Record::BillRunDone(run)], message, ..Done::default() }
+    }
+}
+
+/// A carrier gives at most a call's cost back, and once.
+fn check_credit(amount: Money, call: &CallFacts) -> Result<(), CommandError> {
+    let id = call.decision;
+    if let Some(before) = call.credited.filter(|before| *before != amount) {
+        let problem =
+            format!("call {id} has a carrier-credit of {before} already, now of {amount}");
+        return Err(wrong("amount", &problem));
+    }
+    match amount > call.cost {
+        true => Err(wrong("amount", &format!("call {id} cost no more than {}", call.cost))),
+        false => Ok(()),
     }
 }
 

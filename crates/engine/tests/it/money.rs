@@ -22,7 +22,8 @@ fn post(world: &mut World, order: PostOrder) -> Result<Done, String> {
 fn facts(price: i64, cost: i64) -> CallFacts {
     let (price, cost) = (micros(price), micros(cost));
     let decision = DecisionId(77);
-    CallFacts { decision, account: ALICE, price, cost, zero_rated: None, cost_priced: None }
+    let (zero_rated, cost_priced, credited) = (None, None, None);
+    CallFacts { decision, account: ALICE, price, cost, zero_rated, cost_priced, credited }
 }
 
 fn holder(kind: TransferKind, amount: i64) -> PostWhat {
@@ -84,6 +85,9 @@ fn what_makes_no_sense_is_not_posted() {
     check(order(wrong), "trunk: there is no trunk 99");
     let cost = format!("amount: call {id} cost no more than 0.000002");
     check(order(credit(Some(facts(5, 2)))), &cost);
+    let before = CallFacts { credited: Some(micros(2)), ..facts(5, 4) };
+    let twice = "has a carrier-credit of 0.000002 already, now of 0.000003";
+    check(order(credit(Some(before))), &format!("amount: call {id} {twice}"));
 }
 
 #[test]

@@ -287,6 +287,7 @@ fn facts(world: &World, cdr: &Cdr) -> CallFacts {
         cost: cdr.cost,
         zero_rated: posted(TransferKind::ZeroRating),
         cost_priced: posted(TransferKind::CostPrice),
+        credited: posted(TransferKind::CarrierCredit),
     }
 }
 

@@ -149,14 +149,21 @@ fn in_words(report: &Report, config: &Config, dry: bool) -> String {
         return format!("bill run {} has billed up to this day: nothing to do", report.run);
     }
     let made = format!(
-        "{} bills of {} accounts, {} {} in all",
-        report.bills, report.accounts, report.total, config.currency
+        "{} of {}, {} {} in all",
+        counted(report.bills, "bill"),
+        counted(report.accounts, "account"),
+        report.total,
+        config.currency
     );
     match (dry, report.resumed) {
         (true, _) => format!("{made}; nothing was written: this was a dry run"),
         (false, true) => format!("bill run {} went on: {made}", report.run),
         (false, false) => format!("bill run {}: {made}", report.run),
     }
+}
+
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn report_view(report: &Report) -> Value {

@@ -8,7 +8,7 @@ use types::{Money, TransferKind};
 use super::Context;
 use super::lookup::find_account;
 use super::office::change;
-use super::ordering::{self, Why};
+use super::ordering::{self, Why, owed_at_least};
 use crate::change::Change;
 use crate::config::Config;
 use crate::shell::open::open_to_read;
@@ -62,7 +62,11 @@ const KINDS: [TransferKind; 4] = [
 pub fn run(command: Command, context: &Context) -> anyhow::Result<()> {
     let config = context.load()?.config;
     let post = |kind, account: &str, amount, why: Why| {
-        let account = find_account(&open_to_read(&config)?, account)?.id;
+        let reader = open_to_read(&config)?;
+        let account = find_account(&reader, account)?.id;
+        if kind == TransferKind::WriteOff {
+            owed_at_least(&reader, account, Some(amount))?;
+        }
         let order = why.order(PostWhat::Holder(kind, account, amount));
         context.output.done(&change(&config, Change::Post(Box::new(order)))?)
     };

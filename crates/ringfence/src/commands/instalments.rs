@@ -11,9 +11,9 @@ use types::{InstalmentPlan, Money};
 use super::Context;
 use super::lookup::find_account;
 use super::office::change;
-use super::ordering::Why;
+use super::ordering::{Why, owed_at_least};
 use super::output::Table;
-use crate::billing::{day_start, months_later, statement, zone};
+use crate::billing::{day_start, months_later, zone};
 use crate::change::Change;
 use crate::config::Config;
 use crate::shell::open::open_to_read;
@@ -72,11 +72,7 @@ fn plan(
     why: Why,
 ) -> anyhow::Result<PlanOrder> {
     let account = find_account(reader, account)?;
-    let owed = statement(reader, account.id)?.balance;
-    let total = amount.unwrap_or(owed);
-    if total > owed || total <= Money::ZERO {
-        bail!("account {} owes {owed} of its bills, not {total}", account.id);
-    }
+    let total = owed_at_least(reader, account.id, amount)?;
     let amounts = ledger::split(total, count);
     if amounts.is_empty() {
         bail!("{total} cannot be split into {count} parts");

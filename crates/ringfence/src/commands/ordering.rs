@@ -5,10 +5,11 @@ use anyhow::bail;
 use engine::{CallFacts, PostOrder, PostWhat};
 use serde_json::{Value, json};
 use store::{Decided, Reader};
-use types::{DecisionId, StoredPosting, TransferKind};
+use types::{AccountId, DecisionId, Money, StoredPosting, TransferKind};
 
 use super::Context;
 use super::output::Table;
+use crate::billing::statement;
 
 /// Who orders it.
 #[derive(Clone, Debug, clap::Args)]
@@ -52,7 +53,26 @@ pub fn call_facts(reader: &dyn Reader, decision: DecisionId) -> anyhow::Result<C
         cost: cdr.cost,
         zero_rated: posted(TransferKind::ZeroRating),
         cost_priced: posted(TransferKind::CostPrice),
+        credited: posted(TransferKind::CarrierCredit),
     })
+}
+
+/// So much of what an account owes of its bills, or all of it; an error if it owes less.
+pub fn owed_at_least(
+    reader: &dyn Reader,
+    account: AccountId,
+    amount: Option<Money>,
+) -> anyhow::Result<Money> {
+    let owed = statement(reader, account)?.balance;
+    if owed <= Money::ZERO {
+        bail!("account {account} owes nothing of its bills; `ringfence statement {account}`");
+    }
+    match amount {
+        Some(amount) if amount > owed => {
+            bail!("account {account} owes {owed} of its bills, not {amount}")
+        }
+        _ => Ok(amount.unwrap_or(owed)),
+    }
 }
 
 /// Prints postings.
