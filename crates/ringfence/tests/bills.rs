@@ -181,9 +181,10 @@ fn from_calls_to_a_statement() {
         "bill show 3-1",
         "bill show 3",
         "account history alice --limit 1",
-        "doctor",
     ];
     snapshot!("bills", session(&sandbox, &lines));
+    let doctor = sandbox.run("doctor").out;
+    assert!(doctor.contains("ok       money: 3 calls and 11 transfers add up"), "{doctor}");
     sandbox.ok("bill show 1-1 --html bill.html");
     let page = std::fs::read_to_string(sandbox.path("bill.html")).expect("a page");
     assert!(page.starts_with("<!doctype html>") && page.contains("<h1>Bill 1-1</h1>"), "{page}");

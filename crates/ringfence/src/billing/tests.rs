@@ -217,7 +217,7 @@ fn rate() -> Rate {
 /// The n-th call, 61 seconds long.
 fn cdr(n: u32, account: u32, price: i64, ended: UnixMicros) -> Cdr {
     let started = UnixMicros(ended.0 - 66_000_000);
-    let cuba = n % 3 == 0;
+    let cuba = n.is_multiple_of(3);
     Cdr {
         decision: DecisionId((started.0.cast_unsigned() << 8) + u64::from(n) * 256),
         account: AccountId(account),
