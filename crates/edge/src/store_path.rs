@@ -295,6 +295,11 @@ impl Node {
 fn worth(records: &[Record]) -> Worth {
     let is_dear = |record: &Record| match record {
         Record::Transfer(_)
+        | Record::Posting(_)
+        | Record::BillRun(_)
+        | Record::Bill(_)
+        | Record::BillRunDone(_)
+        | Record::Instalments(_)
         | Record::Account(_)
         | Record::Standing(_)
         | Record::LineStanding(_)

@@ -107,6 +107,7 @@ fn account(id: u32) -> Account {
         sell_deck: DeckId(1),
         reseller: None,
         time_zone: "Europe/London".into(),
+        billing_day: 1,
     }
 }
 

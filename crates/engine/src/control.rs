@@ -6,6 +6,7 @@ mod ceiling;
 mod change;
 mod checks;
 mod command;
+mod money;
 mod raises;
 mod risk;
 mod secret;
@@ -28,6 +29,8 @@ use wording::{changes_of, deck_change, in_words, line_change, other_changes, res
 
 pub use ceiling::default_ceiling;
 pub use change::{ControlChange, Judgement, LineChange, Weighed};
+pub(crate) use money::Billed;
+pub use money::{CallFacts, PlanOrder, PostOrder, PostWhat};
 pub(crate) use raises::Raises;
 pub use risk::{changes, risk};
 pub use until::next_time_of_day;
@@ -86,6 +89,11 @@ impl Engine {
             Command::PutDeck(deck) => {
                 self.put_deck(now, deck, table.expect("a deck that makes sense has a table"))
             }
+            Command::Post(order) => self.post_order(now, &order),
+            Command::PutPlan(order) => self.put_plan(now, *order),
+            Command::BeginBillRun { run, day, only } => self.begin_run(now, run, day, only),
+            Command::PutBills(bills) => self.put_bills(bills),
+            Command::EndBillRun(run) => self.end_run(run),
             Command::Cut(decision) => self.cut(decision),
             Command::DeviceMine(device) => self.device_mine(now, device),
             Command::DeviceNotMine(device) => self.device_not_mine(now, device),

@@ -33,6 +33,7 @@ pub struct AccountEntry {
     /// Who sells to it in our place, if anybody.
     pub reseller: Option<ResellerId>,
     pub(crate) zone: Arc<Zone>,
+    billing_day: u8,
     lines: Vec<LineId>,
     numbers: Vec<E164>,
 }
@@ -64,6 +65,7 @@ impl AccountEntry {
             sell_deck: self.sell_deck,
             reseller: self.reseller,
             time_zone: self.time_zone().to_owned(),
+            billing_day: self.billing_day,
         }
     }
 }
@@ -267,6 +269,7 @@ impl Directory {
             sell_deck: account.sell_deck,
             reseller: account.reseller,
             zone,
+            billing_day: account.billing_day,
             lines: Vec::new(),
             numbers: Vec::new(),
         };

@@ -17,6 +17,7 @@ use crate::access::Access;
 use crate::access::age::AgeRound;
 use crate::config::{EngineConfig, EngineError};
 use crate::control::Raises;
+use crate::control::Billed;
 use crate::dial_cache::DialCache;
 use crate::directory::{AccountEntry, Directory};
 use crate::intern::Shared;
@@ -40,6 +41,7 @@ pub struct Engine {
     pub(crate) dial_cache: DialCache,
     pub(crate) ledger: Ledger,
     pub(crate) book: Book,
+    pub(crate) billed: Billed,
     pub(crate) calls: Calls,
     pub(crate) last_decision: DecisionId,
     pub(crate) store_up: bool,
@@ -69,6 +71,7 @@ impl Engine {
             dial_cache: DialCache::new(numbering, hash),
             ledger: Ledger::new(hash),
             book: Book::new(hash, BOOK_MEMORY),
+            billed: Billed { last_run: 0, last_bills: Map::with_hasher(hash) },
             calls: Calls::new(hash),
             last_decision: DecisionId(0),
             store_up: true,

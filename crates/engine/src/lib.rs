@@ -40,6 +40,9 @@ pub use control::{
     BanOrder, Command, CommandError, ControlChange, Done, Judgement, LineChange, Overlap, Weighed, changes,
     default_ceiling, next_time_of_day, risk,
 };
+pub use control::{
+    BanOrder, CallFacts, Command, CommandError, Done, Overlap, PlanOrder, PostOrder, PostWhat,
+};
 pub use dial_string::dial_string;
 pub use directory::AccountEntry;
 pub use engine::Engine;

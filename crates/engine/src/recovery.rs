@@ -37,6 +37,8 @@ impl Engine {
                 self.calls.activity_mut(account).warned = told;
             }
         }
+        self.billed.last_run = snapshot.last_bill_run;
+        self.billed.last_bills.extend(snapshot.last_bills.iter().copied());
         for &(account, at) in &snapshot.hotspot_calls {
             if hotspot_limit::is_recent(at, now.wall) {
                 self.calls.activity_mut(account).hotspots.push(at);

@@ -106,6 +106,17 @@ impl Ledger {
         self.exposures.insert(Place::Line(line), own);
     }
 
+    /// Changes un-billed usage by what was given back, or billed. Spending in the windows stays: money
+    /// that is given back does not make room under a stop level.
+    pub fn change_unbilled(&mut self, account: AccountId, by: Money) -> Result<(), LedgerError> {
+        let exposure = self.exposures.entry(Place::Account(account)).or_default();
+        exposure.unbilled = exposure.unbilled.checked_add(by).ok_or(LedgerError::Overflow)?;
+        if exposure.is_idle() {
+            self.exposures.remove(&Place::Account(account));
+        }
+        Ok(())
+    }
+
     /// Opens a hold that was open before the start, whatever the levels are now.
     pub fn adopt(&mut self, ask: Ask) -> Result<(), LedgerError> {
         positive(ask.amount)?;

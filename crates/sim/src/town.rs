@@ -99,6 +99,7 @@ pub fn account(id: u32, name: &str, controls: Controls) -> Account {
         sell_deck: SELL,
         reseller: None,
         time_zone: "UTC".to_owned(),
+        billing_day: 1,
     }
 }
 

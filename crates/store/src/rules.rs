@@ -5,10 +5,11 @@ use types::cdr::Direction;
 use types::decision::Outcome;
 use types::record::Spending;
 use types::{
-    AccountId, Cdr, DecisionId, DestinationClass, Fact, HoldState, Money, Record, Region,
+    AccountId, Cdr, DecisionId, DestinationClass, Fact, HoldState, Money, Record, Region, Transfer,
     UnixMicros,
 };
 
+use crate::billing;
 use crate::queries::Problem;
 
 /// Spending is summed up by stretches of this length.
@@ -44,8 +45,20 @@ pub fn refusal(record: &Record) -> Option<String> {
             .or_else(|| bad_sum("cost", cdr.decision, cdr.cost)),
         Record::Transfer(transfer) => bad_id(transfer.decision)
             .or_else(|| bad_sum("transfer", transfer.decision, transfer.amount)),
+        Record::Posting(posting) => {
+            let Transfer { decision, amount, .. } = posting.transfer;
+            let fault = || posting.fault().map(|why| format!("decision {decision}: {why}"));
+            bad_id(decision).or_else(|| bad_sum("posting", decision, amount)).or_else(fault)
+        }
+        Record::Bill(bill) => billing::bill_fault(bill),
+        Record::Instalments(plan) => {
+            let decisions = plan.instalments.iter().map(|one| one.decision);
+            decisions.chain([plan.id]).find_map(bad_id)
+        }
         Record::HoldClosed(id) => bad_id(*id),
-        Record::Binding(_)
+        Record::BillRun(_)
+        | Record::BillRunDone(_)
+        | Record::Binding(_)
         | Record::BindingGone(..)
         | Record::Device(_)
         | Record::DeviceGone(_)
@@ -122,6 +135,12 @@ pub fn newest(record: &Record) -> (DecisionId, UnixMicros) {
         Record::HoldClosed(id) => (*id, none.1),
         Record::Cdr(cdr) => (cdr.decision, cdr.ended),
         Record::Transfer(transfer) => (transfer.decision, transfer.at),
+        Record::Posting(posting) => (posting.transfer.decision, posting.transfer.at),
+        Record::BillRun(run) => (none.0, run.at),
+        Record::Instalments(plan) => {
+            let decisions = plan.instalments.iter().map(|one| one.decision);
+            (decisions.fold(plan.id, DecisionId::max), plan.at)
+        }
         Record::Fact(at, _) | Record::Alive(at) => (none.0, *at),
         Record::Standing(standing) => (none.0, standing.at),
         Record::LineStanding(standing) => (none.0, standing.at),
@@ -173,11 +192,19 @@ pub fn kind_of(body: &str) -> &str {
     body.strip_prefix(r#"{"fact":""#).and_then(|rest| rest.split('"').next()).unwrap_or("")
 }
 
-/// What does not come out for an account: sums of its CDRs, charges, un-billed total, spending.
-pub fn compare(account: AccountId, [cdrs, charges, kept, spending]: [Money; 4]) -> Vec<Problem> {
+/// How many sums [`compare`] takes.
+pub const SUMS: usize = 6;
+
+/// What does not come out for an account: sums of its CDRs, charges, un-billed total, spending, of what
+/// was given back of its usage, of its bills' totals.
+pub fn compare(
+    account: AccountId,
+    [cdrs, charges, kept, spending, given_back, billed]: [Money; SUMS],
+) -> Vec<Problem> {
     let mut problems = Vec::new();
-    if kept != cdrs {
-        problems.push(Problem::Unbilled { account, kept, cdrs });
+    let left = cdrs.saturating_sub(given_back).saturating_sub(billed);
+    if kept != left {
+        problems.push(Problem::Unbilled { account, kept, cdrs: left });
     }
     if charges != cdrs {
         problems.push(Problem::Charges { account, charges, cdrs });

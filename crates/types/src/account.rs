@@ -171,8 +171,18 @@ pub struct Account {
     pub sell_deck: DeckId,
     /// Who sells to it in our place, if anybody.
     pub reseller: Option<ResellerId>,
-    /// IANA name of its time zone, for off hours.
+    /// IANA name of its time zone, for off hours and bills.
     pub time_zone: String,
+    /// Day of the month on which its billing months begin, 1 to 31; the last day of shorter months.
+    #[serde(default = "Account::default_billing_day")]
+    pub billing_day: u8,
+}
+
+impl Account {
+    /// Bills begin with the first of the month, where nothing else was said.
+    pub const fn default_billing_day() -> u8 {
+        1
+    }
 }
 
 /// May a line be used?

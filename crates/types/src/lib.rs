@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod account;
+pub mod bill;
 pub mod cdr;
 pub mod chunks;
 pub mod controls;
@@ -29,6 +30,10 @@ pub use access::{Ban, BanReason, LockOut, LockScope};
 pub use account::{
     Account, AccountStatus, Controls, DialPlan, FormerSecret, Line, LineKind, LineStatus, Number,
 };
+pub use bill::{
+    Bill, BillId, BillLine, BillPosting, BillRun, Coverage, Instalment, InstalmentPlan, KnownRun,
+    Marks, StoredPosting,
+};
 pub use cdr::{Cdr, Direction, HangupSide};
 pub use chunks::Chunks;
 pub use controls::{
@@ -40,6 +45,8 @@ pub use device::{Device, DeviceNotices, DeviceState, Place};
 pub use dice::Dice;
 pub use ids::{AccountId, DecisionId, DeckId, DeviceId, LineId, ResellerId, TrunkId};
 pub use ledger::{LedgerAccount, Transfer, TransferKind};
+pub use ids::{AccountId, DecisionId, DeckId, DeviceId, LineId, TrunkId};
+pub use ledger::{LedgerAccount, Posting, Transfer, TransferKind};
 pub use map::{HashKey, Map, Set};
 pub use money::{Money, MoneyError};
 pub use number::{E164, E164Error, Region};

@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::{Ban, LockOut, LockScope};
 use crate::account::{Account, Line, Number};
+use crate::bill::{Bill, BillRun, InstalmentPlan};
 use crate::cdr::{Cdr, Direction};
 use crate::controls::{AccountRaises, By, Changed, ControlRequest, LineStanding, Standing};
 use crate::decision::{Destination, Explanation};
 use crate::device::Device;
 use crate::ids::{AccountId, DecisionId, DeckId, DeviceId, LineId, ResellerId, TrunkId};
-use crate::ledger::Transfer;
+use crate::ledger::{Posting, Transfer};
 use crate::money::Money;
 use crate::number::E164;
 use crate::rate::{Rate, RateRow};
@@ -430,6 +431,18 @@ pub enum Record {
     Cdr(Box<Cdr>),
     /// Post a transfer; a second one with the same decision and kind changes nothing.
     Transfer(Transfer),
+    /// Post a transfer that people ordered, and change un-billed usage by it; a second one with the same
+    /// decision and kind, or the same kind and reference, changes nothing.
+    Posting(Box<Posting>),
+    /// Begin a bill run, and note what is committed; a second one of the same number changes nothing.
+    BillRun(BillRun),
+    /// Insert a bill, and lower un-billed usage by it; a second one of the same run and account changes
+    /// nothing.
+    Bill(Box<Bill>),
+    /// All bills of a run are made.
+    BillRunDone(u32),
+    /// Insert a plan of instalments; a second one of the same id changes nothing.
+    Instalments(Box<InstalmentPlan>),
     /// Insert or replace a binding.
     Binding(Box<BindingRecord>),
     /// Delete a binding by line and contact.
@@ -522,8 +535,13 @@ pub struct Snapshot {
     pub spending: Vec<Spending>,
     /// The same of each line that has stop levels of its own.
     pub line_spending: Vec<(LineId, Spending)>,
-    /// Un-billed usage by account: all charges settled and not billed yet.
+    /// Un-billed usage by account, where it is not nothing: charges less adjustments, not billed yet.
+    /// Negative where more was given back than used.
     pub unbilled: Vec<(AccountId, Money)>,
+    /// The run of the newest bill of each account that has one.
+    pub last_bills: Vec<(AccountId, u32)>,
+    /// The newest bill run; 0 if there is none.
+    pub last_bill_run: u32,
     /// Calls to hotspots of the last twelve hours: account, when.
     pub hotspot_calls: Vec<(AccountId, UnixMicros)>,
     /// International countries each account called before, for "never called before".

@@ -118,6 +118,7 @@ fn account(id: u32, name: &str) -> Account {
         sell_deck: DeckId(1),
         reseller: None,
         time_zone: "Europe/London".to_owned(),
+        billing_day: 1,
     }
 }
 

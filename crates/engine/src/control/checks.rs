@@ -22,6 +22,9 @@ const MOST_DEVICES: usize = 100;
 pub(super) fn account(account: &Account) -> Result<(), CommandError> {
     id(account.id.0)?;
     name(&account.name)?;
+    if !(1..=31).contains(&account.billing_day) {
+        return wrong("billing_day", "expected a day of the month, 1 to 31");
+    }
     controls(&account.controls)?;
     dial_plan(&account.dial_plan)
 }

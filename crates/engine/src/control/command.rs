@@ -7,11 +7,9 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use types::account::Ha1;
 use types::record::Deck;
-use types::{
-    Account, AccountId, AccountStatus, DecisionId, DeckId, DeviceId, E164, Line, LineId, LockScope,
-    Number, Record, Reseller, ResellerId, Trunk, TrunkId, UnixMicros,
-};
+use types::{Account, AccountId, AccountStatus, Bill, DecisionId, DeckId, DeviceId, E164, Line, LineId, LockScope, Number, Record, Reseller, ResellerId, Trunk, TrunkId, UnixMicros};
 
+use super::money::{PlanOrder, PostOrder};
 use super::change::{ControlChange, Judgement, LineChange};
 use crate::access::{DeviceAt, ForeignLogIn, Spared};
 
@@ -57,6 +55,23 @@ pub enum Command {
     PutTrunk(Trunk),
     /// Adds or replaces a deck.
     PutDeck(Deck),
+    /// Moves money.
+    Post(Box<PostOrder>),
+    /// Makes a debt into instalments.
+    PutPlan(Box<PlanOrder>),
+    /// Begins a bill run.
+    BeginBillRun {
+        /// Its number: the next.
+        run: u32,
+        /// The day up to which it bills, as midnight UTC.
+        day: UnixMicros,
+        /// Of this account only.
+        only: Option<AccountId>,
+    },
+    /// Takes bills of a run.
+    PutBills(Vec<Bill>),
+    /// All bills of a run are made.
+    EndBillRun(u32),
     /// Hangs up a live call.
     Cut(DecisionId),
     /// A device is the holder's.

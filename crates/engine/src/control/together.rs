@@ -99,6 +99,11 @@ impl Engine {
                 made.numbers.insert(*number, None);
             }
             Command::PutTrunk(trunk) => self.check_trunk(trunk)?,
+            Command::Post(order) => self.check_post(now, order, made)?,
+            Command::PutPlan(order) => self.check_plan(now, order, made)?,
+            Command::BeginBillRun { run, only, .. } => self.check_run(*run, *only, made)?,
+            Command::PutBills(bills) => self.check_bills(bills, made)?,
+            Command::EndBillRun(_) => {}
             Command::Cut(decision) => {
                 let known = self.calls.find(*decision).map(drop);
                 known.ok_or(CommandError::UnknownCall(*decision))?;
@@ -222,7 +227,7 @@ impl Engine {
         }
     }
 
-    fn account_exists(&self, id: AccountId, made: &Made) -> Result<(), CommandError> {
+    pub(super) fn account_exists(&self, id: AccountId, made: &Made) -> Result<(), CommandError> {
         let exists = self.directory.account(id).is_some() || made.accounts.contains(&id);
         if exists { Ok(()) } else { Err(CommandError::UnknownAccount(id)) }
     }

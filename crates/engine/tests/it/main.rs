@@ -9,6 +9,7 @@ mod invariants;
 mod levels;
 mod metering;
 mod raises;
+mod money;
 mod records;
 mod recovery;
 mod secrets;

@@ -77,6 +77,7 @@ pub fn account(id: AccountId, name: &str) -> Account {
         sell_deck: SELL,
         reseller: None,
         time_zone: "Europe/London".into(),
+        billing_day: 1,
     }
 }
 

@@ -14,6 +14,7 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("deck", "rate deck it is charged by"),
     ("reseller", "who sells to it in our place, or none"),
     ("time_zone", "for off hours: an IANA name like Europe/London"),
+    ("billing_day", "day of the month, 1 to 31, on which its billing months begin"),
     ("home", "country whose numbers are dialled without country code"),
     ("national_prefix", "before a national number, or none"),
     ("international_prefix", "before a country code"),
@@ -49,6 +50,7 @@ pub fn from_new(new: NewAccount, id: AccountId, sell_deck: DeckId) -> anyhow::Re
         sell_deck,
         reseller: None,
         time_zone: new.time_zone,
+        billing_day: Account::default_billing_day(),
     })
 }
 
@@ -106,6 +108,10 @@ fn set_one(account: &mut Account, name: &str, value: &str, engine: &Engine) -> a
         "time_zone" => {
             check_time_zone(value)?;
             account.time_zone = value.to_owned();
+        }
+        "billing_day" => {
+            let day = value.parse().ok().filter(|day| (1..=31).contains(day));
+            account.billing_day = day.context("expected a day of the month, 1 to 31")?;
         }
         "home" => plan.home = value.parse()?,
         "national_prefix" => plan.national_prefix = digits_or_none(value)?.unwrap_or_default(),

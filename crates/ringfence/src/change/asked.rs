@@ -1,13 +1,10 @@
 //! Changes as asked: things are named as people name them. They travel over the control socket.
 //! Never here: what is to be done for one.
 
-use engine::{BanOrder, ForeignLogIn};
+use engine::{BanOrder, ForeignLogIn, PlanOrder, PostOrder};
 use serde::{Deserialize, Serialize};
 use types::account::Ha1;
-use types::{
-    AccountStatus, By, Controls, DecisionId, DeviceId, DialPlan, E164, LineId, LineKind, LineStatus,
-    RateRow, Trunk, TrunkId,
-};
+use types::{AccountId, AccountStatus, Bill, By, Controls, DecisionId, DeviceId, DialPlan, E164, LineId, LineKind, LineStatus, RateRow, Trunk, TrunkId, UnixMicros};
 
 use super::Lift;
 
@@ -133,6 +130,21 @@ pub enum Change {
         /// The rows.
         rows: Vec<RateRow>,
     },
+    /// Move money.
+    Post(Box<PostOrder>),
+    /// Make a debt into instalments.
+    PutPlan(Box<PlanOrder>),
+    /// Begin a bill run; its number is chosen here.
+    BeginBillRun {
+        /// The day up to which it bills, as midnight UTC.
+        day: UnixMicros,
+        /// Of this account only.
+        only: Option<AccountId>,
+    },
+    /// Take bills of a run.
+    PutBills(Vec<Bill>),
+    /// All bills of a run are made.
+    EndBillRun(u32),
     /// Hang up.
     Cut(DecisionId),
     /// Whose a device is.

@@ -11,6 +11,7 @@ mod ban;
 mod controls;
 mod deck;
 mod line;
+mod money;
 mod number;
 mod reseller;
 #[cfg(test)]
@@ -100,6 +101,11 @@ pub fn plan(change: Change, now: UnixMicros, engine: &Engine) -> anyhow::Result<
         Change::AddTrunk { trunk, cost_deck } => trunk::add(*trunk, cost_deck, engine),
         Change::SetTrunk { trunk, settings } => trunk::set(&trunk, &settings, engine),
         Change::ImportDeck { name, rows } => deck::import(name, rows, engine),
+        Change::Post(order) => Ok(Plan::one(Command::Post(order), json!({}))),
+        Change::PutPlan(order) => Ok(Plan::one(Command::PutPlan(order), json!({}))),
+        Change::BeginBillRun { day, only } => Ok(money::begin_run(day, only, engine)),
+        Change::PutBills(bills) => Ok(money::put_bills(bills)),
+        Change::EndBillRun(run) => Ok(Plan::one(Command::EndBillRun(run), json!({ "run": run }))),
         Change::JudgeDevice { device, is_mine } => Ok(access::judge(device, is_mine)),
         Change::LiftLockOuts { what } => access::lift(&what, engine),
         Change::NoteLogIns(tries) => Ok(Plan::one(Command::NoteLogIns(tries), json!({}))),

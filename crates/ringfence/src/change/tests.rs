@@ -23,6 +23,7 @@ fn engine() -> Engine {
         sell_deck: DeckId(1),
         reseller: None,
         time_zone: "Europe/London".to_owned(),
+        billing_day: 1,
     };
     let closed = types::Account {
         id: AccountId(7),

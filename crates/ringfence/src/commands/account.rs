@@ -282,6 +282,7 @@ fn view(account: &Account) -> Value {
         "deck": account.sell_deck,
         "reseller": account.reseller,
         "time_zone": account.time_zone,
+        "billing_day": account.billing_day,
     })
 }
 
@@ -363,6 +364,7 @@ fn sheet(value: &Value, currency: &str) -> String {
     lines.push(format!("  lines          {}", text("lines")));
     lines.push(format!("  numbers        {}", text("numbers")));
     lines.push(format!("  time zone      {}", text("time_zone")));
+    lines.push(format!("  billing day    {}", text("billing_day")));
     lines.push("controls".to_owned());
     for key in controls::CONTROL_KEYS {
         let shown = plain(&value["controls"][key.name]);

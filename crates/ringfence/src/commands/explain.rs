@@ -175,6 +175,16 @@ impl<R: Reader> Story<'_, R> {
                 TransferKind::Cost => {
                     format!("The carrier's cost is {} {currency}.", transfer.amount)
                 }
+                TransferKind::ZeroRating => {
+                    format!("{} {currency} was given back: the call is free.", transfer.amount)
+                }
+                TransferKind::CostPrice => {
+                    format!("{} {currency} was given back: it is charged at cost.", transfer.amount)
+                }
+                TransferKind::CarrierCredit => {
+                    format!("The carrier gave {} {currency} back.", transfer.amount)
+                }
+                other => format!("{} {currency} was posted as {other}.", transfer.amount),
             });
         }
         if told.is_empty() {

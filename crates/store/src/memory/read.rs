@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use types::record::{Deck, Spending};
 use types::{
-    Account, AccountId, Ban, BindingRecord, Cdr, ControlRequest, DecisionId, DeckId, Device, Fact, Hold, LedgerAccount, Line, LineId, LineStanding, LockOut, Money, Number, RequestState, Reseller, Snapshot, Standing, Transfer, TransferKind, Trunk, UnixMicros,
+    Account, AccountId, Ban, Bill, BindingRecord, Cdr, ControlRequest, Coverage, DecisionId, DeckId, Device, Fact, Hold, InstalmentPlan, KnownRun, LedgerAccount, Line, LineId, LineStanding, LockOut, Money, Number, RequestState, Reseller, Snapshot, Standing, StoredPosting, Transfer, TransferKind, Trunk, UnixMicros,
 };
 
 use super::MemoryStore;
 use super::state::State;
 use crate::backend::SnapshotWindow;
+use crate::billing::{BillFilter, BillItems, PostingFilter};
 use crate::error::StoreError;
 use crate::queries::{
     Balance, CallFilter, Decided, DeckSummary, FactFilter, Problem, Reader, Sealing, StoredFact,
@@ -54,7 +55,14 @@ impl State {
                 .map(|(&(at, account, costly), &amount)| Spending { account, at, amount, costly })
                 .collect(),
             line_spending: self.line_spending(window.spending_since),
-            unbilled: self.unbilled.iter().map(|(id, sum)| (*id, *sum)).collect(),
+            unbilled: self
+                .unbilled
+                .iter()
+                .filter(|(_, sum)| !sum.is_zero())
+                .map(|(id, sum)| (*id, *sum))
+                .collect(),
+            last_bills: self.newest_bills().map(|bill| (bill.account, bill.run)).collect(),
+            last_bill_run: self.bill_runs.keys().last().copied().unwrap_or(0),
             hotspot_calls: hotspots.map(|cdr| (cdr.account, cdr.started)).collect(),
             countries_called: self.countries.iter().copied().collect(),
             last_decision: self.last_decision,
@@ -88,7 +96,7 @@ impl State {
     }
 
     fn verify(&self) -> Verification {
-        let mut sums: BTreeMap<AccountId, [Money; 4]> = BTreeMap::new();
+        let mut sums: BTreeMap<AccountId, [Money; rules::SUMS]> = BTreeMap::new();
         let mut add = |account: AccountId, column: usize, amount: Money| {
             let sum = &mut sums.entry(account).or_default()[column];
             *sum = sum.saturating_add(amount);
@@ -105,12 +113,19 @@ impl State {
                 }
                 (TransferKind::Charge, _) => {}
                 (TransferKind::Cost, _) => costs[1] = costs[1].saturating_add(transfer.amount),
+                (kind, _) if kind.lowers_usage() => {
+                    if let LedgerAccount::Receivable(account) = transfer.credit {
+                        add(account, 4, transfer.amount);
+                    }
+                }
+                _ => {}
             }
         }
+        self.bills.values().for_each(|bill| add(bill.account, 5, bill.total));
         self.unbilled.iter().for_each(|(account, sum)| add(*account, 2, *sum));
         self.spending.iter().for_each(|((_, account, _), sum)| add(*account, 3, *sum));
-        let mut problems: Vec<Problem> =
-            sums.iter().flat_map(|(account, sums)| rules::compare(*account, *sums)).collect();
+        let mut problems = self.verify_bills();
+        problems.extend(sums.iter().flat_map(|(account, sums)| rules::compare(*account, *sums)));
         if costs[0] != costs[1] {
             problems.push(Problem::Costs { costs: costs[1], cdrs: costs[0] });
         }
@@ -131,6 +146,7 @@ fn call_matches(cdr: &Cdr, filter: &CallFilter) -> bool {
         && filter.until.is_none_or(|until| cdr.started < until)
         && filter.direction.is_none_or(|direction| cdr.direction == direction)
         && filter.number.is_none_or(|number| cdr.destination.e164 == Some(number))
+        && filter.trunk.is_none_or(|trunk| cdr.trunk == Some(trunk))
         && filter.outcome.is_none_or(|outcome| cdr.explanation.outcome == outcome)
 }
 
@@ -260,9 +276,7 @@ impl Reader for MemoryStore {
     }
 
     fn transfers(&self, decision: DecisionId) -> Result<Vec<Transfer>, StoreError> {
-        let (first, last) = (TransferKind::Charge, TransferKind::Cost);
-        let range = self.state().transfers.range((decision, first)..=(decision, last));
-        Ok(range.map(|(_, transfer)| *transfer).collect())
+        Ok(self.state().transfers_of(decision))
     }
 
     fn balances(&self) -> Result<Vec<Balance>, StoreError> {
@@ -275,6 +289,39 @@ impl Reader for MemoryStore {
         }
         let balance = |(account, (debits, credits))| Balance { account, debits, credits };
         Ok(sums.into_iter().map(balance).collect())
+    }
+
+    fn postings(&self, filter: &PostingFilter) -> Result<Vec<StoredPosting>, StoreError> {
+        Ok(self.state().find_postings(filter))
+    }
+
+    fn bill_runs(&self) -> Result<Vec<KnownRun>, StoreError> {
+        Ok(self.state().bill_runs.values().rev().copied().collect())
+    }
+
+    fn bills(&self, filter: &BillFilter) -> Result<Vec<Bill>, StoreError> {
+        Ok(self.state().find_bills(filter))
+    }
+
+    fn last_bills(&self, first: AccountId, last: AccountId) -> Result<Vec<Bill>, StoreError> {
+        let newest = self.state().newest_bills();
+        let mine = newest.filter(|bill| (first..=last).contains(&bill.account));
+        Ok(mine.map(|bill| Bill::clone(bill)).collect())
+    }
+
+    fn bill_items(
+        &self,
+        account: AccountId,
+        before: &Coverage,
+        covers: &Coverage,
+    ) -> Result<BillItems, StoreError> {
+        Ok(self.state().bill_items(account, before, covers))
+    }
+
+    fn instalments(&self, account: Option<AccountId>) -> Result<Vec<InstalmentPlan>, StoreError> {
+        let plans = self.state().plans.values();
+        let mine = plans.filter(|plan| account.is_none_or(|id| plan.account == id));
+        Ok(mine.map(|plan| InstalmentPlan::clone(plan)).collect())
     }
 
     fn facts(&self, filter: &FactFilter) -> Result<Vec<StoredFact>, StoreError> {

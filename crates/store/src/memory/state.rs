@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use types::{
-    Account, AccountId, AccountRaises, Ban, BindingRecord, Cdr, ControlRequest, DecisionId, DeckId, Device, DeviceId, E164, Fact, Hold, Line, LineId, LineStanding, LockOut, LockScope, Money, Number, RateRow, Record, Region, Reseller, ResellerId, Standing, Transfer, TransferKind, Trunk, TrunkId, UnixMicros,
+    Account, AccountId, AccountRaises, Ban, Bill, BindingRecord, Cdr, ControlRequest, DecisionId, DeckId, Device, DeviceId, E164, Fact, Hold, InstalmentPlan, KnownRun, Line, LineId, LineStanding, LockOut, LockScope, Money, Number, Posting, RateRow, Record, Region, Reseller, ResellerId, Standing, Transfer, TransferKind, Trunk, TrunkId, UnixMicros,
 };
 
 use crate::rules;
@@ -38,6 +38,12 @@ pub struct State {
     pub holds: BTreeMap<DecisionId, Arc<Hold>>,
     pub cdrs: BTreeMap<DecisionId, Arc<Cdr>>,
     pub transfers: BTreeMap<(DecisionId, TransferKind), Transfer>,
+    /// The n-th CDR ever written, by decision.
+    pub cdr_places: BTreeMap<DecisionId, u64>,
+    pub postings: Vec<Arc<Posting>>,
+    pub bill_runs: BTreeMap<u32, KnownRun>,
+    pub bills: BTreeMap<(AccountId, u32), Arc<Bill>>,
+    pub plans: BTreeMap<DecisionId, Arc<InstalmentPlan>>,
     pub facts: Vec<(UnixMicros, Arc<Fact>)>,
     pub facts_at: BTreeMap<UnixMicros, Vec<usize>>,
     pub spending: BTreeMap<(UnixMicros, AccountId, bool), Money>,
@@ -51,6 +57,10 @@ impl State {
     /// Why these records cannot all be written, if so. What passes here is applied without fail.
     pub fn refusal<'r>(&self, records: impl Iterator<Item = &'r Record>) -> Option<String> {
         let mut changed: Option<(BTreeMap<LineId, String>, BTreeMap<String, LineId>)> = None;
+        let records: Vec<&Record> = records.collect();
+        if let Some(why) = self.billing_refusal(&records) {
+            return Some(why);
+        }
         for record in records {
             if let Some(why) = rules::refusal(record) {
                 return Some(why);
@@ -87,6 +97,18 @@ impl State {
             Record::Cdr(cdr) => self.insert_cdr(cdr),
             Record::Transfer(transfer) => {
                 self.transfers.entry((transfer.decision, transfer.kind)).or_insert(*transfer);
+            }
+            Record::Posting(posting) => self.post(posting),
+            Record::BillRun(run) => self.begin_run(run),
+            Record::Bill(bill) => self.insert_bill(bill),
+            Record::BillRunDone(run) => {
+                if let Some(run) = self.bill_runs.get_mut(run) {
+                    run.done = true;
+                }
+            }
+            Record::Instalments(plan) => {
+                let kept = || Arc::new(InstalmentPlan::clone(plan));
+                self.plans.entry(plan.id).or_insert_with(kept);
             }
             Record::Binding(binding) => {
                 let key = (binding.line, binding.contact.clone());
@@ -160,6 +182,7 @@ impl State {
         }
         self.countries.extend(rules::country_called(cdr));
         self.cdrs.insert(cdr.decision, Arc::new(cdr.clone()));
+        self.cdr_places.insert(cdr.decision, self.cdrs.len() as u64);
     }
 
     fn append_fact(&mut self, at: UnixMicros, fact: &Fact) {

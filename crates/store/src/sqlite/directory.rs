@@ -27,14 +27,25 @@ pub fn append_fact(conn: &Connection, at: UnixMicros, fact: &Fact) -> rusqlite::
 
 /// Inserts or replaces an account.
 pub fn put_account(conn: &Connection, account: &Account) -> rusqlite::Result<()> {
-    let Account { id, name, status, controls, dial_plan, sell_deck, reseller, time_zone } = account;
+    let Account {
+        id,
+        name,
+        status,
+        controls,
+        dial_plan,
+        sell_deck,
+        reseller,
+        time_zone,
+        billing_day,
+    } = account;
     conn.prepare_cached(
-        "INSERT INTO account (id, name, status, sell_deck, time_zone, controls, dial_plan, reseller) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO UPDATE SET \
+        "INSERT INTO account (id, name, status, sell_deck, time_zone, controls, dial_plan, \
+         reseller, billing_day) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+         ON CONFLICT (id) DO UPDATE SET \
          name = excluded.name, status = excluded.status, sell_deck = excluded.sell_deck, \
          reseller = excluded.reseller, \
          time_zone = excluded.time_zone, controls = excluded.controls, \
-         dial_plan = excluded.dial_plan",
+         dial_plan = excluded.dial_plan, billing_day = excluded.billing_day",
     )?
     .execute(params![
         id.0,
@@ -44,7 +55,8 @@ pub fn put_account(conn: &Connection, account: &Account) -> rusqlite::Result<()>
         time_zone,
         Json(controls),
         Json(dial_plan),
-        reseller.map(|reseller| reseller.0)
+        reseller.map(|reseller| reseller.0),
+        billing_day
     ])
     .map(drop)
 }

@@ -3,13 +3,15 @@
 use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 use types::record::{Deck, Spending};
 use types::{
-    Account, AccountId, Ban, BindingRecord, Cdr, ControlRequest, DecisionId, DeckId, Device, Hold, Line, LineId, LineStanding, LockOut, Money, Number, Reseller, Standing, Transfer, Trunk, UnixMicros,
+    Account, AccountId, Ban, Bill, BindingRecord, Cdr, ControlRequest, Coverage, DecisionId, DeckId, Device, Hold, InstalmentPlan, KnownRun, Line, LineId, LineStanding, LockOut, Money, Number, Reseller, Standing, StoredPosting, Transfer, Trunk, UnixMicros,
 };
 
 use super::columns::{self, Json};
 use super::connect::Doing;
 use super::rows::{self, Rows, all, read};
 use super::{SqliteStore, history, sealed, snapshot, verify};
+use super::{SqliteStore, billing, sealed, verify};
+use crate::billing::{BillFilter, BillItems, PostingFilter};
 use crate::error::StoreError;
 use crate::queries::{
     Balance, CallFilter, Decided, DeckSummary, FactFilter, Reader, Sealing, StoredFact,
@@ -67,6 +69,7 @@ fn calls(conn: &Connection, filter: &CallFilter) -> Rows<Cdr> {
     query.and("started < $", filter.until.map(|at| at.0));
     query.and("direction = $", filter.direction.map(|direction| direction.code()));
     query.and("e164 = $", filter.number.map(columns::e164));
+    query.and("trunk = $", filter.trunk.map(|trunk| trunk.0));
     query.and("outcome = $", filter.outcome.map(columns::outcome));
     let (sql, values) = query.newest("decision DESC", filter.limit);
     all(conn, &sql, rusqlite::params_from_iter(values), rows::cdr)
@@ -101,7 +104,11 @@ fn decision(conn: &Connection, id: DecisionId) -> rusqlite::Result<Option<Decide
     Ok(open.map(|hold| Decided::Open(Box::new(hold))))
 }
 
-fn transfer(row: &Row<'_>) -> rusqlite::Result<Transfer> {
+/// A transfer, of any table that is joined by none.
+pub const TRANSFER: &str =
+    "SELECT decision, kind, debit, debit_id, credit, credit_id, amount, at FROM transfer";
+
+pub fn transfer(row: &Row<'_>) -> rusqlite::Result<Transfer> {
     Ok(Transfer {
         decision: read(row, 0)?,
         kind: columns::read_transfer_kind(row.get(1)?)?,
@@ -247,14 +254,41 @@ impl Reader for SqliteStore {
     }
 
     fn transfers(&self, decision: DecisionId) -> Result<Vec<Transfer>, StoreError> {
-        let sql = "SELECT decision, kind, debit, debit_id, credit, credit_id, amount, at \
-                   FROM transfer WHERE decision = $1 ORDER BY kind";
-        all(self.conn()?, sql, [columns::decision(decision)], transfer)
-            .doing(&self.file, "list transfers")
+        billing::transfers(self.conn()?, decision).doing(&self.file, "list transfers")
     }
 
     fn balances(&self) -> Result<Vec<Balance>, StoreError> {
         balances(self.conn()?).doing(&self.file, "sum up the ledger")
+    }
+
+    fn postings(&self, filter: &PostingFilter) -> Result<Vec<StoredPosting>, StoreError> {
+        billing::postings(self.conn()?, filter).doing(&self.file, "list postings")
+    }
+
+    fn bill_runs(&self) -> Result<Vec<KnownRun>, StoreError> {
+        billing::runs(self.conn()?).doing(&self.file, "list bill runs")
+    }
+
+    fn bills(&self, filter: &BillFilter) -> Result<Vec<Bill>, StoreError> {
+        billing::bills(self.conn()?, filter).doing(&self.file, "list bills")
+    }
+
+    fn last_bills(&self, first: AccountId, last: AccountId) -> Result<Vec<Bill>, StoreError> {
+        billing::last_bills(self.conn()?, (first, last)).doing(&self.file, "list last bills")
+    }
+
+    fn bill_items(
+        &self,
+        account: AccountId,
+        before: &Coverage,
+        covers: &Coverage,
+    ) -> Result<BillItems, StoreError> {
+        billing::items(self.conn()?, account, before, covers)
+            .doing(&self.file, "list what is on a bill")
+    }
+
+    fn instalments(&self, account: Option<AccountId>) -> Result<Vec<InstalmentPlan>, StoreError> {
+        billing::plans(self.conn()?, account).doing(&self.file, "list instalments")
     }
 
     fn facts(&self, filter: &FactFilter) -> Result<Vec<StoredFact>, StoreError> {

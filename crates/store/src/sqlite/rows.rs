@@ -43,7 +43,7 @@ pub fn all<T>(
 }
 
 pub const ACCOUNT: &str =
-    "SELECT id, name, status, sell_deck, time_zone, controls, dial_plan, reseller FROM account";
+    "SELECT id, name, status, sell_deck, time_zone, controls, dial_plan, reseller, billing_day FROM account";
 
 pub fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
     Ok(Account {
@@ -52,6 +52,7 @@ pub fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
         status: row.get::<_, Code<_>>(2)?.0,
         sell_deck: read(row, 3)?,
         time_zone: row.get(4)?,
+        billing_day: row.get(8)?,
         controls: row.get::<_, Json<_>>(5)?.0,
         dial_plan: row.get::<_, Json<_>>(6)?.0,
         reseller: maybe(row, 7)?,

@@ -16,7 +16,10 @@ use crate::rules;
 pub const UNBILLED: &str = "SELECT account, SUM(amount) FROM (\
     SELECT account, unbilled AS amount FROM account_total UNION ALL \
     SELECT account, price FROM recent WHERE price > 0) AS both_parts \
-    GROUP BY account ORDER BY account";
+    GROUP BY account HAVING SUM(amount) <> 0 ORDER BY account";
+
+/// The run of the newest bill by account.
+const LAST_BILLS: &str = "SELECT account, MAX(run) FROM bill GROUP BY account ORDER BY account";
 
 /// Reads everything as of one moment.
 pub fn take(
@@ -52,6 +55,9 @@ pub fn take(
         spending: spending(&tx, window.spending_since)?,
         line_spending: line_spending(&tx, window.spending_since)?,
         unbilled: rows::all(&tx, UNBILLED, [], |row| Ok((read(row, 0)?, read(row, 1)?)))?,
+        last_bills: rows::all(&tx, LAST_BILLS, [], |row| Ok((read(row, 0)?, read(row, 1)?)))?,
+        last_bill_run: tx
+            .query_row("SELECT COALESCE(MAX(run), 0) FROM bill_run", [], |row| read(row, 0))?,
         hotspot_calls: hotspot_calls(&tx, window.hotspots_since)?,
         countries_called: rows::all(
             &tx,

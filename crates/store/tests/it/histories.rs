@@ -4,6 +4,7 @@ use store::{Backend, CallFilter, MemoryStore, OpenOptions, Reader, SqliteStore};
 use types::cdr::Direction;
 use types::*;
 
+use crate::billing::posting;
 use crate::samples::*;
 
 /// A record of a small world, so that keys meet again.
@@ -11,13 +12,24 @@ fn record(dice: &mut Dice) -> Vec<Record> {
     let n = dice.below(40) as u32 + 1;
     let account_id = dice.below(4) as u32 + 1;
     let contact = format!("sip:{}@192.0.2.7", dice.below(3));
-    match dice.below(18) {
+    match dice.below(20) {
         0 => vec![held(n, account_id)],
         1 => vec![answered(n, account_id)],
         2..=4 if dice.chance(300) => vec![on_net(n, account_id)],
         2..=4 => ended(n, account_id, dice.below(3) as i64 * 1_000),
         5 => vec![Record::HoldClosed(decision(n))],
         6 => vec![Record::Cdr(Box::new(refused(n, account_id)))],
+        14 => {
+            let kinds = [TransferKind::ZeroRating, TransferKind::CostPrice, TransferKind::Goodwill];
+            let kind = kinds[dice.below(3) as usize];
+            let amount = dice.below(3) as i64 * 500;
+            vec![Record::Posting(Box::new(posting(n, kind, account_id, amount)))]
+        }
+        15 => {
+            let mut payment = posting(n, TransferKind::Payment, account_id, n.into());
+            payment.reference = Some(format!("FT{}", dice.below(5)));
+            vec![Record::Posting(Box::new(payment))]
+        }
         7 => vec![Record::Binding(Box::new(BindingRecord {
             cseq: n,
             ..binding(account_id, &contact)
@@ -84,6 +96,8 @@ fn run(seed: u64) -> (u32, u32) {
         }
     }
     assert_eq!(everything(&sqlite), everything(&memory), "seed {seed}");
+    let filter = store::PostingFilter { limit: u32::MAX, ..Default::default() };
+    assert_eq!(sqlite.postings(&filter), memory.postings(&filter), "seed {seed}");
     for id in (1..=4).map(AccountId) {
         let filter = CallFilter { account: Some(id), ..CallFilter::default() };
         assert_eq!(sqlite.calls(&filter), memory.calls(&filter), "seed {seed}, account {id}");

@@ -46,6 +46,7 @@ pub fn account(id: u32) -> Account {
         sell_deck: DeckId(1),
         reseller: Some(types::ResellerId(2)),
         time_zone: "Europe/London".to_owned(),
+        billing_day: 1,
     }
 }
 

@@ -88,6 +88,12 @@ ask_below! {
     unbilled(account: AccountId) -> Money;
     transfers(decision: DecisionId) -> Vec<Transfer>;
     balances() -> Vec<Balance>;
+    postings(filter: &store::PostingFilter) -> Vec<StoredPosting>;
+    bill_runs() -> Vec<KnownRun>;
+    bills(filter: &store::BillFilter) -> Vec<Bill>;
+    last_bills(first: AccountId, last: AccountId) -> Vec<Bill>;
+    bill_items(account: AccountId, before: &Coverage, covers: &Coverage) -> store::BillItems;
+    instalments(account: Option<AccountId>) -> Vec<InstalmentPlan>;
     facts(filter: &FactFilter) -> Vec<StoredFact>;
     devices(account: Option<AccountId>) -> Vec<Device>;
     lock_outs() -> Vec<LockOut>;

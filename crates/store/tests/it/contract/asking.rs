@@ -157,10 +157,12 @@ fn calls_are_found() {
             until: Some(at(6 * SECOND)),
             direction: Some(Direction::Outgoing),
             number: Some(e164("33123456789")),
+            trunk: None,
             outcome: Some(Outcome::Refused),
             limit: 5,
         };
         check(several, &[5]);
+        check(CallFilter { trunk: Some(TrunkId(2)), ..CallFilter::default() }, &[]);
     });
 }
 
