@@ -17,7 +17,10 @@ mod wording;
 
 use rating::RateDeck;
 use types::record::Deck;
-use types::{Account, AccountId, AccountStatus, By, DecisionId, DestinationClass, E164, Fact, Line, LineId, LineSecurity, LineStatus, Now, Number, Record, Reseller, Setting, Trunk};
+use types::{
+    Account, AccountId, AccountStatus, By, DecisionId, DestinationClass, E164, Fact, Line, LineId,
+    LineSecurity, LineStatus, Now, Number, Record, Reseller, Setting, Trunk,
+};
 
 use crate::directory::AccountEntry;
 use crate::engine::Engine;

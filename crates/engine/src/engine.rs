@@ -16,8 +16,8 @@ use types::{
 use crate::access::Access;
 use crate::access::age::AgeRound;
 use crate::config::{EngineConfig, EngineError};
-use crate::control::Raises;
 use crate::control::Billed;
+use crate::control::Raises;
 use crate::dial_cache::DialCache;
 use crate::directory::{AccountEntry, Directory};
 use crate::intern::Shared;

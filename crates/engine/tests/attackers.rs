@@ -93,6 +93,7 @@ impl Attack {
                 dial_plan: DialPlan::default(),
                 sell_deck: DECK,
                 reseller: None,
+                billing_day: 1,
                 time_zone: ZONES[dice.below(4) as usize].into(),
             }],
             lines: vec![line()],

@@ -7,7 +7,10 @@ use types::cdr::Direction;
 use types::decision::Outcome;
 use types::record::{Deck, Spending};
 use types::{
-    Account, AccountId, Ban, Bill, BillId, BindingRecord, Cdr, ControlRequest, Coverage, DecisionId, DeckId, Device, E164, Fact, Hold, InstalmentPlan, KnownRun, LedgerAccount, Line, LineId, LineStanding, LockOut, Money, Number, Reseller, Standing, StoredPosting, Transfer, Trunk, TrunkId, UnixMicros,
+    Account, AccountId, Ban, Bill, BillId, BindingRecord, Cdr, ControlRequest, Coverage,
+    DecisionId, DeckId, Device, E164, Fact, Hold, InstalmentPlan, KnownRun, LedgerAccount, Line,
+    LineId, LineStanding, LockOut, Money, Number, Reseller, Standing, StoredPosting, Transfer,
+    Trunk, TrunkId, UnixMicros,
 };
 
 use crate::billing::{BillFilter, BillItems, PostingFilter};

@@ -37,15 +37,13 @@ pub use bill::{
 pub use cdr::{Cdr, Direction, HangupSide};
 pub use chunks::Chunks;
 pub use controls::{
-    AccountRaises, By, Changed, ControlRequest, LineSecurity, LineStanding, Proof, Raise, RequestState, Risk,
-    Setting, Standing,
+    AccountRaises, By, Changed, ControlRequest, LineSecurity, LineStanding, Proof, Raise,
+    RequestState, Risk, Setting, Standing,
 };
 pub use destination::{ClassSet, DestinationClass, InternationalTier};
 pub use device::{Device, DeviceNotices, DeviceState, Place};
 pub use dice::Dice;
 pub use ids::{AccountId, DecisionId, DeckId, DeviceId, LineId, ResellerId, TrunkId};
-pub use ledger::{LedgerAccount, Transfer, TransferKind};
-pub use ids::{AccountId, DecisionId, DeckId, DeviceId, LineId, TrunkId};
 pub use ledger::{LedgerAccount, Posting, Transfer, TransferKind};
 pub use map::{HashKey, Map, Set};
 pub use money::{Money, MoneyError};

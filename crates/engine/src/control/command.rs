@@ -7,10 +7,13 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use types::account::Ha1;
 use types::record::Deck;
-use types::{Account, AccountId, AccountStatus, Bill, DecisionId, DeckId, DeviceId, E164, Line, LineId, LockScope, Number, Record, Reseller, ResellerId, Trunk, TrunkId, UnixMicros};
+use types::{
+    Account, AccountId, AccountStatus, Bill, DecisionId, DeckId, DeviceId, E164, Line, LineId,
+    LockScope, Number, Record, Reseller, ResellerId, Trunk, TrunkId, UnixMicros,
+};
 
-use super::money::{PlanOrder, PostOrder};
 use super::change::{ControlChange, Judgement, LineChange};
+use super::money::{PlanOrder, PostOrder};
 use crate::access::{DeviceAt, ForeignLogIn, Spared};
 
 /// A change. It travels over the control socket.

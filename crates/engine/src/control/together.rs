@@ -141,7 +141,9 @@ impl Engine {
             return Err(CommandError::UnknownReseller(unknown));
         }
         let known = self.directory.account(account.id);
-        if known.is_some_and(|known| **known.controls != account.controls || known.status != account.status) {
+        if known.is_some_and(|known| {
+            **known.controls != account.controls || known.status != account.status
+        }) {
             made.controls.insert(account.id);
         }
         made.accounts.insert(account.id);

@@ -181,6 +181,7 @@ fn engine(store: &dyn Backend, now: UnixMicros) -> Engine {
 fn account(id: u32) -> Account {
     let zones = ["Europe/London", "America/New_York", "Asia/Kolkata", "UTC", "Europe/London"];
     Account {
+        reseller: None,
         id: AccountId(id),
         name: format!("Smith & Sons <{id}>"),
         status: AccountStatus::Active,

@@ -4,7 +4,10 @@
 use engine::{BanOrder, ForeignLogIn, PlanOrder, PostOrder};
 use serde::{Deserialize, Serialize};
 use types::account::Ha1;
-use types::{AccountId, AccountStatus, Bill, By, Controls, DecisionId, DeviceId, DialPlan, E164, LineId, LineKind, LineStatus, RateRow, Trunk, TrunkId, UnixMicros};
+use types::{
+    AccountId, AccountStatus, Bill, By, Controls, DecisionId, DeviceId, DialPlan, E164, LineId,
+    LineKind, LineStatus, RateRow, Trunk, TrunkId, UnixMicros,
+};
 
 use super::Lift;
 

@@ -4,7 +4,7 @@ use engine::EngineConfig;
 use types::account::Ha1;
 use types::record::Deck;
 use types::{
-    AccountStatus, Controls, DialPlan, HashKey, Line, LineId, LineStatus, Money, Now, Snapshot,
+    AccountStatus, By, Controls, DialPlan, HashKey, Line, LineId, LineStatus, Money, Now, Snapshot,
     Tick,
 };
 
@@ -61,7 +61,12 @@ fn set(name: &str, value: &str) -> Change {
 }
 
 fn set_line(setting: LineSetting) -> Change {
-    Change::SetLine { user: "desk".to_owned(), settings: vec![setting], consent: None, by: By::STAFF }
+    Change::SetLine {
+        user: "desk".to_owned(),
+        settings: vec![setting],
+        consent: None,
+        by: By::STAFF,
+    }
 }
 
 fn new_account(name: &str) -> NewAccount {
@@ -102,7 +107,8 @@ fn a_holder_who_asks_for_much_makes_a_request_that_staff_judge() {
         let settings = settings(value);
         Change::SetAccount { account: "alice".to_owned(), settings, wish }
     };
-    let answer = carry_out(&mut engine, ask("40", Wish { until: Some("2h".into()), ..holder.clone() }));
+    let answer =
+        carry_out(&mut engine, ask("40", Wish { until: Some("2h".into()), ..holder.clone() }));
     assert_eq!(answer["changes"][0]["risk"], "riskier");
     assert_eq!(answer["changes"][0]["outcome"], "done");
     assert_eq!(answer["until"], "2026-11-23T14:00:00.000Z");
@@ -115,7 +121,10 @@ fn a_holder_who_asks_for_much_makes_a_request_that_staff_judge() {
     let judge = |request, wish| Change::JudgeRequest { request, approve: true, wish };
     let why = Wish { why: "known for years".to_owned(), ..wish() };
     let error = plan(judge(7, why.clone()), NOW.wall, &engine).err().expect("there is none");
-    assert_eq!(error.to_string(), "there is no request 7 that waits; `ringfence request list` shows those there are");
+    assert_eq!(
+        error.to_string(),
+        "there is no request 7 that waits; `ringfence request list` shows those there are"
+    );
     let answer = carry_out(&mut engine, judge(1, why));
     assert_eq!(
         answer["message"],
@@ -129,7 +138,10 @@ fn a_holder_who_asks_for_much_makes_a_request_that_staff_judge() {
         wish: holder,
     };
     let error = plan(other, NOW.wall, &engine).err().expect("staff's business");
-    assert_eq!(error.to_string(), "a holder changes controls only; name, deck, dial plan and time zone are the business of staff");
+    assert_eq!(
+        error.to_string(),
+        "a holder changes controls only; name, deck, dial plan and time zone are the business of staff"
+    );
 }
 
 #[test]

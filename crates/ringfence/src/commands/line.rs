@@ -11,10 +11,10 @@ use types::{E164, Line, LineKind, LineStatus};
 
 use super::Context;
 use super::line_import::ImportArgs;
-use super::request::staff;
 use super::lookup::find_account;
 use super::office::change;
 use super::output::Table;
+use super::request::staff;
 use crate::change::{Change, LineSetting, NewLine, canonical_user};
 use crate::config::levels::{LEVEL_KEYS, levels_view};
 use crate::config::{Config, Raw, controls};
@@ -122,7 +122,9 @@ pub fn run(command: Command, context: &Context) -> anyhow::Result<()> {
     let config = context.load()?.config;
     let status = |user: String, status: LineStatus| {
         let settings = vec![LineSetting::Status(status)];
-        context.output.done(&change(&config, Change::SetLine { user, settings, consent: None, by: staff() })?)
+        context
+            .output
+            .done(&change(&config, Change::SetLine { user, settings, consent: None, by: staff() })?)
     };
     match command {
         Command::Add(args) => add(args, &config, context),
@@ -136,7 +138,9 @@ pub fn run(command: Command, context: &Context) -> anyhow::Result<()> {
                 .iter()
                 .map(|(name, value)| line_setting(name, value))
                 .collect::<anyhow::Result<_>>()?;
-            context.output.done(&change(&config, Change::SetLine { user, settings, consent, by: staff() })?)
+            context
+                .output
+                .done(&change(&config, Change::SetLine { user, settings, consent, by: staff() })?)
         }
     }
 }

@@ -208,17 +208,16 @@ fn every_command_speaks_json() {
             .is_ok_and(|values| values.iter().all(|value| value.is_object() || value.is_array()));
         assert!(is_json, "`{words} {arguments} --json` said:\n{}", ran.shown());
         // A list may be empty; everything else says something.
-        let may_be_empty =
-            [
-                "calls",
-                "account history",
-                "account suggest",
-                "device list",
-                "access locks",
-                "bill list",
-                "instalments list",
-            ]
-            .contains(words);
+        let may_be_empty = [
+            "calls",
+            "account history",
+            "account suggest",
+            "device list",
+            "access locks",
+            "bill list",
+            "instalments list",
+        ]
+        .contains(words);
         assert!(may_be_empty || values.is_ok_and(|values| !values.is_empty()), "{words}: silence");
         assert!(ran.code < 2, "`{words} {arguments}` is wrong usage:\n{}", ran.shown());
     }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use types::record::{Deck, Spending};
 use types::{
-    Account, AccountId, Ban, Bill, BindingRecord, Cdr, ControlRequest, Coverage, DecisionId, DeckId, Device, Fact, Hold, InstalmentPlan, KnownRun, LedgerAccount, Line, LineId, LineStanding, LockOut, Money, Number, RequestState, Reseller, Snapshot, Standing, StoredPosting, Transfer, TransferKind, Trunk, UnixMicros,
+    Account, AccountId, Ban, Bill, BindingRecord, Cdr, ControlRequest, Coverage, DecisionId,
+    DeckId, Device, Fact, Hold, InstalmentPlan, KnownRun, LedgerAccount, Line, LineId,
+    LineStanding, LockOut, Money, Number, RequestState, Reseller, Snapshot, Standing,
+    StoredPosting, Transfer, TransferKind, Trunk, UnixMicros,
 };
 
 use super::MemoryStore;

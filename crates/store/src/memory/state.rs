@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use types::{
-    Account, AccountId, AccountRaises, Ban, Bill, BindingRecord, Cdr, ControlRequest, DecisionId, DeckId, Device, DeviceId, E164, Fact, Hold, InstalmentPlan, KnownRun, Line, LineId, LineStanding, LockOut, LockScope, Money, Number, Posting, RateRow, Record, Region, Reseller, ResellerId, Standing, Transfer, TransferKind, Trunk, TrunkId, UnixMicros,
+    Account, AccountId, AccountRaises, Ban, Bill, BindingRecord, Cdr, ControlRequest, DecisionId,
+    DeckId, Device, DeviceId, E164, Fact, Hold, InstalmentPlan, KnownRun, Line, LineId,
+    LineStanding, LockOut, LockScope, Money, Number, Posting, RateRow, Record, Region, Reseller,
+    ResellerId, Standing, Transfer, TransferKind, Trunk, TrunkId, UnixMicros,
 };
 
 use crate::rules;
@@ -141,7 +144,9 @@ impl State {
                 let (key, whole) = ((standing.line, standing.at), LineStanding::clone(standing));
                 self.line_history.entry(key).or_insert_with(|| Arc::new(whole));
             }
-            Record::Raises(raises) if raises.is_empty() => drop(self.raises.remove(&raises.account)),
+            Record::Raises(raises) if raises.is_empty() => {
+                drop(self.raises.remove(&raises.account))
+            }
             Record::Raises(raises) => {
                 self.raises.insert(raises.account, AccountRaises::clone(raises));
             }

@@ -3,14 +3,15 @@
 use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 use types::record::{Deck, Spending};
 use types::{
-    Account, AccountId, Ban, Bill, BindingRecord, Cdr, ControlRequest, Coverage, DecisionId, DeckId, Device, Hold, InstalmentPlan, KnownRun, Line, LineId, LineStanding, LockOut, Money, Number, Reseller, Standing, StoredPosting, Transfer, Trunk, UnixMicros,
+    Account, AccountId, Ban, Bill, BindingRecord, Cdr, ControlRequest, Coverage, DecisionId,
+    DeckId, Device, Hold, InstalmentPlan, KnownRun, Line, LineId, LineStanding, LockOut, Money,
+    Number, Reseller, Standing, StoredPosting, Transfer, Trunk, UnixMicros,
 };
 
 use super::columns::{self, Json};
 use super::connect::Doing;
 use super::rows::{self, Rows, all, read};
-use super::{SqliteStore, history, sealed, snapshot, verify};
-use super::{SqliteStore, billing, sealed, verify};
+use super::{SqliteStore, billing, history, sealed, snapshot, verify};
 use crate::billing::{BillFilter, BillItems, PostingFilter};
 use crate::error::StoreError;
 use crate::queries::{

@@ -42,8 +42,7 @@ pub fn all<T>(
     conn.prepare_cached(sql)?.query_map(params, read)?.collect()
 }
 
-pub const ACCOUNT: &str =
-    "SELECT id, name, status, sell_deck, time_zone, controls, dial_plan, reseller, billing_day FROM account";
+pub const ACCOUNT: &str = "SELECT id, name, status, sell_deck, time_zone, controls, dial_plan, reseller, billing_day FROM account";
 
 pub fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
     Ok(Account {

@@ -42,8 +42,8 @@ fn record(dice: &mut Dice) -> Vec<Record> {
             vec![Record::Account(Box::new(Account { status, ..account(account_id) }))]
         }
         11 => vec![Record::Line(Box::new(line(n, account_id, &format!("u{}", dice.below(20)))))],
-        14 => vec![Record::Standing(Box::new(standing(n, account_id)))],
-        15 => vec![Record::LineStanding(Box::new(line_standing(n, account_id)))],
+        18 => vec![Record::Standing(Box::new(standing(n, account_id)))],
+        19 => vec![Record::LineStanding(Box::new(line_standing(n, account_id)))],
         16 if dice.chance(500) => {
             let none = AccountRaises::none(AccountId(account_id));
             vec![Record::Raises(Box::new(none))]
@@ -53,7 +53,10 @@ fn record(dice: &mut Dice) -> Vec<Record> {
             let (at, by, reason) = (at(n.into()), By::STAFF, String::new());
             let judged = RequestState::Refused { at, by, reason };
             let state = if dice.chance(500) { RequestState::Open } else { judged };
-            vec![Record::ControlRequest(Box::new(ControlRequest { state, ..request(n, account_id) }))]
+            vec![Record::ControlRequest(Box::new(ControlRequest {
+                state,
+                ..request(n, account_id)
+            }))]
         }
         12 if dice.chance(500) => vec![Record::Number(number(&format!("44{n}"), account_id))],
         12 => vec![Record::NumberGone(e164(&format!("44{n}")))],

@@ -119,7 +119,7 @@ impl World {
 }
 
 /// A CDR in a line.
-fn in_a_line(cdr: &Cdr) -> String {
+pub fn in_a_line(cdr: &Cdr) -> String {
     let (price, cost) = (cdr.price.micros(), cdr.cost.micros());
     let (direction, ms, cause) = (cdr.direction.code(), cdr.duration_ms, cdr.cause.code());
     format!("{direction} {ms}ms {price}/{cost} {cause} {} {:?}", cdr.status, cdr.side)
