@@ -235,6 +235,21 @@ CREATE TABLE fact (
 -- The same fact told twice is there once.
 CREATE UNIQUE INDEX fact_once ON fact (at, body);
 
+-- What was recorded cannot be changed unseen: each link is signed, and covers the ones before it. The
+-- rows of calls, transfers and facts stay as they are, and are hashed again to verify; of rows that
+-- are replaced the link keeps what they hashed to.
+CREATE TABLE link (
+    seq         INTEGER PRIMARY KEY,
+    key_id      BIGINT,           -- of the key it was made with; none: everybody's
+    kind        BIGINT NOT NULL,
+    key         BIGINT NOT NULL,  -- decision, number or id of what it is of
+    part        BIGINT NOT NULL,
+    body        BLOB,
+    marks       BLOB   NOT NULL,
+    hash        BLOB   NOT NULL,
+    mac         BLOB   NOT NULL
+);
+
 -- One row for each time a program opened the store to write: the number of its last group that was
 -- committed tells the outcome of a commit that nobody could report. The newest decision and time
 -- seen outlive the rows that they came with.

@@ -5,6 +5,7 @@
 //! transaction. Every record is idempotent, so that a batch told twice changes nothing.
 
 pub mod backend;
+pub mod chain;
 pub mod error;
 pub mod journal;
 pub mod memory;
@@ -15,6 +16,7 @@ pub mod sqlite;
 pub mod writer;
 
 pub use backend::{Backend, Batch, SnapshotWindow};
+pub use chain::{Anchor, Break, ChainQuestion, ChainReport};
 pub use error::{Cause, CommitError, StoreError};
 pub use journal::Journal;
 pub use memory::MemoryStore;
@@ -23,5 +25,5 @@ pub use queries::{
     Unopened, Verification, WhatSealed,
 };
 pub use seal::Sealer;
-pub use sqlite::{OpenOptions, SqliteStore, Synchronous};
+pub use sqlite::{BackupPace, OpenOptions, SqliteStore, Synchronous};
 pub use writer::{Health, SubmitError, Writer, WriterOptions};

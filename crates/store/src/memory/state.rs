@@ -10,6 +10,8 @@ use types::{
     TransferKind, Trunk, TrunkId, UnixMicros,
 };
 
+use super::chain::Kept;
+use crate::chain::{Appender, Place, place_of, write};
 use crate::rules;
 
 /// A deck: its name, its rows by prefix and effective time.
@@ -42,6 +44,7 @@ pub struct State {
     pub countries: BTreeSet<(AccountId, Region)>,
     pub last_decision: DecisionId,
     pub newest: UnixMicros,
+    pub links: Vec<Kept>,
 }
 
 impl State {
@@ -67,8 +70,37 @@ impl State {
         None
     }
 
-    /// Writes one record that passed [`State::refusal`].
-    pub fn apply(&mut self, record: &Record) {
+    /// Writes one record that passed [`State::refusal`], and chains it if it changed something that is kept.
+    pub fn apply(&mut self, record: &Record, appender: &mut Option<Appender>) {
+        let place = place_of(record).and_then(|place| self.new_place(place, record));
+        self.put(record);
+        let Some(place) = place else { return };
+        let appender = appender.get_or_insert_with(|| {
+            let head = self.links.last().map(|link| (self.links.len() as u64, link.hash));
+            Appender::after(head, None)
+        });
+        let link = appender.link(place, |content| write(content, record, None));
+        self.links.push(Kept::of(link));
+    }
+
+    /// The place of a record, unless it is there already, or what it removes is not.
+    fn new_place(&self, place: Place, record: &Record) -> Option<Place> {
+        let is_new = match record {
+            Record::Cdr(cdr) => !self.cdrs.contains_key(&cdr.decision),
+            Record::Transfer(transfer) => {
+                !self.transfers.contains_key(&(transfer.decision, transfer.kind))
+            }
+            Record::Fact(at, fact) => {
+                let key = self.facts.len() as u64 + 1;
+                return (!self.has_fact(*at, fact)).then_some(Place { key, ..place });
+            }
+            Record::NumberGone(number) => self.numbers.contains_key(number),
+            _ => true,
+        };
+        is_new.then_some(place)
+    }
+
+    fn put(&mut self, record: &Record) {
         let (decision, time) = rules::newest(record);
         self.last_decision = self.last_decision.max(decision);
         self.newest = self.newest.max(time);
@@ -142,11 +174,15 @@ impl State {
     }
 
     fn append_fact(&mut self, at: UnixMicros, fact: &Fact) {
-        let same_time = self.facts_at.entry(at).or_default();
-        if same_time.iter().any(|&index| *self.facts[index].1 == *fact) {
+        if self.has_fact(at, fact) {
             return;
         }
-        same_time.push(self.facts.len());
+        self.facts_at.entry(at).or_default().push(self.facts.len());
         self.facts.push((at, Arc::new(fact.clone())));
+    }
+
+    fn has_fact(&self, at: UnixMicros, fact: &Fact) -> bool {
+        let same_time = self.facts_at.get(&at);
+        same_time.is_some_and(|found| found.iter().any(|&index| *self.facts[index].1 == *fact))
     }
 }

@@ -7,10 +7,12 @@ use types::{
     Money, Number, Transfer, Trunk, UnixMicros,
 };
 
+use super::chain::{self, Tables};
 use super::columns::{self, Json};
 use super::connect::Doing;
 use super::rows::{self, Rows, all, read};
 use super::{SqliteStore, sealed, verify};
+use crate::chain::{Anchor, ChainQuestion, ChainReport, walk};
 use crate::error::StoreError;
 use crate::queries::{
     Balance, CallFilter, Decided, DeckSummary, FactFilter, Reader, Sealing, StoredFact,
@@ -102,7 +104,10 @@ fn decision(conn: &Connection, id: DecisionId) -> rusqlite::Result<Option<Decide
     Ok(open.map(|hold| Decided::Open(Box::new(hold))))
 }
 
-fn transfer(row: &Row<'_>) -> rusqlite::Result<Transfer> {
+pub const TRANSFER: &str =
+    "SELECT decision, kind, debit, debit_id, credit, credit_id, amount, at FROM transfer";
+
+pub fn transfer(row: &Row<'_>) -> rusqlite::Result<Transfer> {
     Ok(Transfer {
         decision: read(row, 0)?,
         kind: columns::read_transfer_kind(row.get(1)?)?,
@@ -212,9 +217,8 @@ impl Reader for SqliteStore {
     }
 
     fn transfers(&self, decision: DecisionId) -> Result<Vec<Transfer>, StoreError> {
-        let sql = "SELECT decision, kind, debit, debit_id, credit, credit_id, amount, at \
-                   FROM transfer WHERE decision = $1 ORDER BY kind";
-        all(self.conn()?, sql, [columns::decision(decision)], transfer)
+        let sql = format!("{TRANSFER} WHERE decision = $1 ORDER BY kind");
+        all(self.conn()?, &sql, [columns::decision(decision)], transfer)
             .doing(&self.file, "list transfers")
     }
 
@@ -247,5 +251,26 @@ impl Reader for SqliteStore {
 
     fn verify(&self) -> Result<Verification, StoreError> {
         verify::run(self.conn()?, self.sealer()).doing(&self.file, "verify its sums")
+    }
+
+    fn verify_chain(
+        &self,
+        question: &ChainQuestion,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<ChainReport, StoreError> {
+        let conn = self.conn()?;
+        let walk = || {
+            // Only reads: the transaction is there so that they all see the same moment.
+            let tx = conn.unchecked_transaction()?;
+            let report = walk(&Tables(&tx), self.sealer(), question, progress)?;
+            tx.finish()?;
+            Ok(report)
+        };
+        let mut walk = walk;
+        walk().doing(&self.file, "walk along the chain")
+    }
+
+    fn anchor(&self) -> Result<Option<Anchor>, StoreError> {
+        chain::anchor(self.conn()?).doing(&self.file, "ask for the last link")
     }
 }

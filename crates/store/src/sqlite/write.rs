@@ -5,7 +5,8 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, Params, params};
 use types::{BindingRecord, Cdr, DecisionId, Hold, HoldState, Record, Transfer};
 
-use super::{Applied, columns, detail, directory, sealed};
+use super::{Applied, chain, columns, detail, directory, sealed};
+use crate::chain::{Appender, Hash, Place, place_of, write};
 use crate::rules;
 use crate::seal::{KeyId, Sealer};
 
@@ -44,6 +45,8 @@ statements! {
                ON CONFLICT (line, contact) \
                DO UPDATE SET expires = excluded.expires, detail = excluded.detail";
     BindingGone = "DELETE FROM binding WHERE line = $1 AND contact = $2";
+    Link = "INSERT INTO link (seq, key_id, kind, key, part, body, marks, hash, mac) \
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     Applied = "UPDATE applied SET group_seq = $1, last_decision = $2, newest = $3 WHERE writer = $4";
 }
 
@@ -67,6 +70,25 @@ const MOVE: &[&str] = &[
     "DELETE FROM recent",
 ];
 
+/// What became of a record.
+enum Written {
+    /// It was there before, or what it removes was not.
+    Before,
+    /// It is there now.
+    New,
+    /// The same, under this number.
+    Numbered(u64),
+    /// The same, with a secret sealed as this.
+    Sealed(Hash),
+}
+
+impl Written {
+    /// By the count of rows that changed.
+    fn rows(count: usize) -> Written {
+        if count > 0 { Written::New } else { Written::Before }
+    }
+}
+
 /// One transaction. Statements are looked up once for the whole of it.
 pub struct Group<'c> {
     conn: &'c Connection,
@@ -79,6 +101,8 @@ pub struct Group<'c> {
     sealer: Option<&'c Sealer>,
     /// The key whose proof is in the store.
     proven: Option<KeyId>,
+    /// Makes the links, once there is something to link.
+    appender: Option<Appender>,
 }
 
 impl<'c> Group<'c> {
@@ -89,7 +113,7 @@ impl<'c> Group<'c> {
         (sealer, proven): (Option<&'c Sealer>, Option<KeyId>),
     ) -> Group<'c> {
         let (ready, buffer) = ([const { None }; TEXTS.len()], Vec::with_capacity(2_048));
-        Group { conn, ready, buffer, newest, added: 0, sealer, proven }
+        Group { conn, ready, buffer, newest, added: 0, sealer, proven, appender: None }
     }
 
     /// What seals, once the store has a proof of its key.
@@ -117,51 +141,105 @@ impl<'c> Group<'c> {
         self.run(Sql::Commit, []).map(|_| (self.added, self.proven))
     }
 
+    /// Chains a record that was written, with what its secret is sealed as.
+    fn link(
+        &mut self,
+        place: Place,
+        record: &Record,
+        sealed: Option<&Hash>,
+    ) -> rusqlite::Result<()> {
+        let appender = match &mut self.appender {
+            Some(appender) => appender,
+            slot => {
+                let key = self.sealer.map(|sealer| {
+                    let keys = sealer.keys();
+                    (keys.newest().id(), keys.newest().chain().clone())
+                });
+                slot.insert(Appender::after(chain::head(self.conn)?, key))
+            }
+        };
+        let link = appender.link(place, |content| write(content, record, sealed));
+        let row = params![
+            link.seq.cast_signed(),
+            link.key.map(KeyId::number),
+            link.place.kind as u8,
+            link.place.key.cast_signed(),
+            link.place.part,
+            link.body,
+            link.marks,
+            link.hash,
+            link.mac,
+        ];
+        statement(self.conn, &mut self.ready, Sql::Link)?.execute(row).map(drop)
+    }
+
     /// Our row in `applied`.
     pub fn applied(&mut self, to: Applied) -> rusqlite::Result<()> {
         let row = (to.group_seq, columns::decision(to.last_decision), to.newest.0, to.writer);
         self.run(Sql::Applied, row).map(drop)
     }
 
-    /// Writes one record.
+    /// Writes one record, and chains it if it changed something that is kept.
     pub fn record(&mut self, record: &Record) -> rusqlite::Result<()> {
+        let written = self.put(record)?;
+        match (place_of(record), written) {
+            (Some(place), Written::New) => self.link(place, record, None),
+            (Some(place), Written::Sealed(sealed)) => self.link(place, record, Some(&sealed)),
+            (Some(place), Written::Numbered(key)) => {
+                self.link(Place { key, ..place }, record, None)
+            }
+            (None, _) | (_, Written::Before) => Ok(()),
+        }
+    }
+
+    fn put(&mut self, record: &Record) -> rusqlite::Result<Written> {
         let decision = rules::newest(record).0;
         let is_new = decision > self.newest;
         self.newest = self.newest.max(decision);
+        let conn = self.conn;
         match record {
-            Record::Hold(hold) => self.hold(hold, is_new),
-            Record::HoldClosed(id) => self.run(Sql::HoldClosed, [columns::decision(*id)]).map(drop),
-            Record::Cdr(cdr) => self.cdr(cdr),
-            Record::Transfer(transfer) => self.transfer(transfer),
-            Record::Binding(binding) => self.binding(binding),
+            Record::Hold(hold) => self.hold(hold, is_new)?,
+            Record::HoldClosed(id) => drop(self.run(Sql::HoldClosed, [columns::decision(*id)])?),
+            Record::Cdr(cdr) => return self.cdr(cdr).map(Written::rows),
+            Record::Transfer(transfer) => return self.transfer(transfer).map(Written::rows),
+            Record::Binding(binding) => self.binding(binding)?,
             Record::BindingGone(line, contact) => {
-                self.run(Sql::BindingGone, (line.0, contact)).map(drop)
+                self.run(Sql::BindingGone, (line.0, contact))?;
             }
-            Record::Device(device) => directory::put_device(self.conn, device),
-            Record::DeviceGone(id) => directory::remove_device(self.conn, *id),
-            Record::LockOut(lock) => directory::put_lock_out(self.conn, lock),
-            Record::LockOutGone(scope) => directory::remove_lock_out(self.conn, scope),
-            Record::Ban(ban) => directory::put_ban(self.conn, ban),
-            Record::BanGone(source) => directory::remove_ban(self.conn, *source),
-            Record::Fact(at, fact) => directory::append_fact(self.conn, *at, fact),
+            Record::Device(device) => directory::put_device(conn, device)?,
+            Record::DeviceGone(id) => directory::remove_device(conn, *id)?,
+            Record::LockOut(lock) => directory::put_lock_out(conn, lock)?,
+            Record::LockOutGone(scope) => directory::remove_lock_out(conn, scope)?,
+            Record::Ban(ban) => directory::put_ban(conn, ban)?,
+            Record::BanGone(source) => directory::remove_ban(conn, *source)?,
+            Record::Fact(at, fact) => {
+                let seq = directory::append_fact(conn, *at, fact)?;
+                return Ok(seq.map_or(Written::Before, Written::Numbered));
+            }
             // The group's own row in `applied` keeps the newest time.
-            Record::Alive(_) => Ok(()),
-            Record::Account(account) => directory::put_account(self.conn, account),
+            Record::Alive(_) => {}
+            Record::Account(account) => directory::put_account(conn, account)?,
             Record::Line(line) => {
                 let sealer = self.proven_sealer()?;
-                directory::put_line(self.conn, sealer, line)
+                let sealed = directory::put_line(conn, sealer, line)?;
+                return Ok(Written::Sealed(chain::sealed_line(&sealed)));
             }
-            Record::Number(number) => directory::put_number(self.conn, number),
-            Record::NumberGone(number) => directory::remove_number(self.conn, *number),
+            Record::Number(number) => directory::put_number(conn, number)?,
+            Record::NumberGone(number) => {
+                return directory::remove_number(conn, *number).map(Written::rows);
+            }
             Record::Trunk(trunk) => {
                 let secret = match &trunk.auth {
                     None => None,
                     Some(auth) => Some(sealed::trunk(self.proven_sealer()?, trunk.id, auth)?),
                 };
-                directory::put_trunk(self.conn, trunk, secret)
+                let digest = secret.as_deref().map(chain::sealed_trunk);
+                directory::put_trunk(conn, trunk, secret)?;
+                return Ok(digest.map_or(Written::New, Written::Sealed));
             }
-            Record::Deck(deck) => directory::put_deck(self.conn, deck),
+            Record::Deck(deck) => directory::put_deck(conn, deck)?,
         }
+        Ok(Written::New)
     }
 
     fn run(&mut self, which: Sql, params: impl Params) -> rusqlite::Result<usize> {
@@ -204,9 +282,9 @@ impl<'c> Group<'c> {
         statement(self.conn, &mut self.ready, how)?.execute(row)
     }
 
-    fn cdr(&mut self, cdr: &Cdr) -> rusqlite::Result<()> {
+    fn cdr(&mut self, cdr: &Cdr) -> rusqlite::Result<usize> {
         if self.insert_cdr(cdr)? == 0 {
-            return Ok(());
+            return Ok(0);
         }
         self.added += 1;
         let row = (
@@ -221,7 +299,7 @@ impl<'c> Group<'c> {
         if let Some((account, region)) = rules::country_called(cdr) {
             self.run(Sql::Country, (account.0, region.as_str()))?;
         }
-        Ok(())
+        Ok(1)
     }
 
     fn insert_cdr(&mut self, cdr: &Cdr) -> rusqlite::Result<usize> {
@@ -251,13 +329,13 @@ impl<'c> Group<'c> {
         statement(self.conn, &mut self.ready, Sql::Cdr)?.execute(row)
     }
 
-    fn transfer(&mut self, transfer: &Transfer) -> rusqlite::Result<()> {
+    fn transfer(&mut self, transfer: &Transfer) -> rusqlite::Result<usize> {
         let (debit, debit_id) = columns::ledger_account(transfer.debit);
         let (credit, credit_id) = columns::ledger_account(transfer.credit);
         let (decision, kind) = (columns::decision(transfer.decision), transfer.kind as i64);
         let (amount, at) = (transfer.amount.micros(), transfer.at.0);
         let row = (decision, kind, debit, debit_id, credit, credit_id, amount, at);
-        self.run(Sql::Transfer, row).map(drop)
+        self.run(Sql::Transfer, row)
     }
 
     fn binding(&mut self, binding: &BindingRecord) -> rusqlite::Result<()> {

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+mod backup;
+mod chain;
 mod contract;
 mod disk;
 mod files;
@@ -12,5 +14,6 @@ mod power;
 
 mod samples;
 mod sealing;
+mod tampering;
 mod vfs;
 mod writer;
