@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+mod backup;
+mod chain;
 mod billing;
 mod contract;
 mod disk;
@@ -13,5 +15,6 @@ mod power;
 
 mod samples;
 mod sealing;
+mod tampering;
 mod vfs;
 mod writer;
