@@ -31,7 +31,7 @@ pub use findings::{Break, ChainReport, KeyUse, Span};
 pub(crate) use place::place_of;
 pub use place::{LinkKind, Place};
 pub use walk::ChainQuestion;
-pub(crate) use walk::{Found, Links, ReadLink, walk};
+pub(crate) use walk::{Each, Found, Links, ReadLink, walk};
 
 /// SHA-256 of something.
 pub type Hash = [u8; 32];

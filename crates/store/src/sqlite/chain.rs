@@ -11,7 +11,9 @@ use types::{DeckId, Record};
 use super::columns::{self, Read};
 use super::sealed::{Opener, SealedFormer, SealedLine};
 use super::{query, rows};
-use crate::chain::{self, Anchor, Content, Found, Hash, Link, LinkKind, Links, Place, ReadLink};
+use crate::chain::{
+    self, Anchor, Content, Each, Found, Hash, Link, LinkKind, Links, Place, ReadLink,
+};
 use crate::seal::KeyId;
 
 const LINKS: &str = "SELECT seq, key_id, kind, key, part, body, marks, hash, mac FROM link \
@@ -136,12 +138,16 @@ impl Tables<'_> {
     fn all(
         &self,
         sql: &str,
+        each: Each<'_>,
         read: impl Fn(&Row<'_>) -> rusqlite::Result<(Record, Option<Hash>)>,
-    ) -> rusqlite::Result<Vec<(Option<u64>, Found)>> {
-        rows::all(self.0, sql, [], |row| {
+    ) -> rusqlite::Result<()> {
+        let mut select = self.0.prepare_cached(sql)?;
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
             let read = read(row).map(|(record, sealed)| content(&record, sealed.as_ref()));
-            Ok((unsigned(row, 0), found(read.map(Some))?))
-        })
+            each(unsigned(row, 0), found(read.map(Some))?);
+        }
+        Ok(())
     }
 }
 
@@ -200,35 +206,36 @@ impl Links for Tables<'_> {
         })
     }
 
-    fn present(&self, kind: LinkKind) -> rusqlite::Result<Vec<(Option<u64>, Found)>> {
+    fn present(&self, kind: LinkKind, each: Each<'_>) -> rusqlite::Result<()> {
         // Nothing is opened here: a secret that does not open is for others to tell.
         let opener = Opener::new(None);
         let select = |columns: &str| joined(columns, " ORDER BY 1");
         match kind {
-            LinkKind::Account => self.all(&select(rows::ACCOUNT), |row| {
+            LinkKind::Account => self.all(&select(rows::ACCOUNT), each, |row| {
                 Ok((Record::Account(Box::new(rows::account(row)?)), None))
             }),
-            LinkKind::Line => self.all(&select(rows::LINE), |row| {
+            LinkKind::Line => self.all(&select(rows::LINE), each, |row| {
                 let sealed = rows::sealed_line(row)?;
                 let mut line = rows::line(row, &opener)?;
                 line.former = sealed.former.iter().map(SealedFormer::unopened).collect();
                 Ok((Record::Line(Box::new(line)), Some(sealed_line(&sealed))))
             }),
-            LinkKind::Number => self
-                .all(&select(rows::NUMBER), |row| Ok((Record::Number(rows::number(row)?), None))),
-            LinkKind::Trunk => self.all(rows::TRUNK, |row| {
+            LinkKind::Number => self.all(&select(rows::NUMBER), each, |row| {
+                Ok((Record::Number(rows::number(row)?), None))
+            }),
+            LinkKind::Trunk => self.all(rows::TRUNK, each, |row| {
                 let sealed: Option<Vec<u8>> = row.get(6)?;
                 let mut trunk = rows::trunk(row, &opener)?;
                 trunk.routes = rows::routes(self.0, trunk.id)?;
                 let sealed = sealed.filter(|_| trunk.auth.is_some());
                 Ok((Record::Trunk(Box::new(trunk)), sealed.map(|sealed| sealed_trunk(&sealed))))
             }),
-            LinkKind::Deck => self.all("SELECT id FROM deck ORDER BY id", |row| {
+            LinkKind::Deck => self.all("SELECT id FROM deck ORDER BY id", each, |row| {
                 let id: DeckId = rows::read(row, 0)?;
                 let deck = rows::deck(self.0, id)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
                 Ok((Record::Deck(Box::new(deck)), None))
             }),
-            _ => Ok(Vec::new()),
+            _ => Ok(()),
         }
     }
 }
