@@ -72,7 +72,10 @@ pub fn backup(args: BackupArgs, context: &Context) -> anyhow::Result<()> {
     let keys = KeyRing::to_read(&config)?;
     let store = open_copy(&config.database(), keys.as_ref())?;
     let beside = with_ending(&to, ".part");
-    remove(&beside)?;
+    // What a killed copy left: its journal would be taken for one of this copy.
+    for ending in ["", "-journal", "-wal", "-shm"] {
+        remove(&with_ending(&beside, ending))?;
+    }
     let bar = progress("pages", context);
     let pace = BackupPace {
         pages: args.pages,

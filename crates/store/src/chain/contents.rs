@@ -3,9 +3,7 @@
 use serde::Serialize;
 use types::account::Ha1;
 use types::record::Deck;
-use types::{
-    AccountId, DecisionId, KnownRun, Line, Posting, RateRow, Record, TransferKind, Trunk,
-};
+use types::{AccountId, DecisionId, KnownRun, Line, Posting, RateRow, Record, TransferKind, Trunk};
 
 use super::{Content, Hash};
 

@@ -28,10 +28,10 @@ use crate::seal::KeyId;
 pub(crate) use canonical::Content;
 pub(crate) use contents::{Ordered, write, write_run};
 pub use findings::{Break, ChainReport, KeyUse, Span};
-pub(crate) use place::{bill_of, key_of_bill, place_of, place_of_transfer};
 pub use place::{LinkKind, Place};
+pub(crate) use place::{bill_of, key_of_bill, place_of, place_of_transfer};
 pub use walk::ChainQuestion;
-pub(crate) use walk::{Found, Links, ReadLink, walk};
+pub(crate) use walk::{Each, Found, Links, ReadLink, walk};
 
 /// SHA-256 of something.
 pub type Hash = [u8; 32];

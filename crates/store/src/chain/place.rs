@@ -179,9 +179,7 @@ pub fn place_of(record: &Record) -> Option<Place> {
         Record::Posting(_) => place(LinkKind::Posting, 0),
         Record::BillRun(run) => place(LinkKind::BillRun, run.run.into()),
         Record::BillRunDone(run) => place(LinkKind::BillRun, (*run).into()),
-        Record::Bill(bill) => {
-            place(LinkKind::Bill, key_of_bill(bill.id()))
-        }
+        Record::Bill(bill) => place(LinkKind::Bill, key_of_bill(bill.id())),
         Record::Instalments(plan) => place(LinkKind::Plan, plan.id.0),
         Record::Fact(..) => place(LinkKind::Fact, 0),
         Record::Account(account) => place(LinkKind::Account, account.id.0.into()),

@@ -48,6 +48,9 @@ pub enum Found {
 /// A link, or its number and why it cannot be read.
 pub type ReadLink = Result<Link, (u64, String)>;
 
+/// Takes rows, one by one.
+pub type Each<'a> = &'a mut dyn FnMut(Option<u64>, Found);
+
 /// What a backend has to answer for a walk, all as of one moment.
 pub trait Links {
     /// What goes wrong when it is asked.
@@ -68,8 +71,8 @@ pub trait Links {
     /// Rows of a kind that stays that no link tells of.
     fn unlinked(&self, kind: LinkKind, most: usize) -> Result<Vec<Place>, Self::Error>;
 
-    /// All rows of a kind that is replaced, with the number in their key.
-    fn present(&self, kind: LinkKind) -> Result<Vec<(Option<u64>, Found)>, Self::Error>;
+    /// Gives all rows of a kind that is replaced to `each`, with the number in their key, if it can be read.
+    fn present(&self, kind: LinkKind, each: Each<'_>) -> Result<(), Self::Error>;
 }
 
 /// Walks the whole chain. `progress` hears how many links of how many are done.
@@ -331,32 +334,32 @@ impl<'s> Walker<'s> {
         if self.question.is_quick {
             return Ok(());
         }
-        for (key, found) in source.present(kind)? {
-            self.report.rows += 1;
-            let Some(key) = key else {
-                if let Found::Unreadable(why) = found {
-                    let why = format!("a row cannot be read: {why}");
-                    self.found(Break::Foreign { kind, why });
-                }
-                continue;
-            };
-            let place = Place { kind, key, part: 0 };
-            let Some(last) = self.last.remove(&(kind.table(), key)) else {
-                self.found(Break::Unlinked(place));
-                continue;
-            };
-            let link = last.link;
-            match found {
-                _ if last.kind.is_removal() => self.found(Break::Returned { place, link }),
-                Found::Unreadable(why) => self.found(Break::Unreadable { place, link, why }),
-                Found::Row(content) if body_of(&content) != last.body => {
-                    let fields = content.fields_unlike(&last.marks);
-                    self.found(Break::Differs { place, fields, link });
-                }
-                Found::Row(_) | Found::Nothing => {}
+        source.present(kind, &mut |key, found| self.row(kind, key, found))
+    }
+
+    fn row(&mut self, kind: LinkKind, key: Option<u64>, found: Found) {
+        self.report.rows += 1;
+        let Some(key) = key else {
+            if let Found::Unreadable(why) = found {
+                let why = format!("a row cannot be read: {why}");
+                self.found(Break::Foreign { kind, why });
             }
+            return;
+        };
+        let place = Place { kind, key, part: 0 };
+        let Some(last) = self.last.remove(&(kind.table(), key)) else {
+            return self.found(Break::Unlinked(place));
+        };
+        let link = last.link;
+        match found {
+            _ if last.kind.is_removal() => self.found(Break::Returned { place, link }),
+            Found::Unreadable(why) => self.found(Break::Unreadable { place, link, why }),
+            Found::Row(content) if body_of(&content) != last.body => {
+                let fields = content.fields_unlike(&last.marks);
+                self.found(Break::Differs { place, fields, link });
+            }
+            Found::Row(_) | Found::Nothing => {}
         }
-        Ok(())
     }
 
     fn finish(mut self) -> ChainReport {

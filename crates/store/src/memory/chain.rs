@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use types::record::Deck;
 use types::{
-    AccountId, Bill, Cdr, DecisionId, DeckId, E164, InstalmentPlan, KnownRun, LineId, LineStanding, Posting, Record,
-    ResellerId, Standing, TransferKind, TrunkId,
+    AccountId, Bill, Cdr, DecisionId, DeckId, E164, InstalmentPlan, KnownRun, LineId, LineStanding,
+    Posting, Record, ResellerId, Standing, TransferKind, TrunkId,
 };
 
 use super::state::State;
-use crate::chain::{self, Content, Found, Hash, Link, LinkKind, Links, Place, ReadLink, Tag};
+use crate::chain::{self, Content, Each, Found, Hash, Link, LinkKind, Links, Place, ReadLink, Tag};
 
 /// A link, in little room: its number is its place in the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,9 +67,11 @@ impl State {
                 Some(Record::Cdr(Box::new(Cdr::clone(cdr))))
             }
             LinkKind::Transfer => {
-                let known = [TransferKind::Charge, TransferKind::Cost];
-                let kind = known.into_iter().find(|known| *known as u8 == part)?;
-                self.transfers.get(&(DecisionId(key), kind)).copied().map(Record::Transfer)
+                let from = (DecisionId(key), TransferKind::Charge);
+                let mut of_call =
+                    self.transfers.range(from..).take_while(|((id, _), _)| id.0 == key);
+                let found = of_call.find(|((_, kind), _)| *kind as u8 == part);
+                found.map(|(_, transfer)| Record::Transfer(*transfer))
             }
             LinkKind::Fact => {
                 let index = usize::try_from(key.checked_sub(1)?).ok()?;
@@ -212,7 +214,7 @@ impl Links for State {
         Ok(there)
     }
 
-    fn present(&self, kind: LinkKind) -> Result<Vec<(Option<u64>, Found)>, Infallible> {
+    fn present(&self, kind: LinkKind, each: Each<'_>) -> Result<(), Infallible> {
         let keys: Vec<u64> = match kind {
             LinkKind::Account => self.accounts.keys().map(|id| id.0.into()).collect(),
             LinkKind::Line => self.lines.keys().map(|id| id.0.into()).collect(),
@@ -225,7 +227,9 @@ impl Links for State {
             LinkKind::ControlRequest => self.requests.keys().map(|id| (*id).into()).collect(),
             _ => Vec::new(),
         };
-        let read = |key| Ok((Some(key), self.row(Place { kind, key, part: 0 })?));
-        keys.into_iter().map(read).collect()
+        for key in keys {
+            each(Some(key), self.row(Place { kind, key, part: 0 })?);
+        }
+        Ok(())
     }
 }

@@ -7,14 +7,16 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row};
 use sha2::{Digest, Sha256};
 use types::{
-    AccountRaises, AccountStatus, Bill, ControlRequest, DeckId, InstalmentPlan, LineStanding, Record, Standing,
+    AccountRaises, AccountStatus, Bill, ControlRequest, DeckId, InstalmentPlan, LineStanding,
+    Record, Standing,
 };
 
 use super::columns::{self, Code, Json, Read};
 use super::sealed::{Opener, SealedFormer, SealedLine};
 use super::{billing, query, rows};
-use crate::chain::{self, Anchor, Content, Found, Hash, Link, LinkKind, Links, Ordered, Place, ReadLink};
-use crate::chain::Ordered;
+use crate::chain::{
+    self, Anchor, Content, Each, Found, Hash, Link, LinkKind, Links, Ordered, Place, ReadLink,
+};
 use crate::seal::KeyId;
 
 const LINKS: &str = "SELECT seq, key_id, kind, key, part, body, marks, hash, mac FROM link \
@@ -139,26 +141,32 @@ impl Tables<'_> {
     fn all(
         &self,
         sql: &str,
+        each: Each<'_>,
         read: impl Fn(&Row<'_>) -> rusqlite::Result<(Record, Option<Hash>)>,
-    ) -> rusqlite::Result<Vec<(Option<u64>, Found)>> {
-        rows::all(self.0, sql, [], |row| {
+    ) -> rusqlite::Result<()> {
+        let mut select = self.0.prepare_cached(sql)?;
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
             let read = read(row).map(|(record, sealed)| content(&record, sealed.as_ref()));
-            Ok((unsigned(row, 0), found(read.map(Some))?))
-        })
+            each(unsigned(row, 0), found(read.map(Some))?);
+        }
+        Ok(())
     }
 }
 
 impl Tables<'_> {
-    fn bill_runs(&self) -> rusqlite::Result<Vec<(Option<u64>, Found)>> {
-        let sql = joined(billing::RUN, " ORDER BY run");
-        rows::all(self.0, &sql, [], |row| {
+    fn bill_runs(&self, each: Each<'_>) -> rusqlite::Result<()> {
+        let mut select = self.0.prepare_cached(&joined(billing::RUN, " ORDER BY run"))?;
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
             let read = billing::known_run(row).map(|known| {
                 let mut content = Content::default();
                 chain::write_run(&mut content, &known);
                 content
             });
-            Ok((unsigned(row, 0), found(read.map(Some))?))
-        })
+            each(unsigned(row, 0), found(read.map(Some))?);
+        }
+        Ok(())
     }
 }
 
@@ -224,10 +232,9 @@ impl Links for Tables<'_> {
         let (key, part) = match kind {
             LinkKind::Call => ("decision", "0"),
             LinkKind::Transfer => ("decision", "kind"),
-            LinkKind::Fact
-            | LinkKind::Posting
-            | LinkKind::Standing
-            | LinkKind::LineStanding => ("seq", "0"),
+            LinkKind::Fact | LinkKind::Posting | LinkKind::Standing | LinkKind::LineStanding => {
+                ("seq", "0")
+            }
             LinkKind::Bill => ("run * 4294967296 + account", "0"),
             LinkKind::Plan => ("id", "0"),
             _ => return Ok(Vec::new()),
@@ -244,47 +251,48 @@ impl Links for Tables<'_> {
         })
     }
 
-    fn present(&self, kind: LinkKind) -> rusqlite::Result<Vec<(Option<u64>, Found)>> {
+    fn present(&self, kind: LinkKind, each: Each<'_>) -> rusqlite::Result<()> {
         // Nothing is opened here: a secret that does not open is for others to tell.
         let opener = Opener::new(None);
         let select = |columns: &str| joined(columns, " ORDER BY 1");
         match kind {
-            LinkKind::Account => self.all(&select(rows::ACCOUNT), |row| {
+            LinkKind::Account => self.all(&select(rows::ACCOUNT), each, |row| {
                 Ok((Record::Account(Box::new(rows::account(row)?)), None))
             }),
-            LinkKind::Line => self.all(&select(rows::LINE), |row| {
+            LinkKind::Line => self.all(&select(rows::LINE), each, |row| {
                 let sealed = rows::sealed_line(row)?;
                 let mut line = rows::line(row, &opener)?;
                 line.former = sealed.former.iter().map(SealedFormer::unopened).collect();
                 Ok((Record::Line(Box::new(line)), Some(sealed_line(&sealed))))
             }),
-            LinkKind::Number => self
-                .all(&select(rows::NUMBER), |row| Ok((Record::Number(rows::number(row)?), None))),
-            LinkKind::Trunk => self.all(rows::TRUNK, |row| {
+            LinkKind::Number => self.all(&select(rows::NUMBER), each, |row| {
+                Ok((Record::Number(rows::number(row)?), None))
+            }),
+            LinkKind::Trunk => self.all(rows::TRUNK, each, |row| {
                 let sealed: Option<Vec<u8>> = row.get(6)?;
                 let mut trunk = rows::trunk(row, &opener)?;
                 trunk.routes = rows::routes(self.0, trunk.id)?;
                 let sealed = sealed.filter(|_| trunk.auth.is_some());
                 Ok((Record::Trunk(Box::new(trunk)), sealed.map(|sealed| sealed_trunk(&sealed))))
             }),
-            LinkKind::Deck => self.all("SELECT id FROM deck ORDER BY id", |row| {
+            LinkKind::Deck => self.all("SELECT id FROM deck ORDER BY id", each, |row| {
                 let id: DeckId = rows::read(row, 0)?;
                 let deck = rows::deck(self.0, id)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
                 Ok((Record::Deck(Box::new(deck)), None))
             }),
-            LinkKind::Reseller => self.all(rows::RESELLER, |row| {
+            LinkKind::Reseller => self.all(rows::RESELLER, each, |row| {
                 Ok((Record::Reseller(Box::new(rows::reseller(row)?)), None))
             }),
             LinkKind::Raises => {
                 let sql = "SELECT account, detail FROM account_raises ORDER BY account";
-                self.all(sql, |row| Ok((raises(row)?, None)))
+                self.all(sql, each, |row| Ok((raises(row)?, None)))
             }
             LinkKind::ControlRequest => {
                 let sql = "SELECT id, detail, account, state, at FROM control_request ORDER BY id";
-                self.all(sql, |row| Ok((request(row)?, None)))
+                self.all(sql, each, |row| Ok((request(row)?, None)))
             }
-            LinkKind::BillRun => self.bill_runs(),
-            _ => Ok(Vec::new()),
+            LinkKind::BillRun => self.bill_runs(each),
+            _ => Ok(()),
         }
     }
 }

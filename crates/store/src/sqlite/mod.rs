@@ -2,8 +2,8 @@
 //! Never here: what a record looks like as rows (`write`, `query`), threads.
 
 mod backup;
-mod chain;
 mod billing;
+mod chain;
 mod columns;
 mod connect;
 mod detail;

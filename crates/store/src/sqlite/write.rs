@@ -3,14 +3,10 @@
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, Params, params};
-use types::{
-    BillRun, BindingRecord, Cdr, DecisionId, Hold, HoldState, KnownRun, Record, Transfer,
-};
+use types::{BillRun, BindingRecord, Cdr, DecisionId, Hold, HoldState, KnownRun, Record, Transfer};
 
 use super::{Applied, billing, chain, columns, detail, directory, history, sealed};
-use crate::chain::{
-    Appender, Content, Hash, Place, place_of, place_of_transfer, write, write_run,
-};
+use crate::chain::{Appender, Content, Hash, Place, place_of, place_of_transfer, write, write_run};
 use crate::rules;
 use crate::seal::{KeyId, Sealer};
 

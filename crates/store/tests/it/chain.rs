@@ -89,12 +89,24 @@ fn what_the_office_writes_has_its_links() {
         check(store, "end of a run that is not there", Record::BillRunDone(7), 0, 0);
         check(store, "plan", Record::Instalments(Box::new(plan(5, 1))), 1, 0);
         check(store, "standing", Record::Standing(Box::new(standing(1, 1))), 1, 0);
-        check(store, "standing of a line", Record::LineStanding(Box::new(line_standing(1, 1))), 1, 0);
+        check(
+            store,
+            "standing of a line",
+            Record::LineStanding(Box::new(line_standing(1, 1))),
+            1,
+            0,
+        );
         // What is replaced is written again.
         check(store, "reseller", Record::Reseller(Box::new(reseller(2))), 1, 1);
         check(store, "request", Record::ControlRequest(Box::new(request(1, 1))), 1, 1);
         check(store, "raises", Record::Raises(Box::new(raises(1))), 1, 1);
-        check(store, "raises ended", Record::Raises(Box::new(AccountRaises::none(AccountId(1)))), 1, 0);
+        check(
+            store,
+            "raises ended",
+            Record::Raises(Box::new(AccountRaises::none(AccountId(1)))),
+            1,
+            0,
+        );
         check(store, "raises anew", Record::Raises(Box::new(raises(1))), 1, 1);
     });
 }

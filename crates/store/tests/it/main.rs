@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod backup;
-mod chain;
 mod billing;
+mod chain;
 mod contract;
 mod disk;
 mod files;

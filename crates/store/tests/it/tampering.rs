@@ -49,18 +49,21 @@ fn office(store: &mut dyn Backend) {
     let payment = posting(5, TransferKind::Payment, 1, 30);
     put(store, vec![post(Posting { reference: Some("FT1".to_owned()), ..payment }), run(1)]);
     let bill = bill(store, 1, 1, 2 * HOUR);
-    put(store, vec![
-        Record::Bill(Box::new(bill)),
-        Record::BillRunDone(1),
-        Record::Instalments(Box::new(plan(6, 1))),
-        Record::Reseller(Box::new(reseller(2))),
-        Record::Standing(Box::new(standing(1, 1))),
-        Record::LineStanding(Box::new(line_standing(1, 1))),
-        Record::Raises(Box::new(raises(1))),
-        Record::ControlRequest(Box::new(request(1, 1))),
-        Record::Raises(Box::new(raises(2))),
-        Record::Raises(Box::new(AccountRaises::none(AccountId(2)))),
-    ]);
+    put(
+        store,
+        vec![
+            Record::Bill(Box::new(bill)),
+            Record::BillRunDone(1),
+            Record::Instalments(Box::new(plan(6, 1))),
+            Record::Reseller(Box::new(reseller(2))),
+            Record::Standing(Box::new(standing(1, 1))),
+            Record::LineStanding(Box::new(line_standing(1, 1))),
+            Record::Raises(Box::new(raises(1))),
+            Record::ControlRequest(Box::new(request(1, 1))),
+            Record::Raises(Box::new(raises(2))),
+            Record::Raises(Box::new(AccountRaises::none(AccountId(2)))),
+        ],
+    );
 }
 
 impl Evidence {
@@ -279,7 +282,8 @@ fn the_office_has_no_row_more_and_none_less() {
     gone("account_raises", "raises of account 1", 27);
     gone("control_request", "request 1", 28);
     let stranger = |sql: &str, what: &str| {
-        let why = "is on no link: it was inserted by somebody else, or the end of the chain was cut off";
+        let why =
+            "is on no link: it was inserted by somebody else, or the end of the chain was cut off";
         evidence.check(&format!("INSERT INTO {sql}"), &[&format!("{what} {why}")]);
     };
     stranger(
