@@ -60,6 +60,7 @@ impl Drop for Stop<'_> {
 }
 
 /// Waits until the writer has done so many calls.
+#[expect(clippy::disallowed_methods, reason = "a test that would hang ends")]
 fn wait_for(done: &AtomicU32, calls: u32, what: &str) {
     let begun = std::time::Instant::now();
     while done.load(Ordering::SeqCst) < calls {
