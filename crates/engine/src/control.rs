@@ -534,7 +534,9 @@ fn line_change(known: Option<&Line>, line: &Line) -> String {
     .flatten()
     .collect();
     let bounds = risk::line_changes(&LineSecurity::of(known), &LineSecurity::of(line));
-    changes.extend(bounds.iter().map(|(name, from, to, risk)| format!("{name} {from} to {to} ({risk})")));
+    changes.extend(
+        bounds.iter().map(|(name, from, to, risk)| format!("{name} {from} to {to} ({risk})")),
+    );
     in_words("changed", &changes)
 }
 

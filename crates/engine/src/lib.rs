@@ -35,8 +35,8 @@ pub use access::{
 };
 pub use config::{EngineConfig, EngineError, OffHours};
 pub use control::{
-    BanOrder, Command, CommandError, ControlChange, Done, Judgement, LineChange, Overlap, Weighed, changes,
-    default_ceiling, next_time_of_day, risk,
+    BanOrder, Command, CommandError, ControlChange, Done, Judgement, LineChange, Overlap, Weighed,
+    changes, default_ceiling, next_time_of_day, risk,
 };
 pub use dial_string::dial_string;
 pub use directory::AccountEntry;

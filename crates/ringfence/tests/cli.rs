@@ -57,7 +57,12 @@ fn help_has_examples() {
         "account show",
         "account set",
         "account history",
+        "account undo",
         "account freeze",
+        "request list",
+        "request show",
+        "request approve",
+        "request refuse",
         "line add",
         "line import",
         "line list",
@@ -428,6 +433,11 @@ const TRIED: &[(&str, Option<&str>)] = &[
     ("account show", Some("bob")),
     ("account set", Some("bob calls=4")),
     ("account history", Some("bob")),
+    ("account undo", Some("bob")),
+    ("request list", Some("")),
+    ("request show", Some("1")),
+    ("request approve", Some("1 --reason known")),
+    ("request refuse", Some("1 --reason unknown")),
     ("line add", Some("bob bob-desk")),
     ("line list", Some("")),
     ("line set", Some("bob-desk ip_lock=192.0.2.7")),
@@ -496,7 +506,8 @@ fn every_command_speaks_json() {
         assert!(is_json, "`{words} {arguments} --json` said:\n{}", ran.shown());
         // A list may be empty; everything else says something.
         let may_be_empty =
-            ["calls", "account history", "device list", "access locks"].contains(words);
+            ["calls", "account history", "request list", "device list", "access locks"]
+                .contains(words);
         assert!(may_be_empty || values.is_ok_and(|values| !values.is_empty()), "{words}: silence");
         assert!(ran.code < 2, "`{words} {arguments}` is wrong usage:\n{}", ran.shown());
     }
@@ -563,6 +574,39 @@ fn lines_have_kinds_and_secrets_that_overlap() {
     run("line list", None);
     run("account history alice", None);
     snapshot!("line_kinds", shown);
+}
+
+#[test]
+fn controls_are_raised_lowered_asked_for_and_undone() {
+    let sandbox = Sandbox::new();
+    sandbox.settle("127.0.0.9:5060".parse().expect("an address"));
+    let lines = [
+        "account set alice stop_level_24h=5 calls=4 --by-holder",
+        "account undo alice --by-holder --why wrong_account",
+        "account set alice price_cap_international=0.30 --by-holder --until 2126-11-30T18:00:00Z",
+        "account set alice stop_level_24h=500 price_cap_national=0.10 --by-holder --why trade_fair",
+        "account set alice barred=none --by-holder",
+        "account set alice name=al --by-holder",
+        "account set alice calls=3 --until 2h",
+        "account set alice calls=300 --until tonight",
+        "account set alice calls=300 name=alison --until 2126-11-30T18:00:00Z",
+        "account set alison calls=300 --json",
+        "request list",
+        "request show 1",
+        "request approve 1 --reason known_for_years --until 2126-12-01T00:00:00Z",
+        "request refuse 2 --reason could_not_be_reached",
+        "request refuse 2 --reason again",
+        "request list --all --json",
+        "request show 9",
+        "account freeze alison --reason holder_called",
+        "line set alice tls_only=yes ip_lock=192.0.2.0/24",
+        "account history alison --limit 4",
+        "account history alison --controls",
+        "account show alison --at 0s",
+        "account show alison --at 2020-01-01",
+        "account undo alison",
+    ];
+    snapshot!("controls", session(&sandbox, &lines));
 }
 
 /// A secret that was typed is judged with the account's own words.

@@ -7,8 +7,9 @@ use types::cdr::Direction;
 use types::decision::Outcome;
 use types::record::Deck;
 use types::{
-    Account, AccountId, Ban, BindingRecord, Cdr, ControlRequest, DecisionId, DeckId, Device, E164, Fact, Hold,
-    LedgerAccount, Line, LineId, LineStanding, LockOut, Money, Number, Standing, Transfer, Trunk, TrunkId, UnixMicros,
+    Account, AccountId, Ban, BindingRecord, Cdr, ControlRequest, DecisionId, DeckId, Device, E164,
+    Fact, Hold, LedgerAccount, Line, LineId, LineStanding, LockOut, Money, Number, Standing,
+    Transfer, Trunk, TrunkId, UnixMicros,
 };
 
 use crate::error::StoreError;

@@ -172,7 +172,9 @@ impl fmt::Display for Setting {
             S::Barred(classes) => listed(f, classes.iter()),
             S::IpLock(networks) => listed(f, networks.iter()),
             S::DeviceNotices(notices) => f.pad(notices.code()),
-            S::CostlyCalls(count) | S::Calls(count) | S::HotspotCalls(count) => write!(f, "{count}"),
+            S::CostlyCalls(count) | S::Calls(count) | S::HotspotCalls(count) => {
+                write!(f, "{count}")
+            }
             S::StopLevel1h(None)
             | S::StopLevel7d(None)
             | S::StopLevelOffHours(None)

@@ -26,8 +26,8 @@ pub use account::{
 };
 pub use cdr::{Cdr, Direction, HangupSide};
 pub use controls::{
-    AccountRaises, By, Changed, ControlRequest, LineSecurity, LineStanding, Proof, Raise, RequestState, Risk,
-    Setting, Standing,
+    AccountRaises, By, Changed, ControlRequest, LineSecurity, LineStanding, Proof, Raise,
+    RequestState, Risk, Setting, Standing,
 };
 pub use destination::{ClassSet, DestinationClass, InternationalTier};
 pub use device::{Device, DeviceNotices, DeviceState, Place};

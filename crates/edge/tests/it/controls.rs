@@ -3,7 +3,8 @@
 
 use engine::{Command, ControlChange};
 use types::{
-    AccountId, By, ClassSet, DestinationClass, Fact, Money, Proof, Record, Setting, Standing, UnixMicros,
+    AccountId, By, ClassSet, DestinationClass, Fact, Money, Proof, Record, Setting, Standing,
+    UnixMicros,
 };
 
 use crate::calls::talk;
@@ -14,7 +15,11 @@ use crate::world::{Store, World, in_a_line};
 /// 0.051 a minute: above the cap at first.
 const GERMANY: &str = "+49301234567";
 
-fn order(world: &World, setting: Setting, until: Option<UnixMicros>) -> Result<edge::Reply, String> {
+fn order(
+    world: &World,
+    setting: Setting,
+    until: Option<UnixMicros>,
+) -> Result<edge::Reply, String> {
     let by = match until {
         Some(_) => By::STAFF,
         None => By::Holder { proof: Proof::LoggedIn },

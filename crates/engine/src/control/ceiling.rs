@@ -1,7 +1,9 @@
 //! How far a holder may raise his own controls. Lives here: the operator's ceiling, what lies above it.
 //! Never here: which way a change goes (risk), requests.
 
-use types::{AccountStatus, ClassSet, Controls, DestinationClass, DeviceNotices, Money, Risk, Setting};
+use types::{
+    AccountStatus, ClassSet, Controls, DestinationClass, DeviceNotices, Money, Risk, Setting,
+};
 
 use super::risk::{less, risk};
 
@@ -73,12 +75,21 @@ mod tests {
         check(barred(&[Class::Premium]), barred(&[]), true);
         // What staff opened before does not stand in the way of the rest.
         check(barred(&[Class::Pager, Class::Satellite]), barred(&[Class::Satellite]), false);
-        check(S::IpLock(vec!["192.0.2.0/24".parse().expect("a network")]), S::IpLock(vec![]), false);
+        check(
+            S::IpLock(vec!["192.0.2.0/24".parse().expect("a network")]),
+            S::IpLock(vec![]),
+            false,
+        );
     }
 
     #[test]
     fn a_holder_thaws_to_what_he_froze() {
-        fn check(before: Option<AccountStatus>, from: AccountStatus, to: AccountStatus, want: bool) {
+        fn check(
+            before: Option<AccountStatus>,
+            from: AccountStatus,
+            to: AccountStatus,
+            want: bool,
+        ) {
             let (from, to) = (Setting::Status(from), Setting::Status(to));
             assert_eq!(is_above(&default_ceiling(), before, &from, &to), want, "{from} to {to}");
         }

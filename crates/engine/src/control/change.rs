@@ -3,8 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 use types::{
-    Account, AccountId, AccountRaises, AccountStatus, By, Changed, ControlRequest, Fact, Line, LineSecurity, LineStatus, Now,
-    Proof, Record, RequestState, Risk, Setting, UnixMicros,
+    Account, AccountId, AccountRaises, AccountStatus, By, Changed, ControlRequest, Fact, Line,
+    LineSecurity, LineStatus, Now, Proof, Record, RequestState, Risk, Setting, UnixMicros,
 };
 
 use super::standing::{Wish, told};
@@ -94,7 +94,9 @@ impl Engine {
         match &change.by {
             By::Staff { .. } | By::System { .. } => weighed.now = changes,
             By::Holder { proof } => {
-                changes.into_iter().try_for_each(|one| self.weigh_own(id, *proof, one, &mut weighed))?;
+                changes
+                    .into_iter()
+                    .try_for_each(|one| self.weigh_own(id, *proof, one, &mut weighed))?;
             }
         }
         if !weighed.asked.is_empty() && self.requests_of(id).count() >= MOST_REQUESTS {
@@ -231,7 +233,10 @@ impl Engine {
         let id = request.account;
         let known = self.directory.account(id).ok_or(CommandError::UnknownAccount(id))?;
         let now_stands = |one: &Setting| one.same_in(known.status, &known.controls);
-        let wished = request.asked.iter().map(|asked| (now_stands(&asked.to), wished(asked, &now_stands(&asked.to))));
+        let wished = request
+            .asked
+            .iter()
+            .map(|asked| (now_stands(&asked.to), wished(asked, &now_stands(&asked.to))));
         // What is there already, or is more by now, is not lowered by an approval.
         let raised = wished.filter(|(from, to)| risk::risk(from, to) == Risk::Riskier);
         self.weigh(
@@ -246,7 +251,12 @@ impl Engine {
         )
     }
 
-    pub(super) fn judge_request(&mut self, now: Now, judgement: Judgement, weighed: Weighed) -> Done {
+    pub(super) fn judge_request(
+        &mut self,
+        now: Now,
+        judgement: Judgement,
+        weighed: Weighed,
+    ) -> Done {
         let Judgement { request: id, approve, by, reason, .. } = judgement;
         let mut request = self.raises.requests.remove(&id).expect("it was looked up");
         let (account, at) = (request.account, now.wall);
@@ -323,7 +333,9 @@ fn can_end(change: &Changed) -> Result<(), CommandError> {
         return Err(field("until", "a status has no end".to_owned()));
     }
     if risk::risk(&change.to, &change.from) != Risk::Safer {
-        let problem = format!("only a raise can have an end, and {name} is lowered by this: set it by itself");
+        let problem = format!(
+            "only a raise can have an end, and {name} is lowered by this: set it by itself"
+        );
         return Err(field("until", problem));
     }
     Ok(())

@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use types::{
-    AccountId, AccountRaises, AccountStatus, Changed, ControlRequest, Now, Raise, Record, Risk, Setting, Tick,
-    UnixMicros,
+    AccountId, AccountRaises, AccountStatus, Changed, ControlRequest, Now, Raise, Record, Risk,
+    Setting, Tick, UnixMicros,
 };
 
 use super::Done;

@@ -3,7 +3,8 @@
 
 use ipnet::IpNet;
 use types::{
-    AccountStatus, Changed, ClassSet, Controls, DeviceNotices, LineSecurity, LineStatus, Money, Risk, Setting,
+    AccountStatus, Changed, ClassSet, Controls, DeviceNotices, LineSecurity, LineStatus, Money,
+    Risk, Setting,
 };
 
 /// Which way it goes from one value of a setting to another. The setting itself must be the same.
@@ -11,9 +12,7 @@ pub fn risk(from: &Setting, to: &Setting) -> Risk {
     use Setting as S;
     match (from, to) {
         (S::Status(from), S::Status(to)) => ordered(leeway(*from), leeway(*to)),
-        (S::Barred(from), S::Barred(to)) => {
-            verdict(!within(*from, *to), !within(*to, *from))
-        }
+        (S::Barred(from), S::Barred(to)) => verdict(!within(*from, *to), !within(*to, *from)),
         (S::IpLock(from), S::IpLock(to)) => verdict(!lets_in(from, to), !lets_in(to, from)),
         // Whoever is told less learns later of what goes wrong.
         (S::DeviceNotices(from), S::DeviceNotices(to)) => ordered(silence(*from), silence(*to)),
@@ -77,7 +76,9 @@ pub(crate) fn safer_of(kept: &Setting, lowered: &Setting) -> Setting {
     }
     match (kept, lowered) {
         _ if risk(lowered, kept) != Risk::Riskier => kept.clone(),
-        (Setting::Barred(kept), Setting::Barred(lowered)) => Setting::Barred(union(*kept, *lowered)),
+        (Setting::Barred(kept), Setting::Barred(lowered)) => {
+            Setting::Barred(union(*kept, *lowered))
+        }
         (Setting::IpLock(kept), Setting::IpLock(lowered)) => {
             let common = common(kept, lowered);
             Setting::IpLock(if common.is_empty() { lowered.clone() } else { common })
@@ -109,7 +110,12 @@ pub(crate) fn line_changes(
     let (old_lock, new_lock) =
         (Setting::IpLock(ip_lock.clone()), Setting::IpLock(to.ip_lock.clone()));
     let all = [
-        row("status", in_use(*status), in_use(to.status), ordered(is_used(*status), is_used(to.status))),
+        row(
+            "status",
+            in_use(*status),
+            in_use(to.status),
+            ordered(is_used(*status), is_used(to.status)),
+        ),
         row("TLS only", switch(*tls_only), switch(to.tls_only), ordered(!tls_only, !to.tls_only)),
         row(
             "SHA-256 only",
@@ -237,10 +243,7 @@ mod tests {
                 S::IpLock(nets(&["192.0.2.0/24"])),
                 S::IpLock(nets(&["192.0.2.0/24", "2001:db8::/32"])),
             ),
-            (
-                S::DeviceNotices(DeviceNotices::Both),
-                S::DeviceNotices(DeviceNotices::AgentOnly),
-            ),
+            (S::DeviceNotices(DeviceNotices::Both), S::DeviceNotices(DeviceNotices::AgentOnly)),
             (S::DeviceNotices(DeviceNotices::AgentOnly), S::DeviceNotices(DeviceNotices::Off)),
             (S::NewDeviceCap(some(1)), S::NewDeviceCap(None)),
             (S::NewDeviceCap(some(1)), S::NewDeviceCap(some(2))),
@@ -288,7 +291,11 @@ mod tests {
             check(risky, safe.clone(), safe);
         }
         let barred = |of: &[Class]| Setting::Barred(classes(of));
-        check(barred(&[Class::Premium]), barred(&[Class::Pager]), barred(&[Class::Pager, Class::Premium]));
+        check(
+            barred(&[Class::Premium]),
+            barred(&[Class::Pager]),
+            barred(&[Class::Pager, Class::Premium]),
+        );
         let lock = |of: &[&str]| Setting::IpLock(nets(of));
         check(
             lock(&["192.0.2.0/24", "2001:db8::/32"]),
@@ -310,7 +317,8 @@ mod tests {
             let mut tight = open.clone();
             change(&mut tight);
             let (name, from, to) = want;
-            let row = |from: &str, to: &str, risk| vec![(name, from.to_owned(), to.to_owned(), risk)];
+            let row =
+                |from: &str, to: &str, risk| vec![(name, from.to_owned(), to.to_owned(), risk)];
             assert_eq!(line_changes(&open, &tight), row(from, to, Risk::Safer).as_slice());
             assert_eq!(line_changes(&tight, &open), row(to, from, Risk::Riskier).as_slice());
             assert_eq!(line_changes(&tight, &tight), []);

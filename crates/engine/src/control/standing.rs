@@ -2,8 +2,8 @@
 //! Never here: whether somebody may have it so (change), which way a change goes (risk).
 
 use types::{
-    Account, AccountId, By, Changed, DecisionId, Fact, LineSecurity, LineStanding, Line, Now, Record, Risk,
-    Setting, Standing, UnixMicros,
+    Account, AccountId, By, Changed, DecisionId, Fact, Line, LineSecurity, LineStanding, Now,
+    Record, Risk, Setting, Standing, UnixMicros,
 };
 
 use super::{Done, risk, with_cuts};
@@ -51,7 +51,13 @@ impl Engine {
             records.extend(self.warning(now, id));
         }
         let before = known.map(|known| known.status);
-        Done { unbound: self.unbound_by(id, before, status), records, cut, relocked, ..Done::default() }
+        Done {
+            unbound: self.unbound_by(id, before, status),
+            records,
+            cut,
+            relocked,
+            ..Done::default()
+        }
     }
 
     /// What stands from now on, as it is kept. Its time comes from the row that decisions have theirs from: each
@@ -103,10 +109,8 @@ impl Engine {
             };
             let mut account = known.clone();
             values.iter().for_each(|value| value.put(&mut account.status, &mut account.controls));
-            let changes = risk::changes(
-                (known.status, &known.controls),
-                (account.status, &account.controls),
-            );
+            let changes =
+                risk::changes((known.status, &known.controls), (account.status, &account.controls));
             let mut records = vec![raises];
             if !changes.is_empty() {
                 let by = By::System { reason: "the time of a raise was over".to_owned() };

@@ -126,7 +126,9 @@ impl Engine {
             return Err(field("time_zone", format!("`{}` is not known", account.time_zone)));
         }
         let known = self.directory.account(account.id);
-        if known.is_some_and(|known| **known.controls != account.controls || known.status != account.status) {
+        if known.is_some_and(|known| {
+            **known.controls != account.controls || known.status != account.status
+        }) {
             made.controls.insert(account.id);
         }
         made.accounts.insert(account.id);

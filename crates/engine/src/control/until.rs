@@ -34,7 +34,11 @@ mod tests {
         fn check(zone: &str, after: &str, time: &str, want: Option<&str>) {
             let after: Timestamp = after.parse().expect("a time");
             let got = next_time_of_day(zone, time, UnixMicros(after.as_microsecond()));
-            assert_eq!(got.map(|at| at.to_string()).as_deref(), want, "{time} after {after} in {zone}");
+            assert_eq!(
+                got.map(|at| at.to_string()).as_deref(),
+                want,
+                "{time} after {after} in {zone}"
+            );
         }
         let london = "Europe/London";
         check(london, "2026-11-24T12:00:00Z", "18:00", Some("2026-11-24T18:00:00.000Z"));

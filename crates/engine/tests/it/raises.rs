@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use engine::{Command, CommandError, ControlChange, Done, Extension, Judgement};
 use types::{
-    Account, AccountId, AccountRaises, AccountStatus, By, ClassSet, ControlRequest, Controls, DecisionId,
-    DestinationClass, Dice, Fact, LineStatus, Money, Now, Proof, Record, RequestState, Setting, Snapshot, Standing,
-    UnixMicros,
+    Account, AccountId, AccountRaises, AccountStatus, By, ClassSet, ControlRequest, Controls,
+    DecisionId, DestinationClass, Dice, Fact, LineStatus, Money, Now, Proof, Record, RequestState,
+    Setting, Snapshot, Standing, UnixMicros,
 };
 
 use crate::world::*;
@@ -65,7 +65,9 @@ impl Store {
         for record in records {
             match record {
                 Record::Account(account) => drop(self.accounts.insert(account.id, *account)),
-                Record::Raises(raises) if raises.is_empty() => drop(self.raises.remove(&raises.account)),
+                Record::Raises(raises) if raises.is_empty() => {
+                    drop(self.raises.remove(&raises.account))
+                }
                 Record::Raises(raises) => drop(self.raises.insert(raises.account, *raises)),
                 Record::ControlRequest(request) => drop(self.requests.insert(request.id, *request)),
                 Record::Standing(standing) => {
@@ -108,7 +110,8 @@ fn who_may_go_which_way() {
     fn check(setting: Setting, by: By, want: Result<(usize, usize), &str>) {
         let mut world = World::new();
         let before = world.controls();
-        let Command::ChangeControls(change) = change(vec![setting.clone()], by.clone(), None) else {
+        let Command::ChangeControls(change) = change(vec![setting.clone()], by.clone(), None)
+        else {
             unreachable!("it is one")
         };
         let weighed = world.engine.weigh(world.now, &change);
@@ -181,7 +184,10 @@ fn changes_that_make_no_sense_change_nothing() {
         assert_eq!(world.controls(), before);
     }
     let later = Some(UnixMicros(NOON.0 + 1));
-    check(change(vec![level(5), level(6)], By::STAFF, None), "settings: stop_level_24h is set twice");
+    check(
+        change(vec![level(5), level(6)], By::STAFF, None),
+        "settings: stop_level_24h is set twice",
+    );
     check(change(vec![level(30)], By::STAFF, Some(NOON)), "until: is over already");
     check(
         change(vec![level(5)], By::STAFF, later),
@@ -196,7 +202,8 @@ fn changes_that_make_no_sense_change_nothing() {
     check(change(vec![watched], By::STAFF, later), "until: a status has no end");
     check(judge(1, true, None), "there is no request 1 that waits");
     let mut world = World::new();
-    let twice = vec![change(vec![level(5)], By::STAFF, None), change(vec![level(6)], By::STAFF, None)];
+    let twice =
+        vec![change(vec![level(5)], By::STAFF, None), change(vec![level(6)], By::STAFF, None)];
     let error = world.engine.commands(world.now, twice).expect_err("twice");
     assert_eq!(error.to_string(), "controls: are changed twice at once");
 }
@@ -204,18 +211,24 @@ fn changes_that_make_no_sense_change_nothing() {
 #[test]
 fn requests_are_judged_once_and_outlive_a_restart() {
     let (mut world, mut store) = (World::new(), Store::default());
-    let done = world.ordered(change(vec![level(80), Setting::Calls(5)], HOLDER, None)).expect("good");
+    let done =
+        world.ordered(change(vec![level(80), Setting::Calls(5)], HOLDER, None)).expect("good");
     assert_eq!(
         done.message,
         "account 1: calls 1000 to 5 (safer), asked of staff in request 1: stop_level_24h 20.00 to 80.00 (riskier)"
     );
     store.write(done.records);
-    assert!(matches!(store.facts.as_slice(), [Fact::Lowered { .. }, Fact::RequestMade { request: 1, .. }]));
+    assert!(matches!(
+        store.facts.as_slice(),
+        [Fact::Lowered { .. }, Fact::RequestMade { request: 1, .. }]
+    ));
     let mut world = World::from(&store.snapshot(), world.now.wall);
     store.write(world.ordered(change(vec![level(90)], HOLDER, None)).expect("good").records);
     let until = Some(world.now.wall.plus_ms(60_000));
     let done = world.ordered(judge(1, true, until)).expect("it waits");
-    assert!(done.message.starts_with("account 1: request 1 approved: stop_level_24h 20.00 to 80.00"));
+    assert!(
+        done.message.starts_with("account 1: request 1 approved: stop_level_24h 20.00 to 80.00")
+    );
     store.write(done.records);
     assert_eq!(world.controls().stop_level_24h, units(80));
     assert!(world.ordered(judge(1, true, None)).is_err(), "it was judged");
@@ -267,10 +280,18 @@ fn lowering_cuts_what_would_not_be_admitted_and_leaves_the_rest() {
     fn check(setting: Setting, want: &[&str]) {
         let mut world = World::new();
         // 0.024, 0.012, on-net, free, 0.06 with no fee, 0.02 with a fee of 0.11 (above the cap at first).
-        world.ordered(change(vec![Setting::ConnectFeeCap(units(1)), Setting::PriceCapInternational(units(1))], By::STAFF, None)).expect("good");
-        let dialled = [PARIS, LONDON, "1001", "08001111111", "004930123456", "0034911234567", "999"];
+        world
+            .ordered(change(
+                vec![Setting::ConnectFeeCap(units(1)), Setting::PriceCapInternational(units(1))],
+                By::STAFF,
+                None,
+            ))
+            .expect("good");
+        let dialled =
+            [PARIS, LONDON, "1001", "08001111111", "004930123456", "0034911234567", "999"];
         let live: Vec<DecisionId> = dialled.iter().map(|dialled| world.call(dialled)).collect();
-        let done = world.ordered(change(vec![setting.clone()], LOGGED_IN, None)).expect("it is safer");
+        let done =
+            world.ordered(change(vec![setting.clone()], LOGGED_IN, None)).expect("it is safer");
         let pairs = live.iter().zip(dialled).filter(|(decision, _)| done.cut.contains(decision));
         let names: Vec<&str> = pairs.map(|(_, dialled)| dialled).collect();
         assert_eq!(names, want, "{} {setting}", setting.name());
@@ -285,7 +306,10 @@ fn lowering_cuts_what_would_not_be_admitted_and_leaves_the_rest() {
     check(bars(DestinationClass::International), &[PARIS, berlin, madrid]);
     check(bars(DestinationClass::OnNet), &["1001"]);
     check(bars(DestinationClass::Emergency), &[]);
-    check(Setting::IpLock(vec!["2001:db8::/32".parse().expect("a network")]), &[PARIS, LONDON, "1001", "08001111111", berlin, madrid]);
+    check(
+        Setting::IpLock(vec!["2001:db8::/32".parse().expect("a network")]),
+        &[PARIS, LONDON, "1001", "08001111111", berlin, madrid],
+    );
     check(Setting::Status(AccountStatus::Frozen), &[PARIS, LONDON, berlin, madrid]);
     check(level(0), &[]);
     check(Setting::Calls(0), &[]);
@@ -362,7 +386,9 @@ fn a_raise_ends_at_its_moment_for_new_calls_and_for_live_ones() {
 fn a_raise_that_ended_while_the_node_was_down_ends_with_the_start() {
     let (mut world, mut store) = (World::new(), Store::default());
     let until = UnixMicros(NOON.0 + 90_000_000);
-    store.write(world.ordered(change(vec![level(60)], By::STAFF, Some(until))).expect("good").records);
+    store.write(
+        world.ordered(change(vec![level(60)], By::STAFF, Some(until))).expect("good").records,
+    );
     let later = UnixMicros(NOON.0 + 3_600_000_000);
     let mut world = World::from(&store.snapshot(), later);
     assert_eq!(world.controls().stop_level_24h, units(20));
@@ -396,18 +422,28 @@ fn a_holder_makes_his_lines_safer_at_once() {
         let mut world = World::new();
         let mut known = line(ALICE_LINE, ALICE, "alice");
         (known.tls_only, known.status) = (true, LineStatus::Disabled);
-        let line = Box::new(engine::LineChange { line: known.clone(), by: By::STAFF, why: String::new() });
+        let line =
+            Box::new(engine::LineChange { line: known.clone(), by: By::STAFF, why: String::new() });
         let done = world.ordered(Command::ChangeLine(line)).expect("staff may");
         assert!(done.records.iter().any(|record| matches!(record, Record::LineStanding(_))));
         change(&mut known);
         let line = Box::new(engine::LineChange { line: known, by, why: String::new() });
-        let got = world.ordered(Command::ChangeLine(line)).map(drop).map_err(|error| error.to_string());
+        let got =
+            world.ordered(Command::ChangeLine(line)).map(drop).map_err(|error| error.to_string());
         assert_eq!(got, want.map_err(ToOwned::to_owned));
     }
     check(|line| line.sha256_only = true, LOGGED_IN, Ok(()));
     check(|line| line.tls_only = false, HOLDER, Ok(()));
-    check(|line| line.tls_only = false, LOGGED_IN, Err("TLS only: this allows more than before: log in again first"));
-    check(|line| line.status = LineStatus::Active, HOLDER, Err("status: only staff enable a line again"));
+    check(
+        |line| line.tls_only = false,
+        LOGGED_IN,
+        Err("TLS only: this allows more than before: log in again first"),
+    );
+    check(
+        |line| line.status = LineStatus::Active,
+        HOLDER,
+        Err("status: only staff enable a line again"),
+    );
     check(|line| line.status = LineStatus::Active, By::STAFF, Ok(()));
 }
 
@@ -447,7 +483,10 @@ impl Model {
             return;
         }
         if until.is_none() {
-            self.grants.iter_mut().filter(|one| one.gone == i64::MAX).for_each(|one| one.gone = now);
+            self.grants
+                .iter_mut()
+                .filter(|one| one.gone == i64::MAX)
+                .for_each(|one| one.gone = now);
         }
         let until = until.unwrap_or(i64::MAX);
         self.grants.push(Grant { value, made: now, until, gone: i64::MAX });
@@ -483,7 +522,11 @@ fn live(seed: u64) -> usize {
                 let now = world.now.wall.0;
                 let which = dice.below(2) as usize;
                 let before = models[which].at(now);
-                let value = if which == 1 && dice.below(4) == 0 { NO_LEVEL } else { dice.below(100) as i64 };
+                let value = if which == 1 && dice.below(4) == 0 {
+                    NO_LEVEL
+                } else {
+                    dice.below(100) as i64
+                };
                 let until = (value > before && dice.below(3) > 0)
                     .then(|| now + 500_000 + 1_000_000 * dice.below(900) as i64);
                 let mut wished = models.each_ref().map(|model| model.at(now));
@@ -503,7 +546,11 @@ fn live(seed: u64) -> usize {
         let now = world.now.wall.0;
         let want = models.each_ref().map(|model| model.at(now));
         assert_eq!(values(&world.controls()), want, "{told}: {models:?}");
-        assert_eq!(store.accounts.get(&ALICE).map_or(want, |known| values(&known.controls)), want, "{told}");
+        assert_eq!(
+            store.accounts.get(&ALICE).map_or(want, |known| values(&known.controls)),
+            want,
+            "{told}"
+        );
     }
     let first = models.each_ref().map(|model| model.at(i64::MIN));
     let span = world.now.wall.0 - NOON.0;
@@ -513,8 +560,13 @@ fn live(seed: u64) -> usize {
         assert_eq!(got, models.each_ref().map(|model| model.at(at)), "seed {seed} at {at}");
     }
     // To the microsecond, too.
-    let moments = models.iter().flat_map(|model| &model.grants).flat_map(|one| [one.made, one.until, one.gone]);
-    for at in moments.filter(|at| *at > NOON.0 && *at < world.now.wall.0).flat_map(|at| [at - 1, at]) {
+    let moments = models
+        .iter()
+        .flat_map(|model| &model.grants)
+        .flat_map(|one| [one.made, one.until, one.gone]);
+    for at in
+        moments.filter(|at| *at > NOON.0 && *at < world.now.wall.0).flat_map(|at| [at - 1, at])
+    {
         let got = store.at(UnixMicros(at)).map_or(first, |stood| values(&stood.controls));
         assert_eq!(got, models.each_ref().map(|model| model.at(at)), "seed {seed} at {at}");
     }

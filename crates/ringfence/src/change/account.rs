@@ -5,7 +5,9 @@ use engine::{Command, Engine};
 use serde_json::json;
 use types::{Account, AccountId, AccountStatus, By, DeckId, UnixMicros};
 
-use super::{NewAccount, Plan, Wish, check_name, find_account, next_id, pick_deck, pick_deck_or_only};
+use super::{
+    NewAccount, Plan, Wish, check_name, find_account, next_id, pick_deck, pick_deck_or_only,
+};
 use crate::config::{Raw, controls};
 
 /// Settings of an account besides its controls, for people.
@@ -64,12 +66,15 @@ pub fn set(
         set_one(&mut account, name, value, engine)
             .with_context(|| format!("{name}={}", value.escape_debug()))?;
     }
-    let changes = engine::changes((known.status, &known.controls), (account.status, &account.controls));
+    let changes =
+        engine::changes((known.status, &known.controls), (account.status, &account.controls));
     // What is no control is changed by itself: the controls go by their own rules.
     let others = Account { controls: known.controls.clone(), ..account };
     let has_others = others != known;
     if has_others && matches!(wish.by, By::Holder { .. }) {
-        bail!("a holder changes controls only; name, deck, dial plan and time zone are the business of staff");
+        bail!(
+            "a holder changes controls only; name, deck, dial plan and time zone are the business of staff"
+        );
     }
     let wished = changes.into_iter().map(|change| change.to).collect::<Vec<_>>();
     let is_only_other = wished.is_empty() && has_others;

@@ -19,8 +19,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use types::account::Ha1;
 use types::{
-    AccountId, AccountStatus, By, Controls, DecisionId, DeckId, DeviceId, DialPlan, E164, Line, LineId,
-    LineKind, LineStatus, RateRow, Trunk, TrunkId, UnixMicros,
+    AccountId, AccountStatus, By, Controls, DecisionId, DeckId, DeviceId, DialPlan, E164, Line,
+    LineId, LineKind, LineStatus, RateRow, Trunk, TrunkId, UnixMicros,
 };
 
 pub use account::SETTINGS as ACCOUNT_SETTINGS;
@@ -471,7 +471,12 @@ mod tests {
     }
 
     fn set_line(setting: LineSetting) -> Change {
-        Change::SetLine { user: "desk".to_owned(), settings: vec![setting], consent: None, by: By::STAFF }
+        Change::SetLine {
+            user: "desk".to_owned(),
+            settings: vec![setting],
+            consent: None,
+            by: By::STAFF,
+        }
     }
 
     fn new_account(name: &str) -> NewAccount {
@@ -512,7 +517,8 @@ mod tests {
             let settings = settings(value);
             Change::SetAccount { account: "alice".to_owned(), settings, wish }
         };
-        let answer = carry_out(&mut engine, ask("40", Wish { until: Some("2h".into()), ..holder.clone() }));
+        let answer =
+            carry_out(&mut engine, ask("40", Wish { until: Some("2h".into()), ..holder.clone() }));
         assert_eq!(answer["changes"][0]["risk"], "riskier");
         assert_eq!(answer["changes"][0]["outcome"], "done");
         assert_eq!(answer["until"], "2026-11-23T14:00:00.000Z");
@@ -525,7 +531,10 @@ mod tests {
         let judge = |request, wish| Change::JudgeRequest { request, approve: true, wish };
         let why = Wish { why: "known for years".to_owned(), ..wish() };
         let error = plan(judge(7, why.clone()), NOW.wall, &engine).err().expect("there is none");
-        assert_eq!(error.to_string(), "there is no request 7 that waits; `ringfence request list` shows those there are");
+        assert_eq!(
+            error.to_string(),
+            "there is no request 7 that waits; `ringfence request list` shows those there are"
+        );
         let answer = carry_out(&mut engine, judge(1, why));
         assert_eq!(
             answer["message"],
@@ -539,7 +548,10 @@ mod tests {
             wish: holder,
         };
         let error = plan(other, NOW.wall, &engine).err().expect("staff's business");
-        assert_eq!(error.to_string(), "a holder changes controls only; name, deck, dial plan and time zone are the business of staff");
+        assert_eq!(
+            error.to_string(),
+            "a holder changes controls only; name, deck, dial plan and time zone are the business of staff"
+        );
     }
 
     #[test]

@@ -308,11 +308,10 @@ fn undo(text: String, wish: Wish, config: &Config, context: &Context) -> anyhow:
     let account = find_account(&reader, &text)?;
     let history = reader.account_history(account.id, u32::MAX)?;
     let before = history.iter().find(|stood| stood.controls != account.controls);
-    let before = before.with_context(|| format!("the controls of account {text} were never changed"))?;
-    let changes = engine::changes(
-        (account.status, &account.controls),
-        (account.status, &before.controls),
-    );
+    let before =
+        before.with_context(|| format!("the controls of account {text} were never changed"))?;
+    let changes =
+        engine::changes((account.status, &account.controls), (account.status, &before.controls));
     drop(reader);
     let settings = changes.into_iter().map(|change| change.to).collect();
     let answer = change(config, Change::SetControls { account: text, settings, wish })?;

@@ -1,7 +1,7 @@
 //! Facts in words. Lives here: one sentence for each kind of fact. Never here: who is told, where.
 
-use types::{Changed, Fact};
 use types::record::StalePhone;
+use types::{Changed, Fact};
 
 /// One sentence for a person, without the full stop.
 pub fn fact_text(fact: &Fact, currency: &str) -> String {

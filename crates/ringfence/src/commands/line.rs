@@ -13,10 +13,10 @@ use zeroize::Zeroizing;
 
 use super::Context;
 use super::line_import::ImportArgs;
-use super::request::staff;
 use super::lookup::find_account;
 use super::office::change;
 use super::output::{Table, printable};
+use super::request::staff;
 use super::when::span_ms;
 use crate::change::{Change, LineSetting, NewLine, OverlapFor, canonical_user};
 use crate::chosen::{OwnWords, judge};
@@ -159,7 +159,9 @@ pub fn run(command: Command, context: &Context) -> anyhow::Result<()> {
     let config = context.load()?.config;
     let status = |user: String, status: LineStatus| {
         let settings = vec![LineSetting::Status(status)];
-        context.output.done(&change(&config, Change::SetLine { user, settings, consent: None, by: staff() })?)
+        context
+            .output
+            .done(&change(&config, Change::SetLine { user, settings, consent: None, by: staff() })?)
     };
     match command {
         Command::Add(args) => add(args, &config, context),
@@ -173,7 +175,9 @@ pub fn run(command: Command, context: &Context) -> anyhow::Result<()> {
                 .iter()
                 .map(|(name, value)| line_setting(name, value))
                 .collect::<anyhow::Result<_>>()?;
-            context.output.done(&change(&config, Change::SetLine { user, settings, consent, by: staff() })?)
+            context
+                .output
+                .done(&change(&config, Change::SetLine { user, settings, consent, by: staff() })?)
         }
     }
 }

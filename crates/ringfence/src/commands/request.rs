@@ -11,7 +11,7 @@ use super::lookup::find_account;
 use super::office::change;
 use super::output::{Table, printable};
 use crate::change::{Change, Wish};
-use crate::config::Config;
+use crate::config::{Config, STAFF_VARIABLE};
 use crate::shell::open::open_to_read;
 
 #[derive(Debug, Subcommand)]
@@ -48,7 +48,9 @@ pub enum Command {
         until: Option<String>,
     },
     /// Refuse a request
-    #[command(after_help = "Example:\n  ringfence request refuse 3 --reason 'could not be reached'")]
+    #[command(
+        after_help = "Example:\n  ringfence request refuse 3 --reason 'could not be reached'"
+    )]
     Refuse {
         /// Its number
         request: u32,
@@ -60,8 +62,9 @@ pub enum Command {
 
 /// Whoever of staff types the command: `RINGFENCE_STAFF`, or his login at this machine.
 pub fn staff() -> By {
-    let names = ["RINGFENCE_STAFF", "SUDO_USER", "USER", "LOGNAME"];
-    let name = names.iter().find_map(|name| std::env::var(name).ok().filter(|name| !name.is_empty()));
+    let names = [STAFF_VARIABLE, "SUDO_USER", "USER", "LOGNAME"];
+    let name =
+        names.iter().find_map(|name| std::env::var(name).ok().filter(|name| !name.is_empty()));
     let is_plain = |c: &char| !c.is_control();
     By::Staff { name: name.unwrap_or_default().chars().filter(is_plain).take(64).collect() }
 }
@@ -81,7 +84,12 @@ pub fn run(command: Command, context: &Context) -> anyhow::Result<()> {
     }
 }
 
-fn list(account: Option<&str>, all: bool, config: &Config, context: &Context) -> anyhow::Result<()> {
+fn list(
+    account: Option<&str>,
+    all: bool,
+    config: &Config,
+    context: &Context,
+) -> anyhow::Result<()> {
     let reader = open_to_read(config)?;
     let account = account.map(|text| find_account(&reader, text)).transpose()?;
     let mut requests = reader.control_requests(account.map(|account| account.id))?;
@@ -112,7 +120,8 @@ fn show(id: u32, config: &Config, context: &Context) -> anyhow::Result<()> {
     })?;
     let account = reader.account(request.account)?;
     let name = account.as_ref().map_or("", |account| account.name.as_str());
-    let until = request.until.map_or_else(|| "for good".to_owned(), |until| format!("until {until}"));
+    let until =
+        request.until.map_or_else(|| "for good".to_owned(), |until| format!("until {until}"));
     let mut lines = vec![
         format!("request {id} of account {} ({name}): {}", request.account, request.state.code()),
         format!("  asked   {} by {}, {until}", request.at, request.by),

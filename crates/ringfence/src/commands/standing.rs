@@ -68,7 +68,8 @@ pub fn sentence(stood: &Standing) -> String {
 /// What bounded a line's use, in one sentence; nothing if nothing did.
 pub fn line_sentence(stood: &LineStanding) -> Option<String> {
     let words = bounds(stood);
-    (!words.is_empty()).then(|| format!("The line was bound since {}: {}.", stood.at, words.join(", ")))
+    (!words.is_empty())
+        .then(|| format!("The line was bound since {}: {}.", stood.at, words.join(", ")))
 }
 
 fn bounds(stood: &LineStanding) -> Vec<String> {

@@ -208,7 +208,9 @@ fn change(
     let known = node.engine().account(account).ok_or("the node does not know it")?;
     let mut wished = Controls::clone(&known.controls);
     match *control {
-        "lock" => wished.ip_lock = vec![value.parse().map_err(|error| format!("`{value}`: {error}"))?],
+        "lock" => {
+            wished.ip_lock = vec![value.parse().map_err(|error| format!("`{value}`: {error}"))?]
+        }
         control => set_control(&mut wished, control, value)?,
     }
     let changes = engine::changes((known.status, &known.controls), (known.status, &wished));

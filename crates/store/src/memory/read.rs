@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use types::record::{Deck, Spending};
 use types::{
-    Account, AccountId, Ban, BindingRecord, Cdr, ControlRequest, DecisionId, DeckId, Device, Fact, Hold,
-    LedgerAccount, Line, LineId, LineStanding, LockOut, Money, Number, RequestState, Snapshot, Standing, Transfer, TransferKind, Trunk, UnixMicros,
+    Account, AccountId, Ban, BindingRecord, Cdr, ControlRequest, DecisionId, DeckId, Device, Fact,
+    Hold, LedgerAccount, Line, LineId, LineStanding, LockOut, Money, Number, RequestState,
+    Snapshot, Standing, Transfer, TransferKind, Trunk, UnixMicros,
 };
 
 use super::MemoryStore;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use types::{
-    Account, AccountId, AccountRaises, Ban, BindingRecord, Cdr, ControlRequest, DecisionId, DeckId, Device, DeviceId, E164, Fact,
-    Hold, Line, LineId, LineStanding, LockOut, LockScope, Money, Number, RateRow, Record, Region, Standing, Transfer,
-    TransferKind, Trunk, TrunkId, UnixMicros,
+    Account, AccountId, AccountRaises, Ban, BindingRecord, Cdr, ControlRequest, DecisionId, DeckId,
+    Device, DeviceId, E164, Fact, Hold, Line, LineId, LineStanding, LockOut, LockScope, Money,
+    Number, RateRow, Record, Region, Standing, Transfer, TransferKind, Trunk, TrunkId, UnixMicros,
 };
 
 use crate::rules;
@@ -120,7 +120,9 @@ impl State {
                 let (key, whole) = ((standing.line, standing.at), LineStanding::clone(standing));
                 self.line_history.entry(key).or_insert_with(|| Arc::new(whole));
             }
-            Record::Raises(raises) if raises.is_empty() => drop(self.raises.remove(&raises.account)),
+            Record::Raises(raises) if raises.is_empty() => {
+                drop(self.raises.remove(&raises.account))
+            }
             Record::Raises(raises) => {
                 self.raises.insert(raises.account, AccountRaises::clone(raises));
             }

@@ -54,11 +54,7 @@ pub fn put_request(conn: &Connection, request: &ControlRequest) -> rusqlite::Res
 }
 
 /// What stood for an account at a time.
-pub fn at(
-    conn: &Connection,
-    id: AccountId,
-    at: UnixMicros,
-) -> rusqlite::Result<Option<Standing>> {
+pub fn at(conn: &Connection, id: AccountId, at: UnixMicros) -> rusqlite::Result<Option<Standing>> {
     let sql = "SELECT detail FROM account_history WHERE account = $1 AND at <= $2 \
                ORDER BY at DESC LIMIT 1";
     conn.prepare_cached(sql)?.query_row((id.0, at.0), rows::whole).optional()

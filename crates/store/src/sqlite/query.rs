@@ -3,8 +3,8 @@
 use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 use types::record::Deck;
 use types::{
-    Account, AccountId, Ban, BindingRecord, Cdr, ControlRequest, DecisionId, DeckId, Device, Hold, Line, LineId,
-    LineStanding, LockOut, Money, Number, Standing, Transfer, Trunk, UnixMicros,
+    Account, AccountId, Ban, BindingRecord, Cdr, ControlRequest, DecisionId, DeckId, Device, Hold,
+    Line, LineId, LineStanding, LockOut, Money, Number, Standing, Transfer, Trunk, UnixMicros,
 };
 
 use super::columns::{self, Json};

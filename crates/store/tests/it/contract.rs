@@ -606,8 +606,10 @@ fn what_stood_can_be_asked_to_the_microsecond() {
 fn what_bounded_a_line_can_be_asked() {
     each(|store| {
         let boxed = |one: &LineStanding| Record::LineStanding(Box::new(one.clone()));
-        let open = LineSecurity { tls_only: false, ip_lock: vec![], ..line_standing(1, 1).security };
-        let (first, second) = (line_standing(1, 1), LineStanding { security: open, ..line_standing(2, 1) });
+        let open =
+            LineSecurity { tls_only: false, ip_lock: vec![], ..line_standing(1, 1).security };
+        let (first, second) =
+            (line_standing(1, 1), LineStanding { security: open, ..line_standing(2, 1) });
         put(store, vec![boxed(&first), boxed(&second), boxed(&line_standing(1, 2)), boxed(&first)]);
         let at_line = |at| store.line_at(LineId(1), at).unwrap();
         assert_eq!(at_line(UnixMicros(first.at.0 - 1)), None);

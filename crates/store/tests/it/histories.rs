@@ -41,7 +41,10 @@ fn record(dice: &mut Dice) -> Vec<Record> {
             let (at, by, reason) = (at(n.into()), By::STAFF, String::new());
             let judged = RequestState::Refused { at, by, reason };
             let state = if dice.chance(500) { RequestState::Open } else { judged };
-            vec![Record::ControlRequest(Box::new(ControlRequest { state, ..request(n, account_id) }))]
+            vec![Record::ControlRequest(Box::new(ControlRequest {
+                state,
+                ..request(n, account_id)
+            }))]
         }
         12 if dice.chance(500) => vec![Record::Number(number(&format!("44{n}"), account_id))],
         12 => vec![Record::NumberGone(e164(&format!("44{n}")))],
