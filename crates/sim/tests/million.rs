@@ -97,6 +97,7 @@ fn new_decks() -> Vec<Deck> {
 
 fn snapshot() -> Snapshot {
     let account = |id| Account {
+        reseller: None,
         id: AccountId(id),
         name: format!("Holder {id}"),
         status: AccountStatus::Active,

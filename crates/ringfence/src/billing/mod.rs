@@ -13,6 +13,6 @@ mod tests;
 pub use cycle::{cycle_end, day_start, months_later, zone};
 pub use names::Names;
 pub use page::page;
-pub use run::{BATCH, Desk, Report, RunOrder, run};
+pub use run::{BATCH, DRAFT, Desk, Report, RunOrder, run};
 pub use sheet::{safe_cell, sheet};
 pub use statement::statement;

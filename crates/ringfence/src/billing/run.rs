@@ -29,6 +29,9 @@ use crate::change::Change;
 /// Accounts whose bills are written together.
 pub const BATCH: usize = 200;
 
+/// The number of a run that is not made: nobody gets so far.
+pub const DRAFT: u32 = u32::MAX;
+
 /// What is to be billed.
 #[derive(Clone, Copy, Debug)]
 pub struct RunOrder {
@@ -115,7 +118,7 @@ pub fn run(
 fn draft(order: &RunOrder) -> anyhow::Result<KnownRun> {
     let marks = Marks { calls: u64::MAX, postings: u64::MAX };
     let day = day_start(order.day, &TimeZone::UTC)?;
-    let run = BillRun { run: u32::MAX, day, only: order.only, at: order.now };
+    let run = BillRun { run: DRAFT, day, only: order.only, at: order.now };
     Ok(KnownRun { run, marks, done: false })
 }
 

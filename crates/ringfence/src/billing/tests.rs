@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use serde_json::Value;
 use store::{
     Backend, Batch, BillFilter, CallFilter, MemoryStore, OpenOptions, PostingFilter, Reader,
-    SnapshotWindow, SqliteStore,
+    SnapshotWindow, SqliteStore, Synchronous,
 };
 use types::cdr::{HangupCause, HangupSide, LegRecord};
 use types::decision::{Destination, Explanation, Outcome};
@@ -268,7 +268,9 @@ fn each(seed: u64, test: impl Fn(&mut World)) {
 
 fn sqlite(directory: &tempfile::TempDir) -> Box<dyn Backend> {
     // Moved often, so that runs meet moved and recent calls.
-    let options = OpenOptions { recent_calls: 5, ..OpenOptions::default() };
+    // What a sync is good for is tested by the store itself.
+    let synchronous = Synchronous::Normal;
+    let options = OpenOptions { recent_calls: 5, synchronous, ..OpenOptions::default() };
     let store = SqliteStore::open(directory.path().join("rf.db"), options);
     Box::new(store.expect("it can be opened"))
 }
@@ -379,12 +381,15 @@ fn told(world: &World) -> Vec<Bill> {
     bills
 }
 
-fn live(world: &mut World) -> Vec<Bill> {
+/// A life of ninety steps, looked at after each so many.
+fn live(world: &mut World, every: u32) -> Vec<Bill> {
     world.stutters = true;
     let mut late = Vec::new();
     for n in 1..=90 {
         step(world, n, &mut late);
-        world.check();
+        if n.is_multiple_of(every) {
+            world.check();
+        }
     }
     late.into_iter().for_each(|records| world.commit(records));
     world.kill = None;
@@ -406,16 +411,16 @@ fn live(world: &mut World) -> Vec<Bill> {
 #[test]
 fn random_money_comes_out() {
     let (mut bills, mut adjusted, mut paid) = (0, 0, 0);
-    for seed in 0..30 {
-        let here = live(&mut World::new(Box::new(MemoryStore::new()), seed));
+    for seed in 0..12 {
+        let here = live(&mut World::new(Box::new(MemoryStore::new()), seed), 1);
         let directory = tempfile::tempdir().expect("a directory");
-        let there = live(&mut World::new(sqlite(&directory), seed));
+        let there = live(&mut World::new(sqlite(&directory), seed), 9);
         assert_eq!(here, there, "seed {seed}");
         bills += here.len();
         adjusted += here.iter().filter(|bill| !bill.adjustments.is_empty()).count();
         paid += here.iter().filter(|bill| !bill.payments.is_empty()).count();
     }
-    assert!(bills > 200 && adjusted > 50 && paid > 50, "{bills} {adjusted} {paid}");
+    assert!(bills > 80 && adjusted > 20 && paid > 20, "{bills} {adjusted} {paid}");
 }
 
 /// Five accounts with three calls each, over two months.
@@ -464,6 +469,26 @@ fn a_run_killed_anywhere_makes_the_same_bills() {
                 });
             }
         }
+    });
+}
+
+/// Whose billing month is billed gets no other bill for it, whatever came late.
+#[test]
+fn a_month_is_billed_once() {
+    each(0, |world| {
+        settled(world);
+        assert_eq!(world.bill("2025-03-15", 10).expect("a run").bills, 5);
+        let late = world.call(90, 1, 10_000, UnixMicros(BEGIN));
+        world.commit(late);
+        world.restart();
+        // Nobody's month ended on the 16th.
+        let report = world.bill("2025-03-16", 10).expect("a run");
+        assert_eq!((report.run, report.bills), (2, 0));
+        world.now = time("2025-04-20T00:00:00Z");
+        assert_eq!(world.bill("2025-04-01", 10).expect("a run").bills, 4);
+        let first = world.bills().into_iter().find(|bill| bill.account == AccountId(1));
+        assert_eq!(first.expect("a bill").charges(), Money::from_micros(10_000));
+        world.check();
     });
 }
 

@@ -15,7 +15,7 @@ use super::Context;
 use super::lookup::find_account;
 use super::office::Office;
 use super::output::{Table, line};
-use crate::billing::{BATCH, Desk, Names, Report, RunOrder, page, run as bill_run, sheet};
+use crate::billing::{BATCH, DRAFT, Desk, Names, Report, RunOrder, page, run as bill_run, sheet};
 use crate::change::Change;
 use crate::config::Config;
 use crate::shell::clock::system_wall;
@@ -201,7 +201,7 @@ fn bills_table(bills: &[Bill], if_empty: &'static str) -> Table {
         let paid = bill.due.saturating_sub(bill.total).saturating_sub(bill.brought_forward);
         let calls: u64 = bill.lines.iter().map(|line| line.calls).sum();
         table.row(vec![
-            if bill.run == u32::MAX { "-".to_owned() } else { bill.id().to_string() },
+            if bill.run == DRAFT { "-".to_owned() } else { bill.id().to_string() },
             bill.account.to_string(),
             bill.covers.until.to_string(),
             calls.to_string(),
@@ -236,7 +236,7 @@ fn view(bill: &Bill) -> Value {
         })
     };
     json!({
-        "bill": bill.id().to_string(),
+        "bill": (bill.run != DRAFT).then(|| bill.id().to_string()),
         "account": bill.account,
         "from": bill.from().map(|from| from.to_string()),
         "until": bill.covers.until.to_string(),

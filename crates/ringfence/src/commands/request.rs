@@ -11,7 +11,7 @@ use super::lookup::find_account;
 use super::office::change;
 use super::output::{Table, printable};
 use crate::change::{Change, Wish};
-use crate::config::Config;
+use crate::config::{Config, STAFF_VARIABLE};
 use crate::shell::open::open_to_read;
 
 #[derive(Debug, Subcommand)]

@@ -20,7 +20,7 @@ use rating::NumberingConfig;
 use sip::flow::Transport;
 use types::{Controls, Region, StopLevels};
 
-pub use load::{Loaded, Origin, load};
+pub use load::{Loaded, Origin, STAFF_VARIABLE, load};
 pub use raw::Raw;
 pub use schema::keys;
 
