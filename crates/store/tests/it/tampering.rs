@@ -249,7 +249,7 @@ fn what_was_changed_in_the_office_is_named() {
     let note = "UPDATE instalment_plan SET detail = replace(detail, 'bit by bit', 'at once')";
     check(note, &format!("instalment plan {plan}: note differs"), 23);
     check("UPDATE reseller SET name = 'x'", "reseller 2: name differs", 24);
-    let by = "UPDATE account_history SET detail = replace(detail, 'eve', 'bob')";
+    let by = "UPDATE account_history SET detail = replace(detail, '\"eve\"', '\"bob\"')";
     check(by, "entry 1 of the history of accounts: by differs", 25);
     let tls = "UPDATE line_history SET detail = replace(detail, '\"tls_only\":true', '\"tls_only\":false')";
     check(tls, "entry 1 of the history of lines: security differs", 26);
