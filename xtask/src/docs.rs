@@ -73,6 +73,7 @@ fn after(finding: &Finding) -> Option<Finding> {
         Finding::ConnectFeeCap { .. } => Finding::CallLimit { now: 10, limit: 10 },
         Finding::CallLimit { .. } => Finding::CostlyCallLimit { now: 2, limit: 2 },
         Finding::CostlyCallLimit { .. } => Finding::StopLevel {
+            scope: types::LevelScope::Account,
             window: Window::Day,
             spent: Money::from_cents(1_850),
             held: Money::from_cents(140),

@@ -186,8 +186,10 @@ fn unit() -> Result<Count> {
 }
 
 /// Tests that try more, or allow less, in a release build: package, test binary, what its name contains.
-const RELEASE: [(&str, &str, &str); 5] = [
+const RELEASE: [(&str, &str, &str); 7] = [
     ("sim", "million", "a_million_calls"),
+    ("engine", "attackers", "nobody_loses_more_until_then"),
+    ("engine", "attackers", "nobody_loses_more_in_one_moment"),
     ("sim", "siege", "a_day_under_siege"),
     ("sim", "siege", "a_million_right_secrets"),
     ("sip", "properties", "the_worst_message"),
@@ -251,9 +253,13 @@ fn play(first: u64, count: u64, flags: &[&str]) -> Result<Count> {
     Ok(Count { passed: usize::try_from(count)?, failed: 0 })
 }
 
-/// Ever more seeds, none of which CI has tried, until one fails or the time is up.
+/// A hundred thousand attackers against the most that can be lost; then ever more seeds, none of which CI has
+/// tried, until one fails or the time is up.
 pub fn soak(minutes: u64) -> Result<()> {
     let start = Instant::now();
+    let arguments = ["test", "--release", "--package", "engine", "--test", "attackers"];
+    quiet("attackers", cargo().args(arguments).env("RINGFENCE_ATTACKERS", "100000"))?;
+    println!("100,000 attackers have not lost more than the bound says");
     let mut first = 1_000_000 + u64::from(std::process::id()) * 100_000;
     let mut total = Count::default();
     while start.elapsed().as_secs() < minutes * 60 {

@@ -26,22 +26,37 @@ impl Node {
         match self.engine.commands(self.now, commands) {
             Err(error) => self.out.replies.push((id, Err(error.to_string()))),
             Ok(mut done) => {
-                // A call that was ordered to end before is hung up on again.
-                let again = named.into_iter().filter(|decision| !done.cut.contains(decision));
-                let mut cut: Vec<DecisionId> = done.cut.iter().copied().chain(again).collect();
-                cut.extend(self.answered_outside(&done.relocked, &cut));
-                cut.extend(self.answered_by(&done.ousted, &cut));
-                cut.retain(|decision| self.by_decision.contains_key(decision));
-                for decision in &cut {
-                    self.cut(*decision, HangupCause::Cut, CUT);
-                }
+                let cut = self.end_calls(&done, named);
                 self.after_command();
                 let mut records = std::mem::take(&mut done.records);
                 records.extend(self.forget_phones(&done));
-                let reply = Reply { message: done.message, cut: cut.len() };
+                let reply = Reply { message: done.message, cut };
                 self.store(records.clone(), Pending::Command(id, reply, records));
             }
         }
+    }
+
+    /// Hangs up what ends, and what was named to end and was ordered to before; how many calls.
+    fn end_calls(&mut self, done: &Done, named: Vec<DecisionId>) -> usize {
+        // A call that was ordered to end before is hung up on again.
+        let again = named.into_iter().filter(|decision| !done.cut.contains(decision));
+        let mut cut: Vec<DecisionId> = done.cut.iter().copied().chain(again).collect();
+        cut.extend(self.answered_outside(&done.relocked, &cut));
+        cut.extend(self.answered_by(&done.ousted, &cut));
+        cut.retain(|decision| self.by_decision.contains_key(decision));
+        for decision in &cut {
+            self.cut(*decision, HangupCause::Cut, CUT);
+        }
+        cut.len()
+    }
+
+    /// Carries out what the end of a raise brings, as if staff had ordered it.
+    pub(crate) fn raises_ended(&mut self) {
+        let Some(mut done) = self.engine.take_ended() else { return };
+        self.end_calls(&done, Vec::new());
+        let mut records = std::mem::take(&mut done.records);
+        records.extend(self.forget_phones(&done));
+        self.must_store(records);
     }
 
     /// Phones that have to register again, or may not.

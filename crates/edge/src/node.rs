@@ -154,6 +154,7 @@ impl Node {
             Input::Command { id, commands } => self.command(id, commands),
         }
         self.run_timers();
+        self.raises_ended();
         let facts = self.engine.take_facts();
         self.must_store(facts);
         self.mark_life();

@@ -255,6 +255,16 @@ impl Node {
                 let account = engine.account(account.id)?.to_account();
                 Some(Record::Account(Box::new(account)))
             }
+            Record::Raises(raises) => {
+                let none = types::AccountRaises::none(raises.account);
+                let now = engine.raises_of(raises.account).cloned().unwrap_or(none);
+                Some(Record::Raises(Box::new(now)))
+            }
+            Record::ControlRequest(request) if engine.is_waiting(request.id) => {
+                Some(Record::ControlRequest(request))
+            }
+            // It was judged since: that is told by a record of its own.
+            Record::ControlRequest(request) if request.state.code() == "open" => None,
             Record::Line(line) => {
                 engine.line(line.id).map(|line| Record::Line(Box::new(line.clone())))
             }
@@ -285,7 +295,16 @@ impl Node {
 fn worth(records: &[Record]) -> Worth {
     let is_dear = |record: &Record| match record {
         Record::Transfer(_)
+        | Record::Posting(_)
+        | Record::BillRun(_)
+        | Record::Bill(_)
+        | Record::BillRunDone(_)
+        | Record::Instalments(_)
         | Record::Account(_)
+        | Record::Standing(_)
+        | Record::LineStanding(_)
+        | Record::Raises(_)
+        | Record::ControlRequest(_)
         | Record::Line(_)
         | Record::Number(_)
         | Record::NumberGone(_)

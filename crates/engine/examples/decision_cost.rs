@@ -105,7 +105,9 @@ fn account(id: u32) -> Account {
         controls: Controls::residential(),
         dial_plan: DialPlan::default(),
         sell_deck: DeckId(1),
+        reseller: None,
         time_zone: "Europe/London".into(),
+        billing_day: 1,
     }
 }
 

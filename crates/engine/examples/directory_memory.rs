@@ -98,7 +98,9 @@ fn snapshot(accounts: u32, lines: u32) -> Snapshot {
         controls: Controls::residential(),
         dial_plan: DialPlan::default(),
         sell_deck: DeckId(1),
+        reseller: None,
         time_zone: "Europe/London".into(),
+        billing_day: 1,
     };
     let line = |id: u32| {
         let ha1 = Ha1 { md5: [0; 16], sha256: [0; 32] };

@@ -15,6 +15,7 @@ impl Engine {
     /// May this call go out? All that speaks against it is found; if nothing does, its money is
     /// held before this returns.
     pub fn admit(&mut self, now: Now, attempt: Attempt<'_>) -> Verdict {
+        self.end_raises(now);
         let case = match attempt.from {
             Caller::Line(line) => self.outgoing_case(now, line, &attempt),
             Caller::Trunk(trunk) => self.incoming_case(now, trunk, &attempt),
@@ -102,17 +103,18 @@ impl Engine {
         };
         let ask = Ask {
             decision: case.decision,
-            account: case.account,
+            payer: self.payer(case.account, case.line),
             amount: slice.amount,
             costly: case.destination.class.is_costly(),
         };
         let off_hours = self.config.off_hours.is_off(zone, now.wall);
-        let levels = stop_level::levels(&case.controls, off_hours);
-        if hold {
-            stop_level::reserve(&mut self.ledger, now.wall, ask, &levels)
-        } else {
-            stop_level::check(&self.ledger, now.wall, ask, &levels)
+        let bounds = self.bounds(ask.payer, stop_level::levels(&case.controls, off_hours));
+        if !hold {
+            return stop_level::check(&self.ledger, now.wall, ask, &bounds);
         }
+        let findings = stop_level::reserve(&mut self.ledger, now.wall, ask, &bounds);
+        self.tell_levels(now);
+        findings
     }
 
     fn forget_old_hotspots(&mut self, now: Now, case: &Case) {

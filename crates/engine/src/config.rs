@@ -7,7 +7,9 @@ use crate::access::{AccessConfig, Atlas};
 use ipnet::IpNet;
 use jiff::civil::Date;
 use rating::{DeckError, NumberingConfig, NumberingError};
-use types::{AccountId, DeckId, HashKey, Millis};
+use types::{AccountId, Controls, DeckId, HashKey, Millis, StopLevels};
+
+use crate::control::default_ceiling;
 
 /// The usual margin between the hard stop and the end of the held talk.
 const CUT_MARGIN_MS: Millis = 250;
@@ -39,12 +41,16 @@ pub struct EngineConfig {
     pub mark_age_ms: Millis,
     /// When it is off hours, in each account's own time zone.
     pub off_hours: OffHours,
+    /// What bounds the spending of all accounts together.
+    pub platform: StopLevels,
     /// Limits of log-ins.
     pub access: AccessConfig,
     /// Where in the world addresses are.
     pub atlas: Arc<Atlas>,
     /// Networks that are never banned, nor held to a rate.
     pub allow: Vec<IpNet>,
+    /// How far holders may raise their own controls; of the classes that it bars, none is opened by them.
+    pub self_service: Controls,
 }
 
 impl EngineConfig {
@@ -60,9 +66,11 @@ impl EngineConfig {
             cut_margin_ms: CUT_MARGIN_MS,
             mark_age_ms: MARK_AGE_MS,
             off_hours: OffHours::default(),
+            platform: StopLevels::NONE,
             access: AccessConfig::default(),
             atlas: Arc::default(),
             allow: Vec::new(),
+            self_service: default_ceiling(),
         }
     }
 }

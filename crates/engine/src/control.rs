@@ -2,25 +2,41 @@
 //! Never here: who may give a command, how it travels.
 
 mod bans;
+mod ceiling;
+mod change;
 mod checks;
 mod command;
+mod money;
+mod raises;
+mod risk;
 mod secret;
+mod standing;
 mod together;
+mod until;
 mod wording;
 
 use rating::RateDeck;
 use types::record::Deck;
 use types::{
-    Account, AccountId, AccountStatus, DecisionId, DestinationClass, E164, Fact, Line, LineId,
-    LineStatus, Now, Number, Record, Trunk,
+    Account, AccountId, AccountStatus, By, DecisionId, DestinationClass, E164, Fact, Line, LineId,
+    LineSecurity, LineStatus, Now, Number, Record, Reseller, Setting, Trunk,
 };
 
 use crate::directory::AccountEntry;
 use crate::engine::Engine;
 use crate::live_call::Call;
 pub use command::{BanOrder, Command, CommandError, Done, Overlap};
+use standing::{Wish, told};
 use together::{Checked, Made};
-use wording::{account_change, deck_change, line_change};
+use wording::{changes_of, deck_change, in_words, line_change, other_changes, reseller_change};
+
+pub use ceiling::default_ceiling;
+pub use change::{ControlChange, Judgement, LineChange, Weighed};
+pub(crate) use money::Billed;
+pub use money::{CallFacts, PlanOrder, PostOrder, PostWhat};
+pub(crate) use raises::Raises;
+pub use risk::{changes, risk};
+pub use until::next_time_of_day;
 
 impl Engine {
     /// Checks a command, then carries it out at once. On an error nothing was changed.
@@ -31,13 +47,14 @@ impl Engine {
     /// Checks all commands, then carries them out at once, in order: their records are one
     /// transaction. The message is that of the last that has one. On an error nothing was changed.
     pub fn commands(&mut self, now: Now, commands: Vec<Command>) -> Result<Done, CommandError> {
+        self.end_raises(now);
         let mut made = Made::default();
         let checked: Vec<Checked> = commands
             .into_iter()
             .map(|command| self.check(now, command, &mut made))
             .collect::<Result<_, _>>()?;
         // After this point it must succeed.
-        let mut all = Done::default();
+        let mut all = self.take_ended().unwrap_or_default();
         for command in checked {
             let done = self.carry_out(now, command);
             all.records.extend(done.records);
@@ -53,12 +70,19 @@ impl Engine {
         Ok(all)
     }
 
-    fn carry_out(&mut self, now: Now, Checked { command, table }: Checked) -> Done {
+    fn carry_out(&mut self, now: Now, Checked { command, table, weighed }: Checked) -> Done {
         match command {
             Command::PutAccount(account) => self.put_account(now, account),
+            Command::ChangeControls(change) => self.change_controls(now, *change, weighed),
+            Command::JudgeRequest(judgement) => self.judge_request(now, *judgement, weighed),
             Command::SetStatus(account, status) => self.set_status(now, account, status),
             Command::Note(account, words) => note(now, account, words),
-            Command::PutLine(line) => self.put_line(now, line),
+            Command::PutReseller(reseller) => self.put_reseller(now, reseller),
+            Command::PutLine(line) => self.put_line(now, line, By::STAFF, String::new()),
+            Command::ChangeLine(change) => {
+                let LineChange { line, by, why } = *change;
+                self.put_line(now, line, by, why)
+            }
             Command::SetSecret { line, ha1, overlap } => self.set_secret(now, line, ha1, overlap),
             Command::NoteLine(line, words) => self.note_line(now, line, words),
             Command::Reseal(lines, trunks) => self.reseal(&lines, &trunks),
@@ -68,6 +92,11 @@ impl Engine {
             Command::PutDeck(deck) => {
                 self.put_deck(now, deck, table.expect("a deck that makes sense has a table"))
             }
+            Command::Post(order) => self.post_order(now, &order),
+            Command::PutPlan(order) => self.put_plan(now, *order),
+            Command::BeginBillRun { run, day, only } => self.begin_run(now, run, day, only),
+            Command::PutBills(bills) => self.put_bills(bills),
+            Command::EndBillRun(run) => self.end_run(run),
             Command::Cut(decision) => self.cut(decision),
             Command::DeviceMine(device) => self.device_mine(now, device),
             Command::DeviceNotMine(device) => self.device_not_mine(now, device),
@@ -80,59 +109,44 @@ impl Engine {
 
     fn put_account(&mut self, now: Now, account: Account) -> Done {
         let known = self.directory.account(account.id).map(AccountEntry::to_account);
-        self.directory.put_account(&account).expect("its time zone was looked up");
-        let (id, status) = (account.id, account.status);
-        let relocks =
-            known.as_ref().is_some_and(|known| known.controls.ip_lock != account.controls.ip_lock);
-        let change = match &known {
-            Some(known) => account_change(known, &account),
+        let (others, changes) = match &known {
+            Some(known) => (other_changes(known, &account), changes_of(known, &account)),
+            None => (Vec::new(), Vec::new()),
+        };
+        let words = others.iter().cloned().chain(changes.iter().map(ToString::to_string));
+        let words = match &known {
+            Some(_) => in_words("changed", &words.collect::<Vec<_>>()),
             None => "added".to_owned(),
         };
-        let fact = Fact::AccountChanged { account: id, change: change.clone() };
-        let mut cut = self.follow_status(id);
-        if relocks {
-            cut.extend(self.follow_lock(id));
-        }
-        Done {
-            unbound: self.unbound_by(id, known.map(|known| known.status), status),
-            overlapping: Vec::new(),
-            relocked: if relocks { self.lines_of(id) } else { Vec::new() },
-            records: vec![Record::Account(Box::new(account)), Record::Fact(now.wall, fact)],
-            message: with_cuts(format!("account {id}: {change}"), &cut),
-            cut,
-            ..Done::default()
-        }
+        let (id, by, why) = (account.id, By::STAFF, String::new());
+        let wish = Wish { account, known, others, changes, until: None, by, why };
+        let done = self.make_so(now, wish);
+        Done { message: told(id, &words, &done), ..done }
     }
 
     fn set_status(&mut self, now: Now, id: AccountId, status: AccountStatus) -> Done {
-        let before = self.directory.set_status(id, status);
-        let account = self.directory.account(id).expect("it was looked up");
-        let change = match before {
-            Some(before) => format!("status {before} to {status}"),
-            None => format!("status {status}"),
+        let change = ControlChange {
+            account: id,
+            settings: vec![Setting::Status(status)],
+            by: By::STAFF,
+            why: String::new(),
+            until: None,
         };
-        let fact = Fact::AccountChanged { account: id, change: change.clone() };
-        let records =
-            vec![Record::Account(Box::new(account.to_account())), Record::Fact(now.wall, fact)];
-        let cut = self.follow_status(id);
-        Done {
-            unbound: self.unbound_by(id, before, status),
-            records,
-            message: with_cuts(format!("account {id}: {change}"), &cut),
-            cut,
-            ..Done::default()
-        }
+        let weighed = self.weigh(now, &change).unwrap_or_default();
+        self.change_controls(now, change, weighed)
     }
 
-    fn put_line(&mut self, now: Now, mut line: Line) -> Done {
+    fn put_line(&mut self, now: Now, mut line: Line, by: By, why: String) -> Done {
         let (id, account) = (line.id, line.account);
         let known = self.directory.line(id);
+        let security = known.map(LineSecurity::of);
         secret::keep(known, &mut line, now);
         let change = line_change(known, &line);
         let relocks = known.is_some_and(|known| known.ip_lock != line.ip_lock);
         let is_disabled = line.status == LineStatus::Disabled;
         let unbinds = known.is_some() && is_disabled;
         self.directory.put_line(&line);
+        self.follow_line_levels(&line);
         self.ages.begin(now.tick);
         let mut cut = match is_disabled {
             false => Vec::new(),
@@ -144,8 +158,11 @@ impl Engine {
             cut.extend(self.follow_lock(account));
         }
         let fact = Fact::LineChanged { account, line: id, change: change.clone() };
+        let standing = self.line_standing(now, security.as_ref(), &line, by, why);
+        let mut records = vec![Record::Line(Box::new(line)), Record::Fact(now.wall, fact)];
+        records.extend(standing);
         Done {
-            records: vec![Record::Line(Box::new(line)), Record::Fact(now.wall, fact)],
+            records,
             unbound: if unbinds { vec![id] } else { Vec::new() },
             overlapping: Vec::new(),
             relocked: if relocks { vec![id] } else { Vec::new() },
@@ -153,6 +170,15 @@ impl Engine {
             cut,
             ..Done::default()
         }
+    }
+
+    fn put_reseller(&mut self, now: Now, reseller: Reseller) -> Done {
+        let (id, name) = (reseller.id, reseller.name.clone());
+        let change = reseller_change(self.directory.reseller(id), &reseller);
+        self.directory.put_reseller(reseller.clone());
+        let fact = Fact::ResellerChanged { reseller: id, change: change.clone() };
+        let records = vec![Record::Reseller(Box::new(reseller)), Record::Fact(now.wall, fact)];
+        Done { records, message: format!("reseller {id} ({name}): {change}"), ..Done::default() }
     }
 
     fn put_number(&mut self, now: Now, number: Number) -> Done {

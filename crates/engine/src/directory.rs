@@ -9,7 +9,7 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 use types::{
     Account, AccountId, AccountStatus, Controls, DeckId, DialPlan, E164, HashKey, Line, LineId,
-    LineStatus, Map, Number, Trunk, TrunkId,
+    LineStatus, Map, Number, Reseller, ResellerId, Trunk, TrunkId,
 };
 
 use crate::intern::{Interner, Shared};
@@ -30,7 +30,10 @@ pub struct AccountEntry {
     pub dial_plan: Arc<Shared<DialPlan>>,
     /// The deck its calls are priced by.
     pub sell_deck: DeckId,
+    /// Who sells to it in our place, if anybody.
+    pub reseller: Option<ResellerId>,
     pub(crate) zone: Arc<Zone>,
+    billing_day: u8,
     lines: Vec<LineId>,
     numbers: Vec<E164>,
 }
@@ -60,7 +63,9 @@ impl AccountEntry {
             controls: Controls::clone(&self.controls),
             dial_plan: DialPlan::clone(&self.dial_plan),
             sell_deck: self.sell_deck,
+            reseller: self.reseller,
             time_zone: self.time_zone().to_owned(),
+            billing_day: self.billing_day,
         }
     }
 }
@@ -80,6 +85,7 @@ pub(crate) struct Directory {
     by_user: HashTable<u32>,
     numbers: Map<E164, Number>,
     trunks: BTreeMap<TrunkId, (Trunk, Arc<Shared<DialPlan>>)>,
+    resellers: BTreeMap<ResellerId, Reseller>,
     controls: Interner<Controls>,
     plans: Interner<DialPlan>,
     zones: Zones,
@@ -98,6 +104,7 @@ impl Directory {
             by_user: HashTable::with_capacity(lines),
             numbers: Map::with_hasher(hash),
             trunks: BTreeMap::new(),
+            resellers: BTreeMap::new(),
             controls: Interner::new(hash),
             plans: Interner::new(hash),
             zones: Zones::new(),
@@ -193,6 +200,20 @@ impl Directory {
         }
     }
 
+    pub fn reseller(&self, id: ResellerId) -> Option<&Reseller> {
+        self.resellers.get(&id)
+    }
+
+    /// All resellers, by id.
+    pub fn resellers(&self) -> impl Iterator<Item = &Reseller> {
+        self.resellers.values()
+    }
+
+    /// Adds or replaces a reseller.
+    pub fn put_reseller(&mut self, reseller: Reseller) {
+        self.resellers.insert(reseller.id, reseller);
+    }
+
     pub fn trunk(&self, id: TrunkId) -> Option<&Trunk> {
         self.trunks.get(&id).map(|(trunk, _)| trunk)
     }
@@ -246,7 +267,9 @@ impl Directory {
             controls,
             dial_plan,
             sell_deck: account.sell_deck,
+            reseller: account.reseller,
             zone,
+            billing_day: account.billing_day,
             lines: Vec::new(),
             numbers: Vec::new(),
         };
@@ -272,12 +295,6 @@ impl Directory {
         };
         self.remember_name(position);
         Ok(())
-    }
-
-    /// Changes an account's status; the old one, if there is such an account.
-    pub fn set_status(&mut self, id: AccountId, status: AccountStatus) -> Option<AccountStatus> {
-        let account = self.account_mut(id)?;
-        Some(std::mem::replace(&mut account.status, status))
     }
 
     /// Adds or replaces a line. It stays with its account and its user name is its own (control

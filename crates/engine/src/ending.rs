@@ -46,6 +46,8 @@ impl Engine {
             records.push(Record::Fact(now.wall, Fact::MoneyEnded { account, decision }));
         }
         records.extend(self.warning(now, account));
+        self.arm_warning(now, account);
+        self.calls.forget_idle(account);
         records
     }
 

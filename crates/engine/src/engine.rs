@@ -10,12 +10,14 @@ use rating::{Numbering, RateDeck};
 use types::record::Deck;
 use types::{
     AccountId, Controls, DecisionId, DeckId, DialPlan, E164, Line, LineId, Map, Now, Number,
-    Record, Snapshot, Trunk, TrunkId, UnixMicros,
+    Record, Reseller, ResellerId, Snapshot, Trunk, TrunkId, UnixMicros,
 };
 
 use crate::access::Access;
 use crate::access::age::AgeRound;
 use crate::config::{EngineConfig, EngineError};
+use crate::control::Billed;
+use crate::control::Raises;
 use crate::dial_cache::DialCache;
 use crate::directory::{AccountEntry, Directory};
 use crate::intern::Shared;
@@ -39,11 +41,14 @@ pub struct Engine {
     pub(crate) dial_cache: DialCache,
     pub(crate) ledger: Ledger,
     pub(crate) book: Book,
+    pub(crate) billed: Billed,
     pub(crate) calls: Calls,
     pub(crate) last_decision: DecisionId,
     pub(crate) store_up: bool,
     pub(crate) access: Access,
     pub(crate) ages: AgeRound,
+    /// Raises with an end, and requests.
+    pub(crate) raises: Raises,
     /// Noticed, and not handed out yet.
     pub(crate) facts: Vec<Record>,
 }
@@ -66,11 +71,13 @@ impl Engine {
             dial_cache: DialCache::new(numbering, hash),
             ledger: Ledger::new(hash),
             book: Book::new(hash, BOOK_MEMORY),
+            billed: Billed { last_run: 0, last_bills: Map::with_hasher(hash) },
             calls: Calls::new(hash),
             last_decision: DecisionId(0),
             store_up: true,
             access: Access::new(config.access.clone(), hash),
             ages: AgeRound::default(),
+            raises: Raises::default(),
             facts: Vec::new(),
             config,
         };
@@ -132,6 +139,16 @@ impl Engine {
         Some(Deck { id, name: name.clone(), rows: table.rows().to_vec() })
     }
 
+    /// A reseller.
+    pub fn reseller(&self, reseller: ResellerId) -> Option<&Reseller> {
+        self.directory.reseller(reseller)
+    }
+
+    /// All resellers, by id.
+    pub fn resellers(&self) -> impl Iterator<Item = &Reseller> {
+        self.directory.resellers()
+    }
+
     /// A trunk.
     pub fn trunk(&self, trunk: TrunkId) -> Option<&Trunk> {
         self.directory.trunk(trunk)
@@ -174,9 +191,9 @@ impl Engine {
         std::mem::take(&mut self.facts)
     }
 
-    /// Are there any?
+    /// Are there any, or has a raise ended?
     pub fn has_facts(&self) -> bool {
-        !self.facts.is_empty()
+        !self.facts.is_empty() || self.raises.ended.is_some()
     }
 
     /// Could these digits be an emergency code of somebody? A cheap look before anything is known.

@@ -16,8 +16,10 @@ mod directory;
 mod ending;
 mod engine;
 mod intern;
+mod levels;
 mod live_call;
 mod metering;
+mod most_at_risk;
 mod off_hours;
 mod place;
 mod recovery;
@@ -34,13 +36,19 @@ pub use access::{
     Likeness, Proof, RangeError, Ranges, Spared, Way,
 };
 pub use config::{EngineConfig, EngineError, OffHours};
-pub use control::{BanOrder, Command, CommandError, Done, Overlap};
+pub use control::{
+    BanOrder, CallFacts, Command, CommandError, ControlChange, Done, Judgement, LineChange,
+    Overlap, PlanOrder, PostOrder, PostWhat, Weighed, changes, default_ceiling, next_time_of_day,
+    risk,
+};
 pub use dial_string::dial_string;
 pub use directory::AccountEntry;
 pub use engine::Engine;
 pub use intern::Shared;
 pub use jiff::civil::Date;
+pub use ledger::{Exposed, GreatestLoss};
 pub use live_call::{CallOrder, Deadlines, Extension};
+pub use most_at_risk::{Horizon, MostAtRisk};
 pub use rating::Called;
 pub use usage::{LiveCall, Usage};
 pub use verdict::{Admission, Attempt, Caller, Ended, Refusal, Route, Target, Verdict};

@@ -156,11 +156,14 @@ pub(crate) struct Activity {
     pub hotspots: Vec<UnixMicros>,
     /// The highest warning level that the holder was told of.
     pub warned: Money,
+    /// When the next one will be crossed, if by the calls in progress.
+    warn_at: Option<Tick>,
 }
 
 impl Activity {
     fn is_idle(&self) -> bool {
-        self.live.is_empty() && self.hotspots.is_empty() && self.warned.is_zero()
+        let is_quiet = self.live.is_empty() && self.hotspots.is_empty();
+        is_quiet && self.warned.is_zero() && self.warn_at.is_none()
     }
 }
 
@@ -168,12 +171,18 @@ impl Activity {
 pub(crate) struct Calls {
     calls: BTreeMap<DecisionId, Box<Call>>,
     timers: BTreeSet<(Tick, DecisionId)>,
+    warnings: BTreeSet<(Tick, AccountId)>,
     activity: Map<AccountId, Activity>,
 }
 
 impl Calls {
     pub fn new(hash: HashKey) -> Calls {
-        Calls { calls: BTreeMap::new(), timers: BTreeSet::new(), activity: Map::with_hasher(hash) }
+        Calls {
+            calls: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            warnings: BTreeSet::new(),
+            activity: Map::with_hasher(hash),
+        }
     }
 
     pub fn find(&self, decision: DecisionId) -> Option<&Call> {
@@ -262,6 +271,29 @@ impl Calls {
         if let Some(tick) = wanted {
             self.timers.insert((tick, decision));
         }
+    }
+
+    /// Sets when an account's next warning is due, or takes it away.
+    pub fn arm_warning(&mut self, account: AccountId, at: Option<Tick>) {
+        let Some(activity) = self.activity.get_mut(&account) else {
+            return;
+        };
+        if let Some(before) = std::mem::replace(&mut activity.warn_at, at) {
+            self.warnings.remove(&(before, account));
+        }
+        self.warnings.extend(at.map(|at| (at, account)));
+    }
+
+    /// When the next warning is due.
+    pub fn next_warning(&self) -> Option<Tick> {
+        self.warnings.first().map(|&(tick, _)| tick)
+    }
+
+    /// An account whose warning is due; it is armed anew afterwards.
+    pub fn warning_due(&mut self, now: Tick) -> Option<AccountId> {
+        let &(_, account) = self.warnings.first().filter(|(tick, _)| *tick <= now)?;
+        self.arm_warning(account, None);
+        Some(account)
     }
 
     pub fn next_timer(&self) -> Option<Tick> {

@@ -62,6 +62,7 @@ impl Engine {
                 self.renew_deadlines(decision);
             }
         }
+        self.warn(now, decision);
         self.deadlines(decision).unwrap_or(Deadlines::NEVER)
     }
 
@@ -138,18 +139,25 @@ impl Engine {
         let ages = (self.ages.at != Tick::NEVER).then_some(self.ages.at);
         let bans_at = self.access.bans.next_timeout();
         let bans = (bans_at != Tick::NEVER).then_some(bans_at);
-        let next = [self.calls.next_timer(), self.access.next_timeout(), ages, bans];
+        let warning = self.calls.next_warning();
+        let raises = self.raises.next_timeout();
+        let next =
+            [self.calls.next_timer(), warning, self.access.next_timeout(), ages, bans, raises];
         next.into_iter().flatten().min()
     }
 
     /// What is due, oldest deadline first. Old secrets are noticed here too: see `take_facts`.
     pub fn handle_timeout(&mut self, now: Now) -> Vec<CallOrder> {
+        self.end_raises(now);
         self.access.handle_timeout(now, &mut self.facts);
         if self.ages.at <= now.tick {
             self.remind_of_ages(now);
         }
         if self.access.bans.next_timeout() <= now.tick {
             self.facts.extend(self.access.bans.handle_timeout(now));
+        }
+        while let Some(account) = self.calls.warning_due(now.tick) {
+            self.warn_account(now, account);
         }
         let mut orders = Vec::new();
         let margin = self.config.cut_margin_ms;
@@ -190,6 +198,7 @@ impl Engine {
         let rules = [
             account_status::check(status, call.costly),
             self.against_place(call),
+            self.against_caps(call),
             watched_out.then_some(Finding::AccountStatus { status }),
             store_down::check(self.store_up && !is_late && call.phase != Phase::Ringing, true),
         ];
@@ -226,10 +235,14 @@ impl Engine {
         }
         let off_hours = self.config.off_hours.is_off(&account.zone, now.wall);
         let levels = stop_level::levels(&account.controls, off_hours);
-        let Some(call) = self.calls.find_mut(decision) else { return findings };
-        if let Err(refused) = self.ledger.extend(now.wall, decision, slice.amount, &levels) {
+        let payer = self.payer(account.id, call.hold.line);
+        let bounds = self.bounds(payer, levels);
+        let held = self.ledger.extend(now.wall, decision, slice.amount, &bounds);
+        self.tell_levels(now);
+        if let Err(refused) = held {
             return stop_level::findings(refused);
         }
+        let Some(call) = self.calls.find_mut(decision) else { return findings };
         // After this point it must succeed.
         call.hold.amount = slice.amount;
         call.hold.covered_ms = slice.talk_ms;

@@ -16,7 +16,7 @@ use crate::config::OffHours;
 pub struct Zone {
     /// IANA name.
     pub(crate) name: Box<str>,
-    rules: TimeZone,
+    pub(crate) rules: TimeZone,
 }
 
 /// Time zones by name, from the database compiled into the program.

@@ -23,8 +23,11 @@ impl Engine {
             self.deck_names.insert(deck.id, deck.name.clone());
         }
         for spending in &snapshot.spending {
-            let (account, amount) = (spending.account, spending.amount);
-            self.ledger.restore_spending(account, spending.at, amount, spending.costly)?;
+            let (payer, amount) = (self.payer(spending.account, None), spending.amount);
+            self.ledger.restore_spending(payer, spending.at, amount, spending.costly)?;
+        }
+        for (line, spending) in &snapshot.line_spending {
+            self.ledger.restore_line(*line, spending.at, spending.amount, spending.costly)?;
         }
         for &(account, unbilled) in &snapshot.unbilled {
             self.ledger.restore_unbilled(account, unbilled);
@@ -34,6 +37,8 @@ impl Engine {
                 self.calls.activity_mut(account).warned = told;
             }
         }
+        self.billed.last_run = snapshot.last_bill_run;
+        self.billed.last_bills.extend(snapshot.last_bills.iter().copied());
         for &(account, at) in &snapshot.hotspot_calls {
             if hotspot_limit::is_recent(at, now.wall) {
                 self.calls.activity_mut(account).hotspots.push(at);
@@ -44,6 +49,11 @@ impl Engine {
             self.adopt(hold, now)?;
         }
         self.last_decision = self.first_decision(snapshot);
+        self.raises.restore(now, &snapshot.raises);
+        let requests = snapshot.requests.iter().map(|request| (request.id, request.clone()));
+        self.raises.requests = requests.collect();
+        self.raises.last_request = snapshot.last_request;
+        self.end_raises(now);
         Ok(())
     }
 
@@ -62,6 +72,9 @@ impl Engine {
         for trunk in &snapshot.trunks {
             self.directory.put_trunk(trunk);
         }
+        for reseller in &snapshot.resellers {
+            self.directory.put_reseller(reseller.clone());
+        }
         self.directory.shrink();
         Ok(())
     }
@@ -77,7 +90,7 @@ impl Engine {
         if call.chargeable() {
             self.ledger.adopt(Ask {
                 decision: hold.decision,
-                account: hold.account,
+                payer: self.payer(hold.account, hold.line),
                 amount: hold.amount,
                 costly: call.costly,
             })?;
@@ -92,6 +105,8 @@ impl Engine {
     fn first_decision(&self, snapshot: &Snapshot) -> DecisionId {
         let held = snapshot.holds.iter().map(|hold| hold.decision).max();
         let highest = held.unwrap_or_default().max(snapshot.last_decision);
+        // Times of changes were minted from the same row.
+        let highest = highest.max(DecisionId::at(snapshot.newest));
         DecisionId(highest.0 & !255 | u64::from(self.config.shard))
     }
 }

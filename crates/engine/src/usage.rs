@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
+use ledger::Exposed;
 use types::{
     AccountId, Controls, DecisionId, DestinationClass, Direction, LineId, Millis, Money, Now,
-    TrunkId, UnixMicros,
+    ResellerId, TrunkId, UnixMicros,
 };
 
 use crate::engine::Engine;
@@ -91,10 +92,10 @@ impl Engine {
         let levels = stop_level::levels(&entry.controls, off_hours);
         let activity = self.calls.activity(account);
         let held_costly = exposed.held_costly;
-        let headroom = left(Some(levels.all_day), exposed.spent.all_day, exposed.held_all);
+        let headroom = left(levels.all_day, exposed.spent.all_day, exposed.held_all);
         let costly = [
             left(levels.hour, exposed.spent.hour, held_costly),
-            left(Some(levels.day), exposed.spent.day, held_costly),
+            left(levels.day, exposed.spent.day, held_costly),
             left(levels.off_hours, exposed.spent.day, held_costly),
             left(levels.week, exposed.spent.week, held_costly),
         ];
@@ -114,6 +115,16 @@ impl Engine {
             headroom,
             levels: Arc::clone(&entry.controls),
         })
+    }
+
+    /// What all accounts of a reseller have at risk.
+    pub fn reseller_exposed(&self, now: Now, reseller: ResellerId) -> Exposed {
+        self.ledger.reseller_exposed(now.wall, reseller)
+    }
+
+    /// What everybody has at risk.
+    pub fn platform_exposed(&self, now: Now) -> Exposed {
+        self.ledger.platform_exposed(now.wall)
     }
 
     /// Every call in progress, oldest first.

@@ -1,18 +1,59 @@
 //! Telling the holder in time. Lives here: un-billed usage, running calls included, against the
 //! warning level. It stops nothing. Never here: mails.
 
-use types::{AccountId, DecisionId, Fact, Money, Now, Record};
+use types::{AccountId, DecisionId, Fact, Money, Now, Record, Tick};
 
 use crate::engine::Engine;
+
+/// How exactly the moment of a warning is looked for.
+const RESOLUTION_US: u64 = 10_000;
 
 impl Engine {
     /// Notes a warning if the account of a live call has crossed its level or a further multiple.
     pub(crate) fn warn(&mut self, now: Now, decision: DecisionId) {
-        if let Some(account) = self.calls.find(decision).map(|call| call.hold.account)
-            && let Some(fact) = self.warning(now, account)
-        {
-            self.facts.push(fact);
+        if let Some(account) = self.calls.find(decision).map(|call| call.hold.account) {
+            self.warn_account(now, account);
         }
+    }
+
+    /// The same for an account whose time has come.
+    pub(crate) fn warn_account(&mut self, now: Now, account: AccountId) {
+        let fact = self.warning(now, account);
+        self.facts.extend(fact);
+        self.arm_warning(now, account);
+    }
+
+    /// Wakes up in the moment in which the calls in progress will have brought the account to its next
+    /// warning level. Talk that is not held yet does not count: holding it asks again.
+    pub(crate) fn arm_warning(&mut self, now: Now, account: AccountId) {
+        let at = self.next_crossing(now, account);
+        self.calls.arm_warning(account, at);
+    }
+
+    fn next_crossing(&self, now: Now, account: AccountId) -> Option<Tick> {
+        let level = self.directory.account(account)?.controls.warning_level;
+        let told = self.calls.activity(account)?.warned;
+        let unbilled = self.ledger.unbilled(account);
+        let next = told.checked_add(level).filter(|_| level > Money::ZERO)?;
+        if unbilled.saturating_add(self.ledger.held(account)) < next {
+            return None;
+        }
+        let stops = self.calls.of_account(account).map(|call| call.deadlines.hard_stop);
+        let last = stops.filter(|stop| *stop != Tick::NEVER).max()?;
+        let is_reached = |tick| unbilled.saturating_add(self.running_at(tick, account)) >= next;
+        let (mut before, mut reached) = (now.tick.0, last.0);
+        if before >= reached || !is_reached(last) {
+            return None;
+        }
+        // Costs only grow while people talk.
+        while reached - before > RESOLUTION_US {
+            let middle = before + (reached - before) / 2;
+            match is_reached(Tick(middle)) {
+                true => reached = middle,
+                false => before = middle,
+            }
+        }
+        Some(Tick(reached))
     }
 
     /// The warning due for an account, once for each multiple of its level.
@@ -35,10 +76,14 @@ impl Engine {
 
     /// What the account's calls in progress have cost to this second.
     pub(crate) fn running(&self, now: Now, account: AccountId) -> Money {
+        self.running_at(now.tick, account)
+    }
+
+    fn running_at(&self, tick: Tick, account: AccountId) -> Money {
         let costs = self.calls.of_account(account).filter_map(|call| {
             let rate = call.hold.explanation.rate?;
             call.answered_at()?;
-            rating::cost(&rate, call.talk_us(now.tick) / 1_000).ok()
+            rating::cost(&rate, call.talk_us(tick) / 1_000).ok()
         });
         costs.fold(Money::ZERO, Money::saturating_add)
     }

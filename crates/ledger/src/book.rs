@@ -1,11 +1,11 @@
-//! Double entry. Lives here: the transfers of a call and the running balances.
-//! Never here: holds (they are not spent), what a call costs.
+//! Double entry. Lives here: the transfers of a call, those that people order, and the running balances.
+//! Never here: holds (they are not spent), what a call costs, bills.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use types::{
-    AccountId, DecisionId, HashKey, LedgerAccount, Map, Money, Transfer, TransferKind, TrunkId,
-    UnixMicros,
+    AccountId, DecisionId, HashKey, LedgerAccount, Map, Money, Posting, Transfer, TransferKind,
+    TrunkId, UnixMicros,
 };
 
 /// What became of a posting.
@@ -18,7 +18,7 @@ pub enum Posted {
 }
 
 /// Why a transfer is not posted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BookError {
     /// Below nothing.
     #[error("a transfer of call {0} is negative")]
@@ -36,6 +36,9 @@ pub enum BookError {
     /// Both sides are the same account.
     #[error("a transfer of call {0} has one account on both sides")]
     OneSided(DecisionId),
+    /// The reference of a posting stands for another one of its kind.
+    #[error("`{0}` is the reference of another posting of this kind")]
+    ReferenceTaken(String),
 }
 
 /// Running balances of the double-entry ledger since the start: debits positive, credits negative.
@@ -46,8 +49,15 @@ pub struct Book {
     revenue: i128,
     carrier_cost: i128,
     carrier_payable: BTreeMap<TrunkId, i128>,
+    cash: i128,
+    goodwill: i128,
+    written_off: i128,
+    instalments: i128,
     posted: Map<(DecisionId, TransferKind), Money>,
-    order: VecDeque<(DecisionId, TransferKind)>,
+    /// Of calls, which come in thousands; of people, who would otherwise be forgotten among them.
+    order: [VecDeque<(DecisionId, TransferKind)>; 2],
+    references: Map<(TransferKind, String), DecisionId>,
+    named: VecDeque<(TransferKind, String)>,
     memory: usize,
 }
 
@@ -59,8 +69,14 @@ impl Book {
             revenue: 0,
             carrier_cost: 0,
             carrier_payable: BTreeMap::new(),
+            cash: 0,
+            goodwill: 0,
+            written_off: 0,
+            instalments: 0,
             posted: Map::with_hasher(hash),
-            order: VecDeque::new(),
+            order: [VecDeque::new(), VecDeque::new()],
+            references: Map::with_hasher(hash),
+            named: VecDeque::new(),
             memory,
         }
     }
@@ -90,7 +106,41 @@ impl Book {
         Ok(Posted::New)
     }
 
-    /// Balance in millionths: debits less credits. `Receivable` of any holder gives all holders' sum.
+    /// Posts what people ordered, once. A reference that was used for the same kind of posting lately
+    /// stands for the same amount: it is told again, whatever decision it was given now.
+    pub fn post_ordered(&mut self, posting: &Posting) -> Result<Posted, BookError> {
+        let transfer = &posting.transfer;
+        let name = posting.reference.clone().map(|reference| (transfer.kind, reference));
+        if let Some(name) = &name
+            && let Some(&decision) = self.references.get(name)
+            && decision != transfer.decision
+        {
+            let same = self.posted(decision, transfer.kind) == Some(transfer.amount);
+            return match same {
+                true => Ok(Posted::Again),
+                false => Err(BookError::ReferenceTaken(name.1.clone())),
+            };
+        }
+        let posted = self.post(transfer)?;
+        if let (Some(name), Posted::New) = (name, posted) {
+            self.references.insert(name.clone(), transfer.decision);
+            self.named.push_back(name);
+            if self.named.len() > self.memory
+                && let Some(oldest) = self.named.pop_front()
+            {
+                self.references.remove(&oldest);
+            }
+        }
+        Ok(posted)
+    }
+
+    /// The amount posted of a kind for a decision, if it was lately.
+    pub fn posted(&self, decision: DecisionId, kind: TransferKind) -> Option<Money> {
+        self.posted.get(&(decision, kind)).copied()
+    }
+
+    /// Balance in millionths: debits less credits. `Receivable` and `Instalments` of any holder give all
+    /// holders' sum.
     pub fn balance(&self, account: LedgerAccount) -> i128 {
         match account {
             LedgerAccount::Receivable(_) => self.receivable,
@@ -99,13 +149,18 @@ impl Book {
             LedgerAccount::CarrierPayable(trunk) => {
                 self.carrier_payable.get(&trunk).copied().unwrap_or(0)
             }
+            LedgerAccount::Cash => self.cash,
+            LedgerAccount::Goodwill => self.goodwill,
+            LedgerAccount::WrittenOff => self.written_off,
+            LedgerAccount::Instalments(_) => self.instalments,
         }
     }
 
     /// Debits less credits over the whole book: nothing, always.
     pub fn difference(&self) -> i128 {
         let payable: i128 = self.carrier_payable.values().sum();
-        self.receivable + self.revenue + self.carrier_cost + payable
+        let calls = self.receivable + self.revenue + self.carrier_cost + payable;
+        calls + self.cash + self.goodwill + self.written_off + self.instalments
     }
 
     fn balance_of(&mut self, account: LedgerAccount) -> &mut i128 {
@@ -114,14 +169,20 @@ impl Book {
             LedgerAccount::Revenue => &mut self.revenue,
             LedgerAccount::CarrierCost => &mut self.carrier_cost,
             LedgerAccount::CarrierPayable(trunk) => self.carrier_payable.entry(trunk).or_default(),
+            LedgerAccount::Cash => &mut self.cash,
+            LedgerAccount::Goodwill => &mut self.goodwill,
+            LedgerAccount::WrittenOff => &mut self.written_off,
+            LedgerAccount::Instalments(_) => &mut self.instalments,
         }
     }
 
     fn remember(&mut self, key: (DecisionId, TransferKind), amount: Money) {
         self.posted.insert(key, amount);
-        self.order.push_back(key);
-        if self.order.len() > self.memory
-            && let Some(oldest) = self.order.pop_front()
+        let of_call = matches!(key.1, TransferKind::Charge | TransferKind::Cost);
+        let order = &mut self.order[usize::from(!of_call)];
+        order.push_back(key);
+        if order.len() > self.memory
+            && let Some(oldest) = order.pop_front()
         {
             self.posted.remove(&oldest);
         }
@@ -130,7 +191,7 @@ impl Book {
 
 impl std::fmt::Debug for Book {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Book({} recent postings)", self.order.len())
+        write!(f, "Book({} recent postings)", self.posted.len())
     }
 }
 
@@ -213,8 +274,66 @@ mod tests {
         for decision in 1..=100 {
             book.post(&charge(decision, 1)).expect("a plain charge");
         }
-        assert_eq!((book.posted.len(), book.order.len()), (3, 3));
+        assert_eq!((book.posted.len(), book.order[0].len()), (3, 3));
         assert_eq!(book.post(&charge(100, 1)), Ok(Posted::Again));
+    }
+
+    fn ordered(decision: u64, kind: TransferKind, amount: i64, reference: &str) -> Posting {
+        let (account, trunk) = match kind {
+            TransferKind::CarrierCredit => (None, Some(TrunkId(3))),
+            _ => (Some(AccountId(7)), None),
+        };
+        let (debit, credit) = kind.sides(account, trunk).expect("a kind that people order");
+        let amount = Money::from_micros(amount);
+        let (decision, at) = (DecisionId(decision), UnixMicros(0));
+        let transfer = Transfer { decision, kind, debit, credit, amount, at };
+        let reference = (!reference.is_empty()).then(|| reference.to_owned());
+        Posting { transfer, account, reference, by: "ann".to_owned(), note: String::new() }
+    }
+
+    #[test]
+    fn every_kind_of_posting_balances() {
+        let mut book = book();
+        book.post(&charge(1, 500)).expect("a plain charge");
+        let kinds = TransferKind::ALL.into_iter().filter(|kind| *kind as u8 > 2);
+        for (index, kind) in kinds.enumerate() {
+            let posting = ordered(10 + index as u64, kind, 1 << index, "");
+            assert_eq!(book.post_ordered(&posting), Ok(Posted::New), "{kind}");
+            assert_eq!(book.post_ordered(&posting), Ok(Posted::Again), "{kind}");
+        }
+        let balance = |account| book.balance(account);
+        let owed = 500 - 1 - 2 - 4 - 8 + 16 - 64 + 128 - 256;
+        assert_eq!(balance(LedgerAccount::Receivable(AccountId(7))), owed);
+        assert_eq!(balance(LedgerAccount::Revenue), -500 + 1 + 2);
+        assert_eq!(balance(LedgerAccount::Goodwill), 4);
+        assert_eq!(balance(LedgerAccount::Cash), 8 - 16);
+        assert_eq!(balance(LedgerAccount::CarrierCost), -32);
+        assert_eq!(balance(LedgerAccount::CarrierPayable(TrunkId(3))), 32);
+        assert_eq!(balance(LedgerAccount::Instalments(AccountId(7))), 64 - 128);
+        assert_eq!(balance(LedgerAccount::WrittenOff), 256);
+        assert_eq!(book.difference(), 0);
+    }
+
+    #[test]
+    fn a_reference_is_one_posting_of_its_kind() {
+        let mut book = book();
+        let payment = |decision, amount| ordered(decision, TransferKind::Payment, amount, "FT1");
+        assert_eq!(book.post_ordered(&payment(1, 5)), Ok(Posted::New));
+        // Told again with another decision, and among a thousand calls.
+        (100..1_100).for_each(|call| drop(book.post(&charge(call, 1))));
+        for again in 1..=10 {
+            assert_eq!(book.post_ordered(&payment(again, 5)), Ok(Posted::Again));
+        }
+        let taken = BookError::ReferenceTaken("FT1".to_owned());
+        assert_eq!(book.post_ordered(&payment(11, 6)), Err(taken));
+        let returned = ordered(12, TransferKind::PaymentReturned, 5, "FT1");
+        assert_eq!(book.post_ordered(&returned), Ok(Posted::New));
+        assert_eq!(book.balance(LedgerAccount::Cash), 0);
+        for other in 0..100 {
+            let payment = ordered(20 + other, TransferKind::Payment, 1, &format!("P{other}"));
+            assert_eq!(book.post_ordered(&payment), Ok(Posted::New));
+        }
+        assert_eq!((book.references.len(), book.named.len(), book.order[1].len()), (3, 3, 3));
     }
 
     #[test]

@@ -2,30 +2,116 @@
 //! five-minute buckets and their sums. Never here: other accounts, decisions.
 
 use types::reason::Window;
-use types::{Money, UnixMicros};
+use types::{Money, StopLevels, UnixMicros};
 
-use crate::money_at_risk::{Crossing, LedgerError};
+use crate::outcome::LedgerError;
 
 /// Length of a bucket.
-const BUCKET_S: i64 = 300;
+pub(crate) const BUCKET_S: i64 = 300;
 /// Lengths of the windows.
-const HOUR_S: i64 = 3_600;
-const DAY_S: i64 = 24 * HOUR_S;
-const WEEK_S: i64 = 7 * DAY_S;
+pub(crate) const HOUR_S: i64 = 3_600;
+pub(crate) const DAY_S: i64 = 24 * HOUR_S;
+pub(crate) const WEEK_S: i64 = 7 * DAY_S;
+/// From this share of a level on, in percent, it is about to be reached.
+const NEAR_PERCENT: i64 = 80;
+/// Below this share of a level, in percent, coming near it is news again.
+const CALM_PERCENT: i64 = 60;
 
-/// The stop levels that hold for an account at this moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The stop levels of somebody at this moment; `None`: no level.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Levels {
     /// Costly spending per rolling hour.
     pub hour: Option<Money>,
     /// Costly spending per rolling 24 hours.
-    pub day: Money,
+    pub day: Option<Money>,
     /// Costly spending per rolling seven days.
     pub week: Option<Money>,
     /// Costly spending per rolling 24 hours, given only while it is off hours.
     pub off_hours: Option<Money>,
     /// All spending per rolling 24 hours.
-    pub all_day: Money,
+    pub all_day: Option<Money>,
+}
+
+impl Levels {
+    /// Is no level set?
+    pub fn is_none(&self) -> bool {
+        *self == Levels::default()
+    }
+}
+
+impl From<StopLevels> for Levels {
+    fn from(levels: StopLevels) -> Levels {
+        Levels {
+            hour: levels.stop_level_1h,
+            day: levels.stop_level_24h,
+            week: levels.stop_level_7d,
+            off_hours: None,
+            all_day: levels.stop_level_all_24h,
+        }
+    }
+}
+
+/// What is used of a level, with what is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Use {
+    pub window: Window,
+    pub spent: Money,
+    pub held: Money,
+    pub level: Money,
+}
+
+impl Use {
+    fn total(&self, asked: Money) -> i128 {
+        let micros = |money: Money| i128::from(money.micros());
+        micros(self.spent) + micros(self.held) + micros(asked)
+    }
+
+    /// Would asking for so much pass the level?
+    pub fn is_crossed_by(&self, asked: Money) -> bool {
+        self.total(asked) > i128::from(self.level.micros())
+    }
+
+    /// Is so much with what is asked at least this share of the level?
+    fn is_above(&self, asked: Money, percent: i64) -> bool {
+        self.total(asked) * 100 >= i128::from(self.level.micros()) * i128::from(percent)
+    }
+}
+
+/// Which levels the holder was told of: each once, until spending has fallen well below it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Told {
+    near: u8,
+    reached: u8,
+}
+
+/// What is news about a level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    /// It is about to be reached.
+    Near,
+    /// It is reached: a call was refused, or not extended.
+    Reached,
+}
+
+impl Told {
+    /// What is news after this was asked for, and granted or not.
+    pub fn note(&mut self, used: &Use, asked: Money) -> Option<News> {
+        let bit = 1 << used.window as u8;
+        if !used.is_above(asked, CALM_PERCENT) {
+            self.near &= !bit;
+        }
+        if !used.is_above(asked, NEAR_PERCENT) {
+            self.reached &= !bit;
+            return None;
+        }
+        let (told, news) = match used.is_crossed_by(asked) {
+            true => (&mut self.reached, News::Reached),
+            false => (&mut self.near, News::Near),
+        };
+        let is_news = *told & bit == 0;
+        *told |= bit;
+        is_news.then_some(news)
+    }
 }
 
 /// Settled spending in the windows; what open calls hold is not in it.
@@ -43,19 +129,20 @@ pub struct Spent {
 
 /// Spending of five minutes: slot `n` begins `n` × 300 s after 1970.
 #[derive(Clone, Copy, Debug)]
-struct Bucket {
-    slot: i64,
-    costly: Money,
-    all: Money,
+pub(crate) struct Bucket {
+    pub slot: i64,
+    pub costly: Money,
+    pub all: Money,
 }
 
-/// One account's money at risk.
+/// Money at risk of one account, line or reseller, or of the platform.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Exposure {
     pub held_costly: Money,
     pub held_all: Money,
     pub holds: u32,
     pub unbilled: Money,
+    pub told: Told,
     /// By slot, oldest first; slots without spending are not there.
     buckets: Vec<Bucket>,
 }
@@ -85,6 +172,32 @@ impl Exposure {
         Ok(())
     }
 
+    /// Would spending so much still fit?
+    pub fn has_room(&self, at: UnixMicros, amount: Money) -> bool {
+        let slot = at.seconds().div_euclid(BUCKET_S);
+        let bucket = self.buckets.binary_search_by_key(&slot, |bucket| bucket.slot).ok();
+        bucket.is_none_or(|at| self.buckets[at].all.checked_add(amount).is_some())
+    }
+
+    /// A hold of so much is closed.
+    pub fn free(&mut self, now: UnixMicros, amount: Money, costly: bool) {
+        self.held_all = self.held_all.saturating_sub(amount);
+        if costly {
+            self.held_costly = self.held_costly.saturating_sub(amount);
+        }
+        self.holds -= 1;
+        self.prune(now);
+        assert!(
+            !self.held_all.is_negative() && !self.held_costly.is_negative(),
+            "nobody ever holds less than nothing"
+        );
+    }
+
+    /// The same spending, without holds and un-billed usage.
+    pub fn spending_only(&self) -> Exposure {
+        Exposure { buckets: self.buckets.clone(), ..Exposure::default() }
+    }
+
     /// Forgets buckets that no window reaches any more.
     pub fn prune(&mut self, now: UnixMicros) {
         let first_kept = first_slot(now, WEEK_S);
@@ -112,40 +225,38 @@ impl Exposure {
         }
     }
 
-    /// Every level that `asked` more would cross.
-    pub fn crossings(
+    /// What is used of each level that holds for such a call, in fixed order.
+    pub fn used(
         &self,
         now: UnixMicros,
-        asked: Money,
         costly: bool,
         levels: &Levels,
-    ) -> Vec<Crossing> {
-        let mut crossed = Vec::new();
-        let mut judge = |window, level: Money, spent: Money, held: Money| {
-            let total =
-                i128::from(spent.micros()) + i128::from(held.micros()) + i128::from(asked.micros());
-            if total > i128::from(level.micros()) {
-                crossed.push(Crossing { window, spent, held, asked, level });
-            }
-        };
-        if costly {
-            if let Some(level) = levels.hour {
-                let spent = self.sum(now, HOUR_S, |bucket| bucket.costly);
-                judge(Window::Hour, level, spent, self.held_costly);
-            }
-            let day = self.sum(now, DAY_S, |bucket| bucket.costly);
-            judge(Window::Day, levels.day, day, self.held_costly);
-            if let Some(level) = levels.off_hours {
-                judge(Window::OffHours, level, day, self.held_costly);
-            }
-            if let Some(level) = levels.week {
-                let spent = self.sum(now, WEEK_S, |bucket| bucket.costly);
-                judge(Window::Week, level, spent, self.held_costly);
-            }
-        }
-        let all = self.sum(now, DAY_S, |bucket| bucket.all);
-        judge(Window::AllDay, levels.all_day, all, self.held_all);
-        crossed
+    ) -> impl Iterator<Item = Use> {
+        let only_costly = |level: Option<Money>| level.filter(|_| costly);
+        let costly_in = |window_s| self.sum(now, window_s, |bucket| bucket.costly);
+        let held = self.held_costly;
+        let day = only_costly(levels.day.or(levels.off_hours)).map(|_| costly_in(DAY_S));
+        let day = day.unwrap_or_default();
+        let used = |window, spent, held| move |level| Use { window, spent, held, level };
+        let hour = only_costly(levels.hour);
+        let week = only_costly(levels.week);
+        [
+            hour.map(|level| used(Window::Hour, costly_in(HOUR_S), held)(level)),
+            only_costly(levels.day).map(used(Window::Day, day, held)),
+            only_costly(levels.off_hours).map(used(Window::OffHours, day, held)),
+            week.map(|level| used(Window::Week, costly_in(WEEK_S), held)(level)),
+            levels.all_day.map(|level| {
+                let spent = self.sum(now, DAY_S, |bucket| bucket.all);
+                used(Window::AllDay, spent, self.held_all)(level)
+            }),
+        ]
+        .into_iter()
+        .flatten()
+    }
+
+    /// Spending by five minutes, oldest first.
+    pub fn buckets(&self) -> &[Bucket] {
+        &self.buckets
     }
 
     /// Sum over a window. A bucket counts until its end has left the window: never too little.

@@ -1,5 +1,5 @@
-//! All accounts' money at risk. Lives here: reserve, extend, settle, release, expire and the audit.
-//! Never here: prices, rules other than the stop levels.
+//! All money at risk: of lines, accounts, resellers and the platform. Lives here: reserve, extend, settle,
+//! release, expire and the audit. Never here: prices, rules other than the stop levels.
 //!
 //! ```text
 //!            ┌─ extend ─┐
@@ -7,158 +7,30 @@
 //!            └──────────┘
 //! ```
 //! Each hold is closed exactly once: closing takes it out, and a second closing finds nothing.
+//!
+//! A hold counts in up to four places, always in the same order: its line, if that has levels of its own,
+//! its account, its reseller, the platform. All are judged before any is changed.
 
-use types::reason::Window;
-use types::{AccountId, DecisionId, Finding, HashKey, Map, Money, UnixMicros};
+use std::collections::BTreeMap;
 
-use crate::exposure::{Exposure, Levels, Spent};
+use types::{
+    AccountId, DecisionId, HashKey, LevelNotice, LevelScope, LineId, Map, Money, ResellerId,
+    UnixMicros,
+};
 
-/// Money asked for a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ask {
-    /// For which call.
-    pub decision: DecisionId,
-    /// Who pays.
-    pub account: AccountId,
-    /// How much.
-    pub amount: Money,
-    /// Does it count against the costly levels?
-    pub costly: bool,
-}
+use crate::exposure::{Exposure, News, Use};
+use crate::greatest_loss::{self, GreatestLoss, Stretch};
+use crate::outcome::{
+    Ask, AuditError, Closing, Crossing, Exposed, LedgerError, OpenHold, Refused, Totals,
+};
+use crate::payer::{Bounds, Payer, Place};
 
-/// A stop level that a call would cross.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Crossing {
-    /// Which window.
-    pub window: Window,
-    /// Spent in it.
-    pub spent: Money,
-    /// Held by open calls.
-    pub held: Money,
-    /// What was asked.
-    pub asked: Money,
-    /// The level.
-    pub level: Money,
-}
-
-impl From<Crossing> for Finding {
-    fn from(crossing: Crossing) -> Finding {
-        let Crossing { window, spent, held, asked, level } = crossing;
-        Finding::StopLevel { window, spent, held, asked, level }
-    }
-}
-
-/// Why money was not held.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// Levels would be crossed; at least one.
-    #[error("{} stop level(s) would be crossed", .0.len())]
-    Levels(Vec<Crossing>),
-    /// The ask makes no sense.
-    #[error(transparent)]
-    Fault(#[from] LedgerError),
-}
-
-/// A movement of money that cannot be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LedgerError {
-    /// More than 64 bits of millionths.
-    #[error("a sum of money is too large")]
-    Overflow,
-    /// An amount below nothing.
-    #[error("an amount of money is negative")]
-    Negative,
-    /// The call has a hold already.
-    #[error("call {0} holds money already")]
-    HoldExists(DecisionId),
-    /// The call has no hold, or not any more.
-    #[error("call {0} holds no money")]
-    NoHold(DecisionId),
-    /// An extension asked for less than is held.
-    #[error("call {0} holds more than the extension asks in all")]
-    Shrinks(DecisionId),
-}
-
-/// An open hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OpenHold {
-    /// Who pays.
-    pub account: AccountId,
-    /// How much.
-    pub amount: Money,
-    /// Does it count against the costly levels?
-    pub costly: bool,
-}
-
-/// How a hold was closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Closing {
-    /// What was held.
-    pub held: Money,
-    /// What was spent instead.
-    pub price: Money,
-    /// What the price exceeds the hold by: a late hang-up.
-    pub overrun: Money,
-}
-
-/// What an account has at risk.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Exposed {
-    /// Settled, in the windows.
-    pub spent: Spent,
-    /// Held by costly open calls.
-    pub held_costly: Money,
-    /// Held by all open calls.
-    pub held_all: Money,
-    /// Settled and not billed yet.
-    pub unbilled: Money,
-}
-
-/// Counts since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Holds made, adopted ones included.
-    pub reserved: u64,
-    /// Holds settled.
-    pub settled: u64,
-    /// Holds released.
-    pub released: u64,
-    /// Holds expired.
-    pub expired: u64,
-    /// Largest overrun of one call.
-    pub largest_overrun: Money,
-}
-
-/// What the audit found wrong.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AuditError {
-    /// An account's sum differs from its holds.
-    #[error("account {account} keeps {kept} as held, its open holds sum up to {found}")]
-    Held {
-        /// Whose.
-        account: AccountId,
-        /// The kept sum.
-        kept: Money,
-        /// The sum found.
-        found: Money,
-    },
-    /// Holds opened and closed do not match the open ones.
-    #[error("{reserved} holds made, {closed} closed, {open} open")]
-    Count {
-        /// Made.
-        reserved: u64,
-        /// Closed.
-        closed: u64,
-        /// Open.
-        open: u64,
-    },
-}
-
-/// Money at risk of all accounts. An account without spending, holds and un-billed usage is not in it.
+/// Money at risk of everybody. An account without spending, holds and un-billed usage is not in it.
 pub struct Ledger {
-    exposures: Map<AccountId, Exposure>,
+    exposures: Map<Place, Exposure>,
     holds: Map<DecisionId, OpenHold>,
     totals: Totals,
+    notices: Vec<(News, LevelNotice)>,
 }
 
 impl Ledger {
@@ -168,26 +40,81 @@ impl Ledger {
             exposures: Map::with_hasher(hash),
             holds: Map::with_hasher(hash),
             totals: Totals::default(),
+            notices: Vec::new(),
         }
     }
 
-    /// Counts spending that was settled before the start.
+    /// Counts spending that was settled before the start; that of a line on its own comes by
+    /// [`Ledger::restore_line`].
     pub fn restore_spending(
         &mut self,
-        account: AccountId,
+        payer: Payer,
         at: UnixMicros,
         amount: Money,
         costly: bool,
     ) -> Result<(), LedgerError> {
         positive(amount)?;
-        self.exposures.entry(account).or_default().spend(at, amount, costly)
+        let payer = Payer { line: None, ..payer };
+        payer.places().try_for_each(|place| {
+            self.exposures.entry(place).or_default().spend(at, amount, costly)
+        })
+    }
+
+    /// Counts spending of a line with levels of its own that was settled before the start.
+    pub fn restore_line(
+        &mut self,
+        line: LineId,
+        at: UnixMicros,
+        amount: Money,
+        costly: bool,
+    ) -> Result<(), LedgerError> {
+        positive(amount)?;
+        self.exposures.entry(Place::Line(line)).or_default().spend(at, amount, costly)
     }
 
     /// Takes over the un-billed usage from before the start.
     pub fn restore_unbilled(&mut self, account: AccountId, amount: Money) {
         if !amount.is_zero() {
-            self.exposures.entry(account).or_default().unbilled = amount;
+            self.exposures.entry(Place::Account(account)).or_default().unbilled = amount;
         }
+    }
+
+    /// From now on a line is counted on its own. What it has spent is not known here: never too little, it
+    /// is taken for all that its account has. `open`: its calls in progress.
+    pub fn count_line(
+        &mut self,
+        line: LineId,
+        account: AccountId,
+        open: impl IntoIterator<Item = DecisionId>,
+    ) {
+        if self.exposures.contains_key(&Place::Line(line)) {
+            return;
+        }
+        let mut own = match self.exposures.get(&Place::Account(account)) {
+            Some(exposure) => exposure.spending_only(),
+            None => Exposure::default(),
+        };
+        for decision in open {
+            let Some(hold) = self.holds.get_mut(&decision) else { continue };
+            hold.payer.line = Some(line);
+            own.holds += 1;
+            own.held_all = own.held_all.saturating_add(hold.amount);
+            if hold.costly {
+                own.held_costly = own.held_costly.saturating_add(hold.amount);
+            }
+        }
+        self.exposures.insert(Place::Line(line), own);
+    }
+
+    /// Changes un-billed usage by what was given back, or billed. Spending in the windows stays: money
+    /// that is given back does not make room under a stop level.
+    pub fn change_unbilled(&mut self, account: AccountId, by: Money) -> Result<(), LedgerError> {
+        let exposure = self.exposures.entry(Place::Account(account)).or_default();
+        exposure.unbilled = exposure.unbilled.checked_add(by).ok_or(LedgerError::Overflow)?;
+        if exposure.is_idle() {
+            self.exposures.remove(&Place::Account(account));
+        }
+        Ok(())
     }
 
     /// Opens a hold that was open before the start, whatever the levels are now.
@@ -200,21 +127,24 @@ impl Ledger {
     pub fn crossings(
         &self,
         now: UnixMicros,
-        account: AccountId,
-        amount: Money,
-        costly: bool,
-        levels: &Levels,
+        payer: Payer,
+        (asked, costly): (Money, bool),
+        bounds: &Bounds,
     ) -> Vec<Crossing> {
-        match self.exposures.get(&account) {
-            Some(exposure) => exposure.crossings(now, amount, costly, levels),
-            None => Exposure::default().crossings(now, amount, costly, levels),
+        let (mut crossed, nothing) = (Vec::new(), Exposure::default());
+        for place in payer.places().filter(|place| !bounds.of(*place).is_none()) {
+            let exposure = self.exposures.get(&place).unwrap_or(&nothing);
+            let used = exposure.used(now, costly, bounds.of(place));
+            crossed.extend(used.filter_map(|used| crossing(place, &used, asked)));
         }
+        crossed
     }
 
     /// Holds money for a call, if spent, held and asked stay within every level.
-    pub fn reserve(&mut self, now: UnixMicros, ask: Ask, levels: &Levels) -> Result<(), Refused> {
+    pub fn reserve(&mut self, now: UnixMicros, ask: Ask, bounds: &Bounds) -> Result<(), Refused> {
         positive(ask.amount)?;
-        let crossed = self.crossings(now, ask.account, ask.amount, ask.costly, levels);
+        let asked = (ask.amount, ask.costly);
+        let crossed = self.judge(now, ask.payer, asked, bounds);
         if !crossed.is_empty() {
             return Err(Refused::Levels(crossed));
         }
@@ -228,21 +158,23 @@ impl Ledger {
         now: UnixMicros,
         decision: DecisionId,
         total: Money,
-        levels: &Levels,
+        bounds: &Bounds,
     ) -> Result<(), Refused> {
         let hold = *self.holds.get(&decision).ok_or(LedgerError::NoHold(decision))?;
         let asked = total.checked_sub(hold.amount).ok_or(LedgerError::Overflow)?;
         if asked.is_negative() {
             return Err(LedgerError::Shrinks(decision).into());
         }
-        let crossed = self.crossings(now, hold.account, asked, hold.costly, levels);
+        let crossed = self.judge(now, hold.payer, (asked, hold.costly), bounds);
         if !crossed.is_empty() {
             return Err(Refused::Levels(crossed));
         }
-        let exposure = self.exposures.entry(hold.account).or_default();
-        let (all, costly) = raised(exposure, asked, hold.costly)?;
+        let raised = self.raised(hold.payer, asked, hold.costly)?;
         // After this point it must succeed.
-        (exposure.held_all, exposure.held_costly) = (all, costly);
+        for (place, (all, costly)) in hold.payer.places().zip(raised) {
+            let exposure = self.exposures.entry(place).or_default();
+            (exposure.held_all, exposure.held_costly) = (all, costly);
+        }
         self.holds.insert(decision, OpenHold { amount: total, ..hold });
         Ok(())
     }
@@ -289,7 +221,46 @@ impl Ledger {
 
     /// What the account has at risk.
     pub fn exposed(&self, now: UnixMicros, account: AccountId) -> Exposed {
-        self.exposures.get(&account).map_or_else(Exposed::default, |exposure| Exposed {
+        self.exposed_at(now, Place::Account(account))
+    }
+
+    /// What a line with levels of its own has at risk; nothing is known of others.
+    pub fn line_exposed(&self, now: UnixMicros, line: LineId) -> Exposed {
+        self.exposed_at(now, Place::Line(line))
+    }
+
+    /// What all accounts of a reseller have at risk.
+    pub fn reseller_exposed(&self, now: UnixMicros, reseller: ResellerId) -> Exposed {
+        self.exposed_at(now, Place::Reseller(reseller))
+    }
+
+    /// What everybody has at risk.
+    pub fn platform_exposed(&self, now: UnixMicros) -> Exposed {
+        self.exposed_at(now, Place::Platform)
+    }
+
+    /// The most that an account can spend until the end of the last stretch, when these levels hold and all
+    /// its calls at once can cost `late` beyond what is held for them.
+    pub fn greatest_loss(
+        &self,
+        now: UnixMicros,
+        account: AccountId,
+        stretches: &[Stretch],
+        late: GreatestLoss,
+    ) -> GreatestLoss {
+        match self.exposures.get(&Place::Account(account)) {
+            Some(exposure) => greatest_loss::of(exposure, now, stretches, late),
+            None => greatest_loss::of(&Exposure::default(), now, stretches, late),
+        }
+    }
+
+    /// What is news about levels since the last time.
+    pub fn take_notices(&mut self) -> Vec<(News, LevelNotice)> {
+        std::mem::take(&mut self.notices)
+    }
+
+    fn exposed_at(&self, now: UnixMicros, place: Place) -> Exposed {
+        self.exposures.get(&place).map_or_else(Exposed::default, |exposure| Exposed {
             spent: exposure.spent(now),
             held_costly: exposure.held_costly,
             held_all: exposure.held_all,
@@ -299,12 +270,16 @@ impl Ledger {
 
     /// Settled and not billed yet.
     pub fn unbilled(&self, account: AccountId) -> Money {
-        self.exposures.get(&account).map_or(Money::ZERO, |exposure| exposure.unbilled)
+        self.exposures
+            .get(&Place::Account(account))
+            .map_or(Money::ZERO, |exposure| exposure.unbilled)
     }
 
     /// Held for calls in progress.
     pub fn held(&self, account: AccountId) -> Money {
-        self.exposures.get(&account).map_or(Money::ZERO, |exposure| exposure.held_all)
+        self.exposures
+            .get(&Place::Account(account))
+            .map_or(Money::ZERO, |exposure| exposure.held_all)
     }
 
     /// Counts since the start.
@@ -314,10 +289,23 @@ impl Ledger {
 
     /// Recomputes every kept sum from the open holds.
     pub fn audit(&self) -> Result<(), AuditError> {
-        for (&account, exposure) in &self.exposures {
-            let open = || self.holds.values().filter(|hold| hold.account == account);
-            check_held(account, exposure.held_all, open())?;
-            check_held(account, exposure.held_costly, open().filter(|hold| hold.costly))?;
+        let mut found: BTreeMap<Place, (Money, Money)> = BTreeMap::new();
+        for hold in self.holds.values() {
+            for place in hold.payer.places() {
+                let (all, costly) = found.entry(place).or_default();
+                *all = all.saturating_add(hold.amount);
+                if hold.costly {
+                    *costly = costly.saturating_add(hold.amount);
+                }
+            }
+        }
+        for (place, exposure) in &self.exposures {
+            let (all, costly) = found.remove(place).unwrap_or_default();
+            check_held(*place, exposure.held_all, all)?;
+            check_held(*place, exposure.held_costly, costly)?;
+        }
+        if let Some((place, (all, _))) = found.into_iter().next() {
+            check_held(place, Money::ZERO, all)?;
         }
         let Totals { reserved, settled, released, expired, .. } = self.totals;
         let (closed, open) = (settled + released + expired, self.holds.len() as u64);
@@ -331,12 +319,14 @@ impl Ledger {
         if self.holds.contains_key(&ask.decision) {
             return Err(LedgerError::HoldExists(ask.decision));
         }
-        let exposure = self.exposures.entry(ask.account).or_default();
-        let (all, costly) = raised(exposure, ask.amount, ask.costly)?;
+        let raised = self.raised(ask.payer, ask.amount, ask.costly)?;
         // After this point it must succeed.
-        (exposure.held_all, exposure.held_costly) = (all, costly);
-        exposure.holds += 1;
-        let hold = OpenHold { account: ask.account, amount: ask.amount, costly: ask.costly };
+        for (place, (all, costly)) in ask.payer.places().zip(raised) {
+            let exposure = self.exposures.entry(place).or_default();
+            (exposure.held_all, exposure.held_costly) = (all, costly);
+            exposure.holds += 1;
+        }
+        let hold = OpenHold { payer: ask.payer, amount: ask.amount, costly: ask.costly };
         self.holds.insert(ask.decision, hold);
         self.totals.reserved += 1;
         Ok(())
@@ -350,25 +340,27 @@ impl Ledger {
     ) -> Result<Closing, LedgerError> {
         positive(price)?;
         let hold = *self.holds.get(&decision).ok_or(LedgerError::NoHold(decision))?;
-        let exposure = self.exposures.entry(hold.account).or_default();
-        let unbilled = exposure.unbilled.checked_add(price).ok_or(LedgerError::Overflow)?;
-        if !price.is_zero() {
-            exposure.spend(now, price, hold.costly)?;
+        let unbilled =
+            self.unbilled(hold.payer.account).checked_add(price).ok_or(LedgerError::Overflow)?;
+        for place in hold.payer.places() {
+            let exposure = self.exposures.get(&place);
+            if exposure.is_some_and(|exposure| !exposure.has_room(now, price)) {
+                return Err(LedgerError::Overflow);
+            }
         }
         // After this point it must succeed.
-        exposure.unbilled = unbilled;
-        exposure.held_all = exposure.held_all.saturating_sub(hold.amount);
-        if hold.costly {
-            exposure.held_costly = exposure.held_costly.saturating_sub(hold.amount);
-        }
-        exposure.holds -= 1;
-        exposure.prune(now);
-        assert!(
-            !exposure.held_all.is_negative() && !exposure.held_costly.is_negative(),
-            "an account never holds less than nothing"
-        );
-        if exposure.is_idle() {
-            self.exposures.remove(&hold.account);
+        for place in hold.payer.places() {
+            let exposure = self.exposures.entry(place).or_default();
+            if !price.is_zero() {
+                exposure.spend(now, price, hold.costly).expect("there was room for it");
+            }
+            exposure.free(now, hold.amount, hold.costly);
+            if place == Place::Account(hold.payer.account) {
+                exposure.unbilled = unbilled;
+            }
+            if exposure.is_idle() && !matches!(place, Place::Line(_)) {
+                self.exposures.remove(&place);
+            }
         }
         self.holds.remove(&decision);
         let excess = price.saturating_sub(hold.amount);
@@ -376,31 +368,84 @@ impl Ledger {
         self.totals.largest_overrun = self.totals.largest_overrun.max(overrun);
         Ok(Closing { held: hold.amount, price, overrun })
     }
+
+    /// What each place of the payer holds, all and costly, with `amount` more.
+    fn raised(
+        &self,
+        payer: Payer,
+        amount: Money,
+        costly: bool,
+    ) -> Result<[(Money, Money); 4], LedgerError> {
+        let costly_share = if costly { amount } else { Money::ZERO };
+        let mut raised = [(Money::ZERO, Money::ZERO); 4];
+        for (place, slot) in payer.places().zip(&mut raised) {
+            let held = self.exposures.get(&place);
+            let (all, costly) =
+                held.map_or((Money::ZERO, Money::ZERO), |held| (held.held_all, held.held_costly));
+            let all = all.checked_add(amount).ok_or(LedgerError::Overflow)?;
+            *slot = (all, costly.checked_add(costly_share).ok_or(LedgerError::Overflow)?);
+        }
+        Ok(raised)
+    }
+
+    /// Every level that the ask would cross. Notes which it is the first to come near to, or to reach.
+    fn judge(
+        &mut self,
+        now: UnixMicros,
+        payer: Payer,
+        (asked, costly): (Money, bool),
+        bounds: &Bounds,
+    ) -> Vec<Crossing> {
+        let (mut crossed, nothing) = (Vec::new(), Exposure::default());
+        for place in payer.places().filter(|place| !bounds.of(*place).is_none()) {
+            let exposure = self.exposures.get(&place).unwrap_or(&nothing);
+            let mut told = exposure.told;
+            for used in exposure.used(now, costly, bounds.of(place)) {
+                crossed.extend(crossing(place, &used, asked));
+                let news = told.note(&used, asked);
+                let notice = news.map(|news| (news, notice(payer, place, &used, asked)));
+                self.notices.extend(notice);
+            }
+            if told != exposure.told {
+                self.exposures.entry(place).or_default().told = told;
+            }
+        }
+        crossed
+    }
 }
 
 impl std::fmt::Debug for Ledger {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Ledger({} accounts, {} holds)", self.exposures.len(), self.holds.len())
+        write!(f, "Ledger({} places, {} holds)", self.exposures.len(), self.holds.len())
     }
 }
 
-/// What the account holds, all and costly, with `amount` more.
-fn raised(exposure: &Exposure, amount: Money, costly: bool) -> Result<(Money, Money), LedgerError> {
-    let costly_share = if costly { amount } else { Money::ZERO };
-    let all = exposure.held_all.checked_add(amount).ok_or(LedgerError::Overflow)?;
-    let costly = exposure.held_costly.checked_add(costly_share).ok_or(LedgerError::Overflow)?;
-    Ok((all, costly))
+fn crossing(place: Place, used: &Use, asked: Money) -> Option<Crossing> {
+    let Use { window, spent, held, level } = *used;
+    let scope = place.scope();
+    used.is_crossed_by(asked).then_some(Crossing { scope, window, spent, held, asked, level })
+}
+
+fn notice(payer: Payer, place: Place, used: &Use, asked: Money) -> LevelNotice {
+    let scope = place.scope();
+    LevelNotice {
+        scope,
+        account: payer.account,
+        line: payer.line.filter(|_| scope == LevelScope::Line),
+        reseller: payer.reseller.filter(|_| scope == LevelScope::Reseller),
+        window: used.window,
+        usage: used.spent.saturating_add(used.held).saturating_add(asked),
+        level: used.level,
+    }
 }
 
 fn positive(amount: Money) -> Result<(), LedgerError> {
     if amount.is_negative() { Err(LedgerError::Negative) } else { Ok(()) }
 }
 
-fn check_held<'a>(
-    account: AccountId,
-    kept: Money,
-    open: impl Iterator<Item = &'a OpenHold>,
-) -> Result<(), AuditError> {
-    let found = open.fold(Money::ZERO, |sum, hold| sum.saturating_add(hold.amount));
-    if kept == found { Ok(()) } else { Err(AuditError::Held { account, kept, found }) }
+fn check_held(place: Place, kept: Money, found: Money) -> Result<(), AuditError> {
+    match kept == found {
+        true => Ok(()),
+        false => Err(AuditError::Held { place: format!("{place:?}"), kept, found }),
+    }
 }

@@ -8,9 +8,10 @@ use engine::{Agent, Claim, Door, Engine};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use types::{Device, DeviceState, LockOut, LockScope, Now};
+use types::{Device, DeviceState, LockOut, LockScope, Now, Reseller};
 
 use crate::change::{find_account, find_line};
+use crate::config::levels::levels_view;
 use crate::shell::control::bans_view;
 
 /// What is asked.
@@ -24,6 +25,13 @@ pub enum Question {
         /// User name.
         line: Option<String>,
     },
+    /// The most that an account can lose.
+    MostAtRisk {
+        /// Id or name.
+        account: String,
+    },
+    /// Resellers, with what their accounts spend together.
+    Resellers,
     /// Lock-outs in force.
     LockOuts,
     /// Bans in force.
@@ -41,6 +49,10 @@ pub enum Question {
 pub fn answer(question: &Question, engine: &Engine, now: Now) -> anyhow::Result<Value> {
     match question {
         Question::Devices { account, line } => devices(account.as_deref(), line.as_deref(), engine),
+        Question::MostAtRisk { account } => most_at_risk(account, engine, now),
+        Question::Resellers => {
+            Ok(engine.resellers().map(|reseller| reseller_view(reseller, engine, now)).collect())
+        }
         Question::LockOuts => {
             let locks = engine.access().lock_outs();
             Ok(locks.map(|lock| lock_view(lock, now)).collect())
@@ -48,6 +60,50 @@ pub fn answer(question: &Question, engine: &Engine, now: Now) -> anyhow::Result<
         Question::Bans => Ok(bans_view(engine.bans(now), now)),
         Question::Explain { user, source } => explain(user, *source, engine, now),
     }
+}
+
+fn most_at_risk(account: &str, engine: &Engine, now: Now) -> anyhow::Result<Value> {
+    let account = find_account(engine, account)?;
+    let most = engine.most_at_risk(now, account.id).context("the account is gone")?;
+    let usage = engine.usage(now, account.id).context("the account is gone")?;
+    let most: Vec<Value> = most
+        .iter()
+        .map(|most| {
+            json!({
+                "horizon": most.horizon.code(),
+                "until": most.until.to_string(),
+                "costly": most.most.costly.to_string(),
+                "all": most.most.all.to_string(),
+                "late_costly": most.late.costly.to_string(),
+                "late_all": most.late.all.to_string(),
+            })
+        })
+        .collect();
+    Ok(json!({
+        "id": account.id,
+        "name": account.name,
+        "status": account.status,
+        "unbilled": usage.unbilled.saturating_add(usage.running).to_string(),
+        "held": usage.held.to_string(),
+        "most": most,
+    }))
+}
+
+fn reseller_view(reseller: &Reseller, engine: &Engine, now: Now) -> Value {
+    let accounts = engine.accounts().filter(|account| account.reseller == Some(reseller.id));
+    let exposed = engine.reseller_exposed(now, reseller.id);
+    json!({
+        "id": reseller.id,
+        "name": reseller.name,
+        "accounts": accounts.count(),
+        "stop_levels": levels_view(&reseller.stop_levels),
+        "spent_1h": exposed.spent.hour.to_string(),
+        "spent_24h": exposed.spent.day.to_string(),
+        "spent_7d": exposed.spent.week.to_string(),
+        "spent_all_24h": exposed.spent.all_day.to_string(),
+        "held": exposed.held_all.to_string(),
+        "held_costly": exposed.held_costly.to_string(),
+    })
 }
 
 fn devices(account: Option<&str>, line: Option<&str>, engine: &Engine) -> anyhow::Result<Value> {

@@ -1,5 +1,6 @@
 //! The program. Lives here: which rooms there are. Never here: anything else.
 
+mod billing;
 mod change;
 mod chosen;
 mod commands;

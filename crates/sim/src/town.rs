@@ -97,7 +97,9 @@ pub fn account(id: u32, name: &str, controls: Controls) -> Account {
         controls,
         dial_plan: DialPlan::default(),
         sell_deck: SELL,
+        reseller: None,
         time_zone: "UTC".to_owned(),
+        billing_day: 1,
     }
 }
 

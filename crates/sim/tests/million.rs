@@ -97,6 +97,7 @@ fn new_decks() -> Vec<Deck> {
 
 fn snapshot() -> Snapshot {
     let account = |id| Account {
+        reseller: None,
         id: AccountId(id),
         name: format!("Holder {id}"),
         status: AccountStatus::Active,
@@ -113,6 +114,7 @@ fn snapshot() -> Snapshot {
         dial_plan: DialPlan::default(),
         sell_deck: SELL[id as usize % 2],
         time_zone: "Europe/London".into(),
+        billing_day: 1,
     };
     let line = |id| {
         let ha1 = Ha1 { md5: [0; 16], sha256: [0; 32] };
@@ -430,6 +432,7 @@ fn a_million_calls_and_no_difference() {
             LedgerAccount::CarrierPayable(_) => posted.cost += balance.credits.micros(),
             LedgerAccount::Revenue => kept.price = balance.credits.micros(),
             LedgerAccount::CarrierCost => kept.cost = balance.debits.micros(),
+            other => panic!("nobody posted to {other:?}"),
         }
     }
     assert_eq!(debits, credits);

@@ -9,9 +9,18 @@ CREATE TABLE account (
     name        TEXT   NOT NULL,
     status      TEXT   NOT NULL,
     sell_deck   BIGINT NOT NULL,
+    reseller    BIGINT,
     time_zone   TEXT   NOT NULL,
     controls    TEXT   NOT NULL,  -- JSON
-    dial_plan   TEXT   NOT NULL   -- JSON
+    dial_plan   TEXT   NOT NULL,  -- JSON
+    billing_day BIGINT NOT NULL
+);
+
+-- Who sells to accounts in the provider's place.
+CREATE TABLE reseller (
+    id          INTEGER PRIMARY KEY,
+    name        TEXT   NOT NULL,
+    stop_levels TEXT   NOT NULL   -- JSON
 );
 
 CREATE TABLE line (
@@ -29,11 +38,43 @@ CREATE TABLE line (
     sha256_only BIGINT NOT NULL,
     status      TEXT   NOT NULL,
     caller_id   BIGINT,
-    ip_lock     TEXT   NOT NULL   -- JSON
+    ip_lock     TEXT   NOT NULL,  -- JSON
+    stop_levels TEXT              -- JSON
 );
 -- Two lines of one name would be two owners of one phone.
 CREATE UNIQUE INDEX line_user ON line (user_name);
 CREATE INDEX line_account ON line (account);
+
+-- What stood from when on, by whom: appended, never changed.
+CREATE TABLE account_history (
+    account     BIGINT NOT NULL,
+    at          BIGINT NOT NULL,
+    status      TEXT   NOT NULL,
+    detail      TEXT   NOT NULL,  -- JSON: controls, by whom, why
+    PRIMARY KEY (account, at)
+) WITHOUT ROWID;
+
+CREATE TABLE line_history (
+    line        BIGINT NOT NULL,
+    at          BIGINT NOT NULL,
+    account     BIGINT NOT NULL,
+    detail      TEXT   NOT NULL,  -- JSON: what bounded its use, by whom, why
+    PRIMARY KEY (line, at)
+) WITHOUT ROWID;
+
+-- What stands when the raises of an account have ended, and when they do.
+CREATE TABLE account_raises (
+    account     INTEGER PRIMARY KEY,
+    detail      TEXT   NOT NULL   -- JSON
+);
+
+CREATE TABLE control_request (
+    id          INTEGER PRIMARY KEY,
+    account     BIGINT NOT NULL,
+    state       TEXT   NOT NULL,
+    at          BIGINT NOT NULL,
+    detail      TEXT   NOT NULL   -- JSON
+);
 
 -- Shows which key is needed, before a secret is asked for. The newest row is that of the key that sealed
 -- last.
@@ -167,7 +208,8 @@ CREATE INDEX cdr_hotspot ON cdr (started) WHERE hotspot = 1;
 CREATE TABLE transfer (
     decision    BIGINT NOT NULL,
     kind        BIGINT NOT NULL,
-    debit       BIGINT NOT NULL,  -- kind of ledger account: 1 receivable, 2 revenue, 3 cost, 4 payable
+    debit       BIGINT NOT NULL,  -- kind of ledger account: 1 receivable, 2 revenue, 3 cost, 4 payable,
+                                  -- 5 cash, 6 goodwill, 7 written off, 8 instalments
     debit_id    BIGINT NOT NULL,  -- account or trunk; 0 where the kind has but one
     credit      BIGINT NOT NULL,
     credit_id   BIGINT NOT NULL,
@@ -175,6 +217,51 @@ CREATE TABLE transfer (
     at          BIGINT NOT NULL,
     PRIMARY KEY (decision, kind)
 ) WITHOUT ROWID;
+
+-- Who ordered a transfer, and why; those of calls order themselves. `seq` is the order of commits.
+CREATE TABLE posting (
+    seq         INTEGER PRIMARY KEY,
+    decision    BIGINT NOT NULL,
+    kind        BIGINT NOT NULL,
+    account     BIGINT,
+    reference   TEXT,
+    ordered_by  TEXT   NOT NULL,
+    note        TEXT   NOT NULL
+);
+CREATE UNIQUE INDEX posting_once ON posting (decision, kind);
+-- The same payment told twice is there once.
+CREATE UNIQUE INDEX posting_reference ON posting (kind, reference) WHERE reference IS NOT NULL;
+CREATE INDEX posting_account ON posting (account, seq);
+
+-- The marks say how far the order of commits had come when the run began: moves, and postings.
+CREATE TABLE bill_run (
+    run           INTEGER PRIMARY KEY,
+    day           BIGINT NOT NULL,
+    only_account  BIGINT,
+    at            BIGINT NOT NULL,
+    mark_calls    BIGINT NOT NULL,
+    mark_postings BIGINT NOT NULL,
+    done          BIGINT NOT NULL
+);
+
+CREATE TABLE bill (
+    account     BIGINT NOT NULL,
+    run         BIGINT NOT NULL,
+    previous    BIGINT NOT NULL,  -- run of the bill before; 0 for the first
+    total       BIGINT NOT NULL,
+    due         BIGINT NOT NULL,
+    detail      TEXT   NOT NULL,  -- JSON
+    PRIMARY KEY (account, run)
+) WITHOUT ROWID;
+-- Bills of an account follow each other: two after the same one would have the same calls.
+CREATE UNIQUE INDEX bill_follows ON bill (account, previous);
+CREATE INDEX bill_of_run ON bill (run);
+
+CREATE TABLE instalment_plan (
+    id          INTEGER PRIMARY KEY,
+    account     BIGINT NOT NULL,
+    detail      TEXT   NOT NULL   -- JSON
+);
 
 -- What follows is kept in the transaction of the CDR, and can be computed from the CDRs again.
 --
@@ -209,7 +296,8 @@ CREATE TABLE spending (
 CREATE TABLE move (
     move           INTEGER PRIMARY KEY,
     first_decision BIGINT NOT NULL,
-    last_decision  BIGINT NOT NULL
+    last_decision  BIGINT NOT NULL,
+    newest         BIGINT NOT NULL   -- start of the five minutes in which the last of its calls ended
 );
 
 CREATE TABLE account_call (

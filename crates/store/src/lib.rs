@@ -5,6 +5,7 @@
 //! transaction. Every record is idempotent, so that a batch told twice changes nothing.
 
 pub mod backend;
+mod billing;
 pub mod error;
 pub mod journal;
 pub mod memory;
@@ -15,6 +16,7 @@ pub mod sqlite;
 pub mod writer;
 
 pub use backend::{Backend, Batch, SnapshotWindow};
+pub use billing::{BillFilter, BillItems, PostingFilter};
 pub use error::{Cause, CommitError, StoreError};
 pub use journal::Journal;
 pub use memory::MemoryStore;

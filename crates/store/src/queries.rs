@@ -5,12 +5,15 @@ use std::fmt;
 
 use types::cdr::Direction;
 use types::decision::Outcome;
-use types::record::Deck;
+use types::record::{Deck, Spending};
 use types::{
-    Account, AccountId, Ban, BindingRecord, Cdr, DecisionId, DeckId, Device, E164, Fact, Hold,
-    LedgerAccount, Line, LineId, LockOut, Money, Number, Transfer, Trunk, TrunkId, UnixMicros,
+    Account, AccountId, Ban, Bill, BillId, BindingRecord, Cdr, ControlRequest, Coverage,
+    DecisionId, DeckId, Device, E164, Fact, Hold, InstalmentPlan, KnownRun, LedgerAccount, Line,
+    LineId, LineStanding, LockOut, Money, Number, Reseller, Standing, StoredPosting, Transfer,
+    Trunk, TrunkId, UnixMicros,
 };
 
+use crate::billing::{BillFilter, BillItems, PostingFilter};
 use crate::error::StoreError;
 use crate::seal::KeyId;
 
@@ -27,6 +30,8 @@ pub struct CallFilter {
     pub direction: Option<Direction>,
     /// To this number.
     pub number: Option<E164>,
+    /// By this trunk.
+    pub trunk: Option<TrunkId>,
     /// Admitted or refused.
     pub outcome: Option<Outcome>,
     /// At most so many, the newest.
@@ -41,6 +46,7 @@ impl Default for CallFilter {
             until: None,
             direction: None,
             number: None,
+            trunk: None,
             outcome: None,
             limit: 100,
         }
@@ -115,11 +121,20 @@ pub struct StoredFact {
 pub enum Problem {
     /// The database file itself is damaged.
     Damaged(String),
-    /// An account's un-billed total is not the sum of its CDRs.
+    /// An account's un-billed total is not what its CDRs, adjustments and bills leave.
     Unbilled {
         /// Whose.
         account: AccountId,
         /// The total as kept.
+        kept: Money,
+        /// The sum of the CDRs' prices, less adjustments and bills.
+        cdrs: Money,
+    },
+    /// A bill's charges are not the sum of the CDRs that it covers.
+    Billed {
+        /// Which bill.
+        bill: BillId,
+        /// Its charges.
         kept: Money,
         /// The sum of the CDRs' prices.
         cdrs: Money,
@@ -169,8 +184,11 @@ impl fmt::Display for Problem {
             Problem::Damaged(what) => write!(f, "the database file is damaged: {what}"),
             Problem::Unbilled { account, kept, cdrs } => write!(
                 f,
-                "account {account}: un-billed usage is kept as {kept}, its calls sum up to {cdrs}"
+                "account {account}: un-billed usage is kept as {kept}, its calls, adjustments and bills leave {cdrs}"
             ),
+            Problem::Billed { bill, kept, cdrs } => {
+                write!(f, "bill {bill} charges {kept}, the calls it covers sum up to {cdrs}")
+            }
             Problem::Charges { account, charges, cdrs } => {
                 write!(f, "account {account}: {charges} was charged, its calls sum up to {cdrs}")
             }
@@ -261,8 +279,36 @@ pub trait Reader {
     /// One account.
     fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError>;
 
+    /// What stood for an account at a time; `None`: it was not there yet, or nothing is known of then. A
+    /// decision's own time (`DecisionId::time`) tells exactly what it was judged by.
+    fn controls_at(&self, id: AccountId, at: UnixMicros) -> Result<Option<Standing>, StoreError>;
+
+    /// Everything that stood for an account, the newest first, at most so many.
+    fn account_history(&self, id: AccountId, limit: u32) -> Result<Vec<Standing>, StoreError>;
+
+    /// What bounded the use of a line at a time.
+    fn line_at(&self, id: LineId, at: UnixMicros) -> Result<Option<LineStanding>, StoreError>;
+
+    /// Everything that bounded the use of a line, the newest first.
+    fn line_history(&self, id: LineId) -> Result<Vec<LineStanding>, StoreError>;
+
+    /// Requests of one account or all, by number.
+    fn control_requests(
+        &self,
+        account: Option<AccountId>,
+    ) -> Result<Vec<ControlRequest>, StoreError>;
+
+    /// One request.
+    fn control_request(&self, id: u32) -> Result<Option<ControlRequest>, StoreError>;
+
     /// Lines, of one account or all.
     fn lines(&self, account: Option<AccountId>) -> Result<Vec<Line>, StoreError>;
+
+    /// All resellers.
+    fn resellers(&self) -> Result<Vec<Reseller>, StoreError>;
+
+    /// Settled spending of an account from a time on, by five minutes.
+    fn spending(&self, account: AccountId, since: UnixMicros) -> Result<Vec<Spending>, StoreError>;
 
     /// Numbers, of one account or all.
     fn numbers(&self, account: Option<AccountId>) -> Result<Vec<Number>, StoreError>;
@@ -290,6 +336,30 @@ pub trait Reader {
 
     /// The sums of every ledger account that has any.
     fn balances(&self) -> Result<Vec<Balance>, StoreError>;
+
+    /// Postings, newest first.
+    fn postings(&self, filter: &PostingFilter) -> Result<Vec<StoredPosting>, StoreError>;
+
+    /// Bill runs, newest first.
+    fn bill_runs(&self) -> Result<Vec<KnownRun>, StoreError>;
+
+    /// Bills, newest run first.
+    fn bills(&self, filter: &BillFilter) -> Result<Vec<Bill>, StoreError>;
+
+    /// The newest bill of each account from one to another that has any, by account.
+    fn last_bills(&self, first: AccountId, last: AccountId) -> Result<Vec<Bill>, StoreError>;
+
+    /// What `covers` holds of an account and `before` does not: what a bill is made from. Marks of
+    /// `u64::MAX` stand for everything up to now.
+    fn bill_items(
+        &self,
+        account: AccountId,
+        before: &Coverage,
+        covers: &Coverage,
+    ) -> Result<BillItems, StoreError>;
+
+    /// Plans of instalments, of one account or all, by id.
+    fn instalments(&self, account: Option<AccountId>) -> Result<Vec<InstalmentPlan>, StoreError>;
 
     /// Facts, newest first.
     fn facts(&self, filter: &FactFilter) -> Result<Vec<StoredFact>, StoreError>;
@@ -325,7 +395,15 @@ forward! {
     decision(id: DecisionId) -> Option<Decided>;
     accounts() -> Vec<Account>;
     account(id: AccountId) -> Option<Account>;
+    controls_at(id: AccountId, at: UnixMicros) -> Option<Standing>;
+    account_history(id: AccountId, limit: u32) -> Vec<Standing>;
+    line_at(id: LineId, at: UnixMicros) -> Option<LineStanding>;
+    line_history(id: LineId) -> Vec<LineStanding>;
+    control_requests(account: Option<AccountId>) -> Vec<ControlRequest>;
+    control_request(id: u32) -> Option<ControlRequest>;
     lines(account: Option<AccountId>) -> Vec<Line>;
+    resellers() -> Vec<Reseller>;
+    spending(account: AccountId, since: UnixMicros) -> Vec<Spending>;
     numbers(account: Option<AccountId>) -> Vec<Number>;
     trunks() -> Vec<Trunk>;
     decks() -> Vec<DeckSummary>;
@@ -335,6 +413,12 @@ forward! {
     unbilled(account: AccountId) -> Money;
     transfers(decision: DecisionId) -> Vec<Transfer>;
     balances() -> Vec<Balance>;
+    postings(filter: &PostingFilter) -> Vec<StoredPosting>;
+    bill_runs() -> Vec<KnownRun>;
+    bills(filter: &BillFilter) -> Vec<Bill>;
+    last_bills(first: AccountId, last: AccountId) -> Vec<Bill>;
+    bill_items(account: AccountId, before: &Coverage, covers: &Coverage) -> BillItems;
+    instalments(account: Option<AccountId>) -> Vec<InstalmentPlan>;
     facts(filter: &FactFilter) -> Vec<StoredFact>;
     devices(account: Option<AccountId>) -> Vec<Device>;
     lock_outs() -> Vec<LockOut>;

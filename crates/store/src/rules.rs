@@ -5,10 +5,11 @@ use types::cdr::Direction;
 use types::decision::Outcome;
 use types::record::Spending;
 use types::{
-    AccountId, Cdr, DecisionId, DestinationClass, Fact, HoldState, Money, Record, Region,
+    AccountId, Cdr, DecisionId, DestinationClass, Fact, HoldState, Money, Record, Region, Transfer,
     UnixMicros,
 };
 
+use crate::billing;
 use crate::queries::Problem;
 
 /// Spending is summed up by stretches of this length.
@@ -44,8 +45,20 @@ pub fn refusal(record: &Record) -> Option<String> {
             .or_else(|| bad_sum("cost", cdr.decision, cdr.cost)),
         Record::Transfer(transfer) => bad_id(transfer.decision)
             .or_else(|| bad_sum("transfer", transfer.decision, transfer.amount)),
+        Record::Posting(posting) => {
+            let Transfer { decision, amount, .. } = posting.transfer;
+            let fault = || posting.fault().map(|why| format!("decision {decision}: {why}"));
+            bad_id(decision).or_else(|| bad_sum("posting", decision, amount)).or_else(fault)
+        }
+        Record::Bill(bill) => billing::bill_fault(bill),
+        Record::Instalments(plan) => {
+            let decisions = plan.instalments.iter().map(|one| one.decision);
+            decisions.chain([plan.id]).find_map(bad_id)
+        }
         Record::HoldClosed(id) => bad_id(*id),
-        Record::Binding(_)
+        Record::BillRun(_)
+        | Record::BillRunDone(_)
+        | Record::Binding(_)
         | Record::BindingGone(..)
         | Record::Device(_)
         | Record::DeviceGone(_)
@@ -56,6 +69,11 @@ pub fn refusal(record: &Record) -> Option<String> {
         | Record::Fact(..)
         | Record::Alive(_)
         | Record::Account(_)
+        | Record::Reseller(_)
+        | Record::Standing(_)
+        | Record::LineStanding(_)
+        | Record::Raises(_)
+        | Record::ControlRequest(_)
         | Record::Line(_)
         | Record::Number(_)
         | Record::NumberGone(_)
@@ -81,6 +99,13 @@ pub fn spending(cdr: &Cdr) -> Option<Spending> {
         amount: cdr.price,
         costly: cdr.destination.class.is_costly(),
     })
+}
+
+/// The first decision whose call may end at this time or later: no call lasts longer than a day.
+pub fn first_decision_that_may_end_after(at: UnixMicros) -> DecisionId {
+    const LONGEST_CALL_US: i64 = 86_400_000_000;
+    let started = UnixMicros(at.0.saturating_sub(LONGEST_CALL_US).max(0));
+    DecisionId::next(DecisionId(0), started, 0)
 }
 
 /// Does the CDR count against the hotspot limit?
@@ -110,7 +135,15 @@ pub fn newest(record: &Record) -> (DecisionId, UnixMicros) {
         Record::HoldClosed(id) => (*id, none.1),
         Record::Cdr(cdr) => (cdr.decision, cdr.ended),
         Record::Transfer(transfer) => (transfer.decision, transfer.at),
+        Record::Posting(posting) => (posting.transfer.decision, posting.transfer.at),
+        Record::BillRun(run) => (none.0, run.at),
+        Record::Instalments(plan) => {
+            let decisions = plan.instalments.iter().map(|one| one.decision);
+            (decisions.fold(plan.id, DecisionId::max), plan.at)
+        }
         Record::Fact(at, _) | Record::Alive(at) => (none.0, *at),
+        Record::Standing(standing) => (none.0, standing.at),
+        Record::LineStanding(standing) => (none.0, standing.at),
         _ => none,
     }
 }
@@ -123,6 +156,12 @@ pub fn account_of(fact: &Fact) -> Option<AccountId> {
         | Fact::Registered { account, .. }
         | Fact::AccountChanged { account, .. }
         | Fact::LineChanged { account, .. }
+        | Fact::Raised { account, .. }
+        | Fact::Lowered { account, .. }
+        | Fact::RaiseEnded { account, .. }
+        | Fact::RequestMade { account, .. }
+        | Fact::RequestApproved { account, .. }
+        | Fact::RequestRefused { account, .. }
         | Fact::NumberChanged { account, .. }
         | Fact::NewDevice { account, .. }
         | Fact::DeviceMoved { account, .. }
@@ -133,8 +172,12 @@ pub fn account_of(fact: &Fact) -> Option<AccountId> {
         | Fact::OldSecretLeaked { account, .. }
         | Fact::OutsideLock { account, .. }
         | Fact::SecretAge { account, .. } => Some(*account),
+        Fact::StopLevelNear(notice) | Fact::StopLevelReached(notice) => {
+            notice.scope.is_holders().then_some(notice.account)
+        }
         Fact::LockedOut { account, .. } | Fact::LockLifted { account, .. } => *account,
-        Fact::Banned { .. }
+        Fact::ResellerChanged { .. }
+        | Fact::Banned { .. }
         | Fact::BanLifted { .. }
         | Fact::Started { .. }
         | Fact::Stopped
@@ -149,11 +192,19 @@ pub fn kind_of(body: &str) -> &str {
     body.strip_prefix(r#"{"fact":""#).and_then(|rest| rest.split('"').next()).unwrap_or("")
 }
 
-/// What does not come out for an account: sums of its CDRs, charges, un-billed total, spending.
-pub fn compare(account: AccountId, [cdrs, charges, kept, spending]: [Money; 4]) -> Vec<Problem> {
+/// How many sums [`compare`] takes.
+pub const SUMS: usize = 6;
+
+/// What does not come out for an account: sums of its CDRs, charges, un-billed total, spending, of what
+/// was given back of its usage, of its bills' totals.
+pub fn compare(
+    account: AccountId,
+    [cdrs, charges, kept, spending, given_back, billed]: [Money; SUMS],
+) -> Vec<Problem> {
     let mut problems = Vec::new();
-    if kept != cdrs {
-        problems.push(Problem::Unbilled { account, kept, cdrs });
+    let left = cdrs.saturating_sub(given_back).saturating_sub(billed);
+    if kept != left {
+        problems.push(Problem::Unbilled { account, kept, cdrs: left });
     }
     if charges != cdrs {
         problems.push(Problem::Charges { account, charges, cdrs });

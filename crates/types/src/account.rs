@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::destination::ClassSet;
 use crate::device::DeviceNotices;
-use crate::ids::{AccountId, DeckId, DeviceId, LineId};
+use crate::ids::{AccountId, DeckId, DeviceId, LineId, ResellerId};
 use crate::money::Money;
 use crate::number::{E164, Region};
+use crate::stop_level::StopLevels;
 use crate::time::UnixMicros;
 
 /// What an account may do at all. Emergency, support and inbound calls work in every state but `Closed`.
@@ -168,8 +169,20 @@ pub struct Account {
     pub dial_plan: DialPlan,
     /// The deck its calls are priced by.
     pub sell_deck: DeckId,
-    /// IANA name of its time zone, for off hours.
+    /// Who sells to it in our place, if anybody.
+    pub reseller: Option<ResellerId>,
+    /// IANA name of its time zone, for off hours and bills.
     pub time_zone: String,
+    /// Day of the month on which its billing months begin, 1 to 31; the last day of shorter months.
+    #[serde(default = "Account::default_billing_day")]
+    pub billing_day: u8,
+}
+
+impl Account {
+    /// Bills begin with the first of the month, where nothing else was said.
+    pub const fn default_billing_day() -> u8 {
+        1
+    }
 }
 
 /// May a line be used?
@@ -276,6 +289,8 @@ pub struct Line {
     pub caller_id: Option<E164>,
     /// Networks from which the line may be used, besides the account's; empty: as the account.
     pub ip_lock: Vec<IpNet>,
+    /// What bounds the spending of this line alone, besides the account's levels; `None`: nothing.
+    pub stop_levels: Option<Box<StopLevels>>,
 }
 
 impl Line {
@@ -296,6 +311,7 @@ impl Line {
             status: LineStatus::Active,
             caller_id: None,
             ip_lock: Vec::new(),
+            stop_levels: None,
         }
     }
 }

@@ -37,6 +37,10 @@ impl LineId {
 }
 
 small_id! {
+    /// Who sells to accounts in the provider's place.
+    ResellerId(u32)
+}
+small_id! {
     /// A connection to a carrier.
     TrunkId(u32)
 }
@@ -71,6 +75,16 @@ impl DecisionId {
     pub fn next(last: DecisionId, wall: UnixMicros, shard: u8) -> DecisionId {
         let from_clock = u64::try_from(wall.0).unwrap_or(0) << 8 | u64::from(shard);
         DecisionId(from_clock.max(last.0 + 256))
+    }
+
+    /// The last id before, or at, a time of the wall clock.
+    pub fn at(wall: UnixMicros) -> DecisionId {
+        DecisionId(u64::try_from(wall.0).unwrap_or(0) << 8 | 255)
+    }
+
+    /// Its time: that of the request, or as little later as it takes to be the only one.
+    pub const fn time(self) -> UnixMicros {
+        UnixMicros((self.0 >> 8).cast_signed())
     }
 }
 

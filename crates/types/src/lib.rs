@@ -3,8 +3,10 @@
 
 pub mod access;
 pub mod account;
+pub mod bill;
 pub mod cdr;
 pub mod chunks;
+pub mod controls;
 pub mod decision;
 pub mod destination;
 pub mod device;
@@ -20,7 +22,7 @@ pub mod reason;
 pub mod record;
 pub mod shared_texts;
 pub mod source;
-
+pub mod stop_level;
 pub mod time;
 pub mod trunk;
 
@@ -28,13 +30,21 @@ pub use access::{Ban, BanReason, LockOut, LockScope};
 pub use account::{
     Account, AccountStatus, Controls, DialPlan, FormerSecret, Line, LineKind, LineStatus, Number,
 };
+pub use bill::{
+    Bill, BillId, BillLine, BillPosting, BillRun, Coverage, Instalment, InstalmentPlan, KnownRun,
+    Marks, StoredPosting,
+};
 pub use cdr::{Cdr, Direction, HangupSide};
 pub use chunks::Chunks;
+pub use controls::{
+    AccountRaises, By, Changed, ControlRequest, LineSecurity, LineStanding, Proof, Raise,
+    RequestState, Risk, Setting, Standing,
+};
 pub use destination::{ClassSet, DestinationClass, InternationalTier};
 pub use device::{Device, DeviceNotices, DeviceState, Place};
 pub use dice::Dice;
-pub use ids::{AccountId, DecisionId, DeckId, DeviceId, LineId, TrunkId};
-pub use ledger::{LedgerAccount, Transfer, TransferKind};
+pub use ids::{AccountId, DecisionId, DeckId, DeviceId, LineId, ResellerId, TrunkId};
+pub use ledger::{LedgerAccount, Posting, Transfer, TransferKind};
 pub use map::{HashKey, Map, Set};
 pub use money::{Money, MoneyError};
 pub use number::{E164, E164Error, Region};
@@ -44,5 +54,6 @@ pub use reason::{Finding, Reason};
 pub use record::{BindingRecord, Fact, Hold, HoldState, Record, Snapshot};
 pub use shared_texts::{SharedTexts, TextId};
 pub use source::Source;
+pub use stop_level::{LevelNotice, LevelScope, Reseller, StopLevels};
 pub use time::{Millis, Now, Tick, UnixMicros};
 pub use trunk::{Trunk, TrunkAuth, TrunkNumberFormat, TrunkRoute, TrunkTransport};

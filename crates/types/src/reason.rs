@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::account::AccountStatus;
 use crate::destination::DestinationClass;
 use crate::money::Money;
+use crate::stop_level::LevelScope;
 
 /// Stable code of a reason. The text comes from `Finding`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -181,6 +182,9 @@ pub enum Finding {
     },
     /// A stop level would be crossed.
     StopLevel {
+        /// Whose.
+        #[serde(default)]
+        scope: LevelScope,
         /// Which.
         window: Window,
         /// Spent in the window.
@@ -290,10 +294,23 @@ impl fmt::Display for Finding {
             Finding::CostlyCallLimit { now, limit } => {
                 write!(f, "{now} costly calls are in progress, {limit} are allowed")
             }
-            Finding::StopLevel { window, spent, held, asked, level } => write!(
-                f,
-                "{spent} spent and {held} held in {window}; {asked} more would pass the stop level of {level}"
-            ),
+            Finding::StopLevel { scope, window, spent, held, asked, level } => match scope {
+                LevelScope::Account => write!(
+                    f,
+                    "{spent} spent and {held} held in {window}; {asked} more would pass the stop level of {level}"
+                ),
+                LevelScope::Line => write!(
+                    f,
+                    "{spent} spent and {held} held by the line in {window}; {asked} more would pass its stop level of {level}"
+                ),
+                // What others spend is not the holder's to know: the figures are in the record for staff.
+                LevelScope::Reseller => {
+                    write!(f, "the reseller's stop level for {window} would be passed")
+                }
+                LevelScope::Platform => {
+                    write!(f, "the provider's stop level for {window} would be passed")
+                }
+            },
             Finding::HotspotLimit { now, limit } => {
                 write!(f, "{now} calls to fraud hotspots within 12 hours, {limit} are allowed")
             }

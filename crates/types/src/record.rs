@@ -7,14 +7,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::{Ban, LockOut, LockScope};
 use crate::account::{Account, Line, Number};
+use crate::bill::{Bill, BillRun, InstalmentPlan};
 use crate::cdr::{Cdr, Direction};
+use crate::controls::{AccountRaises, By, Changed, ControlRequest, LineStanding, Standing};
 use crate::decision::{Destination, Explanation};
 use crate::device::Device;
-use crate::ids::{AccountId, DecisionId, DeckId, DeviceId, LineId, TrunkId};
-use crate::ledger::Transfer;
+use crate::ids::{AccountId, DecisionId, DeckId, DeviceId, LineId, ResellerId, TrunkId};
+use crate::ledger::{Posting, Transfer};
 use crate::money::Money;
 use crate::number::E164;
 use crate::rate::{Rate, RateRow};
+use crate::stop_level::{LevelNotice, Reseller};
 use crate::time::UnixMicros;
 use crate::trunk::Trunk;
 
@@ -140,6 +143,10 @@ pub enum Fact {
         /// Spent and running.
         usage: Money,
     },
+    /// Spending and holds have come near a stop level.
+    StopLevelNear(LevelNotice),
+    /// A call was refused, or ends, at a stop level.
+    StopLevelReached(LevelNotice),
     /// A call was cut because no more money could be held.
     MoneyEnded {
         /// Whose.
@@ -299,6 +306,68 @@ pub enum Fact {
         /// What changed, in words.
         change: String,
     },
+    /// Controls were changed to what allows more; told to the holder also where he could be reached before.
+    Raised {
+        /// Whose.
+        account: AccountId,
+        /// What.
+        changes: Vec<Changed>,
+        /// Until when; `None`: for good.
+        until: Option<UnixMicros>,
+        /// By whom.
+        by: By,
+        /// Why, in words; may be empty.
+        why: String,
+    },
+    /// Controls were changed to what allows less.
+    Lowered {
+        /// Whose.
+        account: AccountId,
+        /// What.
+        changes: Vec<Changed>,
+        /// By whom.
+        by: By,
+        /// Why, in words; may be empty.
+        why: String,
+    },
+    /// The time of a raise was over: what stood before stands again.
+    RaiseEnded {
+        /// Whose.
+        account: AccountId,
+        /// What.
+        changes: Vec<Changed>,
+    },
+    /// A holder asks for more than he may give himself.
+    RequestMade {
+        /// Whose.
+        account: AccountId,
+        /// Number of the request.
+        request: u32,
+        /// What he asks for.
+        asked: Vec<Changed>,
+    },
+    /// Staff carried a request out.
+    RequestApproved {
+        /// Whose.
+        account: AccountId,
+        /// Number of the request.
+        request: u32,
+        /// By whom.
+        by: By,
+        /// Why.
+        reason: String,
+    },
+    /// Staff refused a request.
+    RequestRefused {
+        /// Whose.
+        account: AccountId,
+        /// Number of the request.
+        request: u32,
+        /// By whom.
+        by: By,
+        /// Why.
+        reason: String,
+    },
     /// A line was made or changed by command.
     LineChanged {
         /// Whose.
@@ -306,6 +375,13 @@ pub enum Fact {
         /// Which.
         line: LineId,
         /// What changed, in words; never the secret.
+        change: String,
+    },
+    /// A reseller was made or changed by command.
+    ResellerChanged {
+        /// Which.
+        reseller: ResellerId,
+        /// What changed, in words.
         change: String,
     },
     /// A number was assigned or taken back.
@@ -355,6 +431,18 @@ pub enum Record {
     Cdr(Box<Cdr>),
     /// Post a transfer; a second one with the same decision and kind changes nothing.
     Transfer(Transfer),
+    /// Post a transfer that people ordered, and change un-billed usage by it; a second one with the same
+    /// decision and kind, or the same kind and reference, changes nothing.
+    Posting(Box<Posting>),
+    /// Begin a bill run, and note what is committed; a second one of the same number changes nothing.
+    BillRun(BillRun),
+    /// Insert a bill, and lower un-billed usage by it; a second one of the same run and account changes
+    /// nothing.
+    Bill(Box<Bill>),
+    /// All bills of a run are made.
+    BillRunDone(u32),
+    /// Insert a plan of instalments; a second one of the same id changes nothing.
+    Instalments(Box<InstalmentPlan>),
     /// Insert or replace a binding.
     Binding(Box<BindingRecord>),
     /// Delete a binding by line and contact.
@@ -377,8 +465,18 @@ pub enum Record {
     Alive(UnixMicros),
     /// Insert or replace an account.
     Account(Box<Account>),
+    /// Append what stands for an account from now on; the same told again changes nothing.
+    Standing(Box<Standing>),
+    /// Append what stands for a line from now on; the same told again changes nothing.
+    LineStanding(Box<LineStanding>),
+    /// Insert or replace what is beneath an account's controls; delete it when there is nothing.
+    Raises(Box<AccountRaises>),
+    /// Insert or replace a request.
+    ControlRequest(Box<ControlRequest>),
     /// Insert or replace a line.
     Line(Box<Line>),
+    /// Insert or replace a reseller.
+    Reseller(Box<Reseller>),
     /// Insert or replace a number.
     Number(Number),
     /// Delete a number.
@@ -407,8 +505,16 @@ pub struct Spending {
 pub struct Snapshot {
     /// All accounts, closed ones too: their names and ids are not given again.
     pub accounts: Vec<Account>,
+    /// What is beneath their controls, where something does not last.
+    pub raises: Vec<AccountRaises>,
+    /// Requests that nobody has looked at yet.
+    pub requests: Vec<ControlRequest>,
+    /// The highest number of a request.
+    pub last_request: u32,
     /// Their lines.
     pub lines: Vec<Line>,
+    /// Who sells to accounts in the provider's place.
+    pub resellers: Vec<Reseller>,
     /// Their numbers.
     pub numbers: Vec<Number>,
     /// All trunks.
@@ -427,8 +533,15 @@ pub struct Snapshot {
     pub holds: Vec<Hold>,
     /// Spending of the last seven days and one hour.
     pub spending: Vec<Spending>,
-    /// Un-billed usage by account: all charges settled and not billed yet.
+    /// The same of each line that has stop levels of its own.
+    pub line_spending: Vec<(LineId, Spending)>,
+    /// Un-billed usage by account, where it is not nothing: charges less adjustments, not billed yet.
+    /// Negative where more was given back than used.
     pub unbilled: Vec<(AccountId, Money)>,
+    /// The run of the newest bill of each account that has one.
+    pub last_bills: Vec<(AccountId, u32)>,
+    /// The newest bill run; 0 if there is none.
+    pub last_bill_run: u32,
     /// Calls to hotspots of the last twelve hours: account, when.
     pub hotspot_calls: Vec<(AccountId, UnixMicros)>,
     /// International countries each account called before, for "never called before".

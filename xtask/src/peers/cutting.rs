@@ -124,3 +124,32 @@ pub fn freeze() -> Result<()> {
 pub fn ip_lock() -> Result<()> {
     ordered(&["account", "set", "a", "ip_lock=127.0.0.2/32"])
 }
+
+/// A cap that is lowered ends the dear call at both sides within a second, and leaves the cheap one alone.
+pub fn lowered_cap() -> Result<()> {
+    let house = House::open(Setup::default(), |_| Behaviour::Answer(20))?;
+    house.ringfence.lift_limits("a")?;
+    let plan = |number: &str| Plan { number: number.to_owned(), talk: None };
+    let phone = Phone::udp(house.ringfence.address(), "alice", SECRET)?;
+    let mut crowd = Crowd::start(phone, &[plan(NIGERIA), plan(super::LONDON)])?;
+    let up = crowd.run(Duration::from_secs(10), |fate| fate.answered.is_some())?;
+    ensure!(up, "not both calls are up: {:?}", crowd.fates());
+    let order = Instant::now();
+    let said = house.ringfence.command(&["account", "set", "a", "price_cap_international=0.01"])?;
+    ensure!(said.contains("1 live calls cut"), "said: {said}");
+    crowd.run(LIMIT, |fate| fate.ended.is_some())?;
+    let fates = crowd.fates();
+    let ended = fates[0].ended.context("the dear call was not cut at the caller")?;
+    ensure!(fates[0].cut && ended - order <= LIMIT, "the dear call: {:?}", fates[0]);
+    ensure!(fates[1].ended.is_none(), "the cheap call was cut: {:?}", fates[1]);
+    let bill = house.carrier.bill();
+    let of = |number: &str| bill.values().find(|entry| number.ends_with(&entry.number));
+    let dear = of(NIGERIA).context("the carrier has no dear call")?;
+    let ended = dear.ended.context("the dear call was not cut at the carrier")?;
+    ensure!(dear.byes > 0 && ended - order <= LIMIT, "the dear call at the carrier: {dear:?}");
+    let cheap = of(super::LONDON).context("the carrier has no cheap call")?;
+    ensure!(cheap.ended.is_none(), "the cheap call was cut at the carrier: {cheap:?}");
+    let record = house.records(1)?.pop().context("no record")?;
+    ensure!(record["cause"] == "cut" && record["dialled"] == NIGERIA, "the record: {record}");
+    Ok(())
+}

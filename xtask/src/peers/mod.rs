@@ -62,6 +62,7 @@ pub const PEERS: &[Check] = checks! {
     "M5 2000 live calls, and their money ends": cutting::money,
     "M5 2000 live calls, and the account is frozen": cutting::freeze,
     "M5 2000 live calls, and an IP lock is set": cutting::ip_lock,
+    "a lowered price cap cuts the dear call and leaves the cheap one": cutting::lowered_cap,
     "pjsua2: register, call, hold, no transfer, hang up; UDP, MD5": phones::pjsua2_udp_md5,
     "pjsua2: register, call, hold, no transfer, hang up; TCP, SHA-256": phones::pjsua2_tcp_sha256,
     "baresip: register, call, be called, hang up; UDP": phones::baresip_udp,

@@ -13,6 +13,7 @@ mod aliases;
 mod amplification;
 mod calls;
 mod cancelling;
+mod controls;
 mod credentials;
 mod devices;
 mod every_write_fails;

@@ -11,7 +11,7 @@ fn money_ended_facts(world: &World) -> usize {
     world.facts().iter().filter(|fact| matches!(fact, Fact::MoneyEnded { .. })).count()
 }
 
-fn both_are_hung_up(caller: &mut Leg, callee: &mut Leg, why: &str) {
+pub fn both_are_hung_up(caller: &mut Leg, callee: &mut Leg, why: &str) {
     for leg in [callee, caller] {
         let bye = leg.take_bye();
         assert!(bye.header("Reason").contains(why), "{}", bye.text());

@@ -119,6 +119,7 @@ fn each_reason_is_told() {
         403,
         "0.00 spent and 0.00 held in 24 hours, all calls; 0.006 more would pass the stop level of 0.005999",
         &[Finding::StopLevel {
+            scope: types::LevelScope::Account,
             window: types::reason::Window::AllDay,
             spent: Money::ZERO,
             held: Money::ZERO,

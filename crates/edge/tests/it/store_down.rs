@@ -125,7 +125,7 @@ fn a_command_says_that_it_is_not_written_yet() {
     let phone = alice(&world);
     phone.invite_with(phone.invite_request(FIXED)).refused(403);
     back(&world);
-    assert!(world.facts().iter().any(|fact| matches!(fact, types::Fact::AccountChanged { .. })));
+    assert!(world.facts().iter().any(|fact| matches!(fact, types::Fact::Lowered { .. })));
     world.finish();
 }
 

@@ -116,7 +116,9 @@ fn account(id: u32, name: &str) -> Account {
         controls: Controls::residential(),
         dial_plan: DialPlan::default(),
         sell_deck: DeckId(1),
+        reseller: None,
         time_zone: "Europe/London".to_owned(),
+        billing_day: 1,
     }
 }
 

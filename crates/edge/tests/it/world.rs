@@ -15,8 +15,8 @@ use types::*;
 use crate::town::{NOON, Town};
 use crate::ua::Ua;
 use crate::wire::Got;
-pub use store::Store;
 use store::is_about_devices;
+pub use store::{Store, in_a_line};
 
 /// What lies in somebody's inbox, by transport and address.
 type Post = BTreeMap<(Transport, SocketAddr), VecDeque<Got>>;

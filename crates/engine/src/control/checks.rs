@@ -2,7 +2,9 @@
 
 use ipnet::IpNet;
 use types::record::Deck;
-use types::{Account, Controls, DialPlan, Line, LineKind, Money, Trunk, UnixMicros};
+use types::{
+    Account, Controls, DialPlan, Line, LineKind, Money, Reseller, StopLevels, Trunk, UnixMicros,
+};
 
 use super::{CommandError, Overlap};
 
@@ -20,8 +22,26 @@ const MOST_DEVICES: usize = 100;
 pub(super) fn account(account: &Account) -> Result<(), CommandError> {
     id(account.id.0)?;
     name(&account.name)?;
+    if !(1..=31).contains(&account.billing_day) {
+        return wrong("billing_day", "expected a day of the month, 1 to 31");
+    }
     controls(&account.controls)?;
     dial_plan(&account.dial_plan)
+}
+
+pub(super) fn reseller(reseller: &Reseller) -> Result<(), CommandError> {
+    id(reseller.id.0)?;
+    name(&reseller.name)?;
+    stop_levels(&reseller.stop_levels)
+}
+
+fn stop_levels(levels: &StopLevels) -> Result<(), CommandError> {
+    for (field, level) in levels.named() {
+        if level.is_some_and(Money::is_negative) {
+            return wrong(field, "cannot be negative");
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn line(line: &Line) -> Result<(), CommandError> {
@@ -36,6 +56,7 @@ pub(super) fn line(line: &Line) -> Result<(), CommandError> {
         let problem = "a SIP2SIM line is used from the platform's networks only: name them";
         return wrong("ip_lock", problem);
     }
+    line.stop_levels.as_deref().map_or(Ok(()), stop_levels)?;
     networks("ip_lock", &line.ip_lock)
 }
 
@@ -110,7 +131,7 @@ fn name(name: &str) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn controls(controls: &Controls) -> Result<(), CommandError> {
+pub(super) fn controls(controls: &Controls) -> Result<(), CommandError> {
     let amounts = [
         ("price_cap_national", Some(controls.price_cap_national)),
         ("price_cap_international", Some(controls.price_cap_international)),

@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 use types::account::Ha1;
 use types::record::Deck;
 use types::{
-    Account, AccountId, AccountStatus, DecisionId, DeckId, DeviceId, E164, Line, LineId, LockScope,
-    Number, Record, Trunk, TrunkId, UnixMicros,
+    Account, AccountId, AccountStatus, Bill, DecisionId, DeckId, DeviceId, E164, Line, LineId,
+    LockScope, Number, Record, Reseller, ResellerId, Trunk, TrunkId, UnixMicros,
 };
 
+use super::change::{ControlChange, Judgement, LineChange};
+use super::money::{PlanOrder, PostOrder};
 use crate::access::{DeviceAt, ForeignLogIn, Spared};
 
 /// A change. It travels over the control socket.
@@ -22,10 +24,18 @@ pub enum Command {
     PutAccount(Account),
     /// Changes what an account may do at all.
     SetStatus(AccountId, AccountStatus),
+    /// Changes controls and status by the rules for whoever wants it.
+    ChangeControls(Box<ControlChange>),
+    /// Carries a request out, or refuses it.
+    JudgeRequest(Box<Judgement>),
     /// Keeps words of staff about an account: why something was done.
     Note(AccountId, String),
+    /// Adds or changes a reseller.
+    PutReseller(Reseller),
     /// Adds or changes a line; never the secret of one that is there, nor what is kept about it.
     PutLine(Line),
+    /// Changes a line by the rules for whoever wants it.
+    ChangeLine(Box<LineChange>),
     /// Gives a line another secret.
     SetSecret {
         /// Which line.
@@ -48,6 +58,23 @@ pub enum Command {
     PutTrunk(Trunk),
     /// Adds or replaces a deck.
     PutDeck(Deck),
+    /// Moves money.
+    Post(Box<PostOrder>),
+    /// Makes a debt into instalments.
+    PutPlan(Box<PlanOrder>),
+    /// Begins a bill run.
+    BeginBillRun {
+        /// Its number: the next.
+        run: u32,
+        /// The day up to which it bills, as midnight UTC.
+        day: UnixMicros,
+        /// Of this account only.
+        only: Option<AccountId>,
+    },
+    /// Takes bills of a run.
+    PutBills(Vec<Bill>),
+    /// All bills of a run are made.
+    EndBillRun(u32),
     /// Hangs up a live call.
     Cut(DecisionId),
     /// A device is the holder's.
@@ -123,6 +150,9 @@ pub enum CommandError {
     /// No such account.
     #[error("there is no account {0}")]
     UnknownAccount(AccountId),
+    /// No such reseller.
+    #[error("there is no reseller {0}")]
+    UnknownReseller(ResellerId),
     /// No such line.
     #[error("there is no line {0}")]
     UnknownLine(LineId),
@@ -132,6 +162,12 @@ pub enum CommandError {
     /// No such deck.
     #[error("there is no rate deck {0}")]
     UnknownDeck(DeckId),
+    /// No such request, or it was judged already.
+    #[error("there is no request {0} that waits")]
+    UnknownRequest(u32),
+    /// A holder who has not just shown who he is wants more.
+    #[error("{0}: this allows more than before: log in again first")]
+    NeedsProof(&'static str),
     /// No such call.
     #[error("there is no call {0} in progress")]
     UnknownCall(DecisionId),

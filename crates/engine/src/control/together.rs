@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rating::RateDeck;
 use types::account::{FORMER_SECRETS, Ha1};
-use types::{Account, AccountId, E164, Line, LineId, Now, Number, Trunk};
+use types::{Account, AccountId, E164, Line, LineId, Now, Number, ResellerId, Trunk};
 
-use super::{Command, CommandError, checks, field};
+use super::{Command, CommandError, Weighed, checks, field};
 use crate::engine::Engine;
 
 /// A command that makes sense.
@@ -15,12 +15,17 @@ pub(super) struct Checked {
     pub command: Command,
     /// Of a deck: ready to be asked for prices.
     pub table: Option<RateDeck>,
+    /// Of a change of controls: what it comes to.
+    pub weighed: Weighed,
 }
 
 /// What the commands before this one will have made.
 #[derive(Default)]
 pub(super) struct Made {
     accounts: BTreeSet<AccountId>,
+    resellers: BTreeSet<ResellerId>,
+    /// Whose controls and status are changed.
+    controls: BTreeSet<AccountId>,
     lines: BTreeMap<LineId, MadeLine>,
     users: BTreeMap<String, LineId>,
     /// Whose a number is; `None`: it was taken back.
@@ -50,13 +55,33 @@ impl Engine {
         command: Command,
         made: &mut Made,
     ) -> Result<Checked, CommandError> {
-        let mut table = None;
+        let (mut table, mut weighed) = (None, Weighed::default());
         match &command {
+            Command::ChangeControls(change) => {
+                weighed = self.weigh(now, change)?;
+                first_change(change.account, made)?;
+            }
+            Command::JudgeRequest(judgement) => {
+                weighed = self.weigh_judgement(now, judgement)?;
+                let account = self.raises.requests.get(&judgement.request).map(|one| one.account);
+                first_change(account.unwrap_or_default(), made)?;
+            }
+            Command::ChangeLine(change) => {
+                self.check_line(&change.line, made)?;
+                self.weigh_line(change)?;
+            }
             Command::PutAccount(account) => self.check_account(account, made)?,
-            Command::SetStatus(account, _) => self.account_exists(*account, made)?,
+            Command::SetStatus(account, _) => {
+                self.account_exists(*account, made)?;
+                made.controls.insert(*account);
+            }
             Command::Note(account, words) => {
                 self.account_exists(*account, made)?;
                 checks::note(words)?;
+            }
+            Command::PutReseller(reseller) => {
+                checks::reseller(reseller)?;
+                made.resellers.insert(reseller.id);
             }
             Command::PutLine(line) => self.check_line(line, made)?,
             Command::PutNumber(number) => self.check_number(number, made)?,
@@ -74,6 +99,11 @@ impl Engine {
                 made.numbers.insert(*number, None);
             }
             Command::PutTrunk(trunk) => self.check_trunk(trunk)?,
+            Command::Post(order) => self.check_post(now, order, made)?,
+            Command::PutPlan(order) => self.check_plan(now, order, made)?,
+            Command::BeginBillRun { run, only, .. } => self.check_run(*run, *only, made)?,
+            Command::PutBills(bills) => self.check_bills(bills, made)?,
+            Command::EndBillRun(_) => {}
             Command::Cut(decision) => {
                 let known = self.calls.find(*decision).map(drop);
                 known.ok_or(CommandError::UnknownCall(*decision))?;
@@ -94,7 +124,7 @@ impl Engine {
                 })?);
             }
         }
-        Ok(Checked { command, table })
+        Ok(Checked { command, table, weighed })
     }
 
     fn check_account(&mut self, account: &Account, made: &mut Made) -> Result<(), CommandError> {
@@ -104,6 +134,17 @@ impl Engine {
         }
         if !self.directory.knows_zone(&account.time_zone) {
             return Err(field("time_zone", format!("`{}` is not known", account.time_zone)));
+        }
+        let known =
+            |id: &ResellerId| self.directory.reseller(*id).is_some() || made.resellers.contains(id);
+        if let Some(unknown) = account.reseller.filter(|id| !known(id)) {
+            return Err(CommandError::UnknownReseller(unknown));
+        }
+        let known = self.directory.account(account.id);
+        if known.is_some_and(|known| {
+            **known.controls != account.controls || known.status != account.status
+        }) {
+            made.controls.insert(account.id);
         }
         made.accounts.insert(account.id);
         Ok(())
@@ -188,8 +229,16 @@ impl Engine {
         }
     }
 
-    fn account_exists(&self, id: AccountId, made: &Made) -> Result<(), CommandError> {
+    pub(super) fn account_exists(&self, id: AccountId, made: &Made) -> Result<(), CommandError> {
         let exists = self.directory.account(id).is_some() || made.accounts.contains(&id);
         if exists { Ok(()) } else { Err(CommandError::UnknownAccount(id)) }
+    }
+}
+
+/// A change of controls was weighed against what stands: nothing before it may change that.
+fn first_change(account: AccountId, made: &mut Made) -> Result<(), CommandError> {
+    match made.controls.insert(account) {
+        true => Ok(()),
+        false => Err(field("controls", "are changed twice at once".to_owned())),
     }
 }

@@ -1,22 +1,22 @@
 //! Rule: the money asked for would cross a stop level. The ledger judges; here is which levels hold.
 
-use ledger::{Ask, Ledger, Levels, Refused};
+use ledger::{Ask, Bounds, Ledger, Levels, Refused};
 use types::{Controls, Finding, UnixMicros};
 
-/// The levels that hold at this moment.
+/// The levels that hold for an account at this moment.
 pub(crate) fn levels(controls: &Controls, off_hours: bool) -> Levels {
     Levels {
         hour: controls.stop_level_1h,
-        day: controls.stop_level_24h,
+        day: Some(controls.stop_level_24h),
         week: controls.stop_level_7d,
         off_hours: controls.stop_level_off_hours.filter(|_| off_hours),
-        all_day: controls.stop_level_all_24h,
+        all_day: Some(controls.stop_level_all_24h),
     }
 }
 
 /// Every level that the ask would cross; nothing is held.
-pub(crate) fn check(ledger: &Ledger, now: UnixMicros, ask: Ask, levels: &Levels) -> Vec<Finding> {
-    let crossed = ledger.crossings(now, ask.account, ask.amount, ask.costly, levels);
+pub(crate) fn check(ledger: &Ledger, now: UnixMicros, ask: Ask, bounds: &Bounds) -> Vec<Finding> {
+    let crossed = ledger.crossings(now, ask.payer, (ask.amount, ask.costly), bounds);
     crossed.into_iter().map(Finding::from).collect()
 }
 
@@ -25,9 +25,9 @@ pub(crate) fn reserve(
     ledger: &mut Ledger,
     now: UnixMicros,
     ask: Ask,
-    levels: &Levels,
+    bounds: &Bounds,
 ) -> Vec<Finding> {
-    ledger.reserve(now, ask, levels).map_or_else(findings, |()| Vec::new())
+    ledger.reserve(now, ask, bounds).map_or_else(findings, |()| Vec::new())
 }
 
 /// What a refusal of the ledger says against a call; at least one finding.
@@ -42,6 +42,7 @@ pub(crate) fn findings(refused: Refused) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ledger::Payer;
     use types::reason::Window;
     use types::{AccountId, DecisionId, HashKey, Money};
 
@@ -58,13 +59,14 @@ mod tests {
         let account = AccountId(1);
         let mut ledger = Ledger::new(HashKey(1, 2));
         let at = UnixMicros(NOW.0 - spent.1 * 3_600_000_000);
-        ledger.restore_spending(account, at, Money::from_cents(spent.0), true).expect("fits");
+        let payer = Payer::account(account);
+        ledger.restore_spending(payer, at, Money::from_cents(spent.0), true).expect("fits");
         let held =
-            Ask { decision: DecisionId(1), account, amount: Money::from_cents(held), costly: true };
+            Ask { decision: DecisionId(1), payer, amount: Money::from_cents(held), costly: true };
         ledger.adopt(held).expect("fits");
         let amount = Money::from_cents(asked.0);
-        let ask = Ask { decision: DecisionId(2), account, amount, costly: asked.1 };
-        let levels = levels(controls, off_hours);
+        let ask = Ask { decision: DecisionId(2), payer, amount, costly: asked.1 };
+        let levels = Bounds::account(levels(controls, off_hours));
         let findings = check(&ledger, NOW, ask, &levels);
         assert_eq!(reserve(&mut ledger, NOW, ask, &levels), findings, "one judgement");
         assert_eq!(ledger.hold(DecisionId(2)).is_some(), findings.is_empty());

@@ -134,7 +134,7 @@ fn what_is_put_can_be_found_and_is_written() {
     assert_eq!(done.message, "account 7: added");
     assert!(matches!(
         done.records.as_slice(),
-        [Record::Account(_), Record::Fact(_, Fact::AccountChanged { .. })]
+        [Record::Account(_), Record::Standing(_), Record::Fact(_, Fact::AccountChanged { .. })]
     ));
     let line = line(LineId(9), carol, "carol");
     carry_out(&mut world, Command::PutLine(line.clone())).expect("good");

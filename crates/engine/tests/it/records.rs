@@ -115,7 +115,14 @@ fn a_refused_attempt_has_a_cdr_that_says_why() {
     let decision = refusal.decision;
     let (window, spent, held) = (Window::Day, Money::ZERO, Money::ZERO);
     let (asked, level) = (micros(12_000), micros(11_999));
-    let want = [types::Finding::StopLevel { window, spent, held, asked, level }];
+    let want = [types::Finding::StopLevel {
+        scope: types::LevelScope::Account,
+        window,
+        spent,
+        held,
+        asked,
+        level,
+    }];
     assert_eq!(refusal.findings, want);
     let records = world.engine.refused(world.now, refusal, LegRecord::default(), 403);
     let [Record::Cdr(cdr)] = records.as_slice() else {

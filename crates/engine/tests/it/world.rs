@@ -75,7 +75,9 @@ pub fn account(id: AccountId, name: &str) -> Account {
         controls: Controls { calls: 1_000, costly_calls: 1_000, ..Controls::residential() },
         dial_plan: DialPlan::default(),
         sell_deck: SELL,
+        reseller: None,
         time_zone: "Europe/London".into(),
+        billing_day: 1,
     }
 }
 

@@ -3,16 +3,20 @@
 use anyhow::{Context, bail};
 use engine::{Command, Engine};
 use serde_json::json;
-use types::{Account, AccountId, AccountStatus, DeckId};
+use types::{Account, AccountId, AccountStatus, By, DeckId, UnixMicros};
 
-use super::{NewAccount, Plan, check_name, find_account, next_id, pick_deck, pick_deck_or_only};
+use super::{
+    NewAccount, Plan, Wish, check_name, find_account, next_id, pick_deck, pick_deck_or_only,
+};
 use crate::config::{Raw, controls};
 
 /// Settings of an account besides its controls, for people.
 pub const SETTINGS: &[(&str, &str)] = &[
     ("name", "what people call it"),
     ("deck", "rate deck it is charged by"),
+    ("reseller", "who sells to it in our place, or none"),
     ("time_zone", "for off hours: an IANA name like Europe/London"),
+    ("billing_day", "day of the month, 1 to 31, on which its billing months begin"),
     ("home", "country whose numbers are dialled without country code"),
     ("national_prefix", "before a national number, or none"),
     ("international_prefix", "before a country code"),
@@ -46,18 +50,46 @@ pub fn from_new(new: NewAccount, id: AccountId, sell_deck: DeckId) -> anyhow::Re
         controls: new.controls,
         dial_plan: new.dial_plan,
         sell_deck,
+        reseller: None,
         time_zone: new.time_zone,
+        billing_day: Account::default_billing_day(),
     })
 }
 
-pub fn set(account: &str, settings: &[(String, String)], engine: &Engine) -> anyhow::Result<Plan> {
-    let mut account = find_account(engine, account)?.to_account();
+pub fn set(
+    account: &str,
+    settings: &[(String, String)],
+    wish: Wish,
+    now: UnixMicros,
+    engine: &Engine,
+) -> anyhow::Result<Plan> {
+    let entry = find_account(engine, account)?;
+    let known = entry.to_account();
+    let mut account = known.clone();
     for (name, value) in settings {
         set_one(&mut account, name, value, engine)
             .with_context(|| format!("{name}={}", value.escape_debug()))?;
     }
-    let answer = json!({ "id": account.id, "name": account.name });
-    Ok(Plan::one(Command::PutAccount(account), answer))
+    let changes =
+        engine::changes((known.status, &known.controls), (account.status, &account.controls));
+    // What is no control is changed by itself: the controls go by their own rules.
+    let others = Account { controls: known.controls.clone(), ..account };
+    let has_others = others != known;
+    if has_others && matches!(wish.by, By::Holder { .. }) {
+        bail!(
+            "a holder changes controls only; name, deck, dial plan and time zone are the business of staff"
+        );
+    }
+    let wished = changes.into_iter().map(|change| change.to).collect::<Vec<_>>();
+    let is_only_other = wished.is_empty() && has_others;
+    let mut plan = super::controls::set(entry, wished, wish, now, engine)?;
+    if has_others {
+        plan.commands.insert(0, Command::PutAccount(others));
+    }
+    if is_only_other {
+        plan.commands.truncate(1);
+    }
+    Ok(plan)
 }
 
 fn set_one(account: &mut Account, name: &str, value: &str, engine: &Engine) -> anyhow::Result<()> {
@@ -72,9 +104,19 @@ fn set_one(account: &mut Account, name: &str, value: &str, engine: &Engine) -> a
             account.name = value.to_owned();
         }
         "deck" => account.sell_deck = pick_deck(engine.decks(), value)?,
+        "reseller" => {
+            account.reseller = match value {
+                "" | "none" => None,
+                name => Some(super::reseller::find(engine, name)?.id),
+            };
+        }
         "time_zone" => {
             check_time_zone(value)?;
             account.time_zone = value.to_owned();
+        }
+        "billing_day" => {
+            let day = value.parse().ok().filter(|day| (1..=31).contains(day));
+            account.billing_day = day.context("expected a day of the month, 1 to 31")?;
         }
         "home" => plan.home = value.parse()?,
         "national_prefix" => plan.national_prefix = digits_or_none(value)?.unwrap_or_default(),

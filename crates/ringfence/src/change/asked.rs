@@ -1,12 +1,12 @@
 //! Changes as asked: things are named as people name them. They travel over the control socket.
 //! Never here: what is to be done for one.
 
-use engine::{BanOrder, ForeignLogIn};
+use engine::{BanOrder, ForeignLogIn, PlanOrder, PostOrder};
 use serde::{Deserialize, Serialize};
 use types::account::Ha1;
 use types::{
-    AccountStatus, Controls, DecisionId, DeviceId, DialPlan, E164, LineId, LineKind, LineStatus,
-    RateRow, Trunk, TrunkId,
+    AccountId, AccountStatus, Bill, By, Controls, DecisionId, DeviceId, DialPlan, E164, LineId,
+    LineKind, LineStatus, RateRow, Trunk, TrunkId, UnixMicros,
 };
 
 use super::Lift;
@@ -23,6 +23,26 @@ pub enum Change {
         account: String,
         /// Names and values.
         settings: Vec<(String, String)>,
+        /// Who wants it so.
+        wish: Wish,
+    },
+    /// Controls back to what they were.
+    SetControls {
+        /// Id or name.
+        account: String,
+        /// What they shall be.
+        settings: Vec<types::Setting>,
+        /// Who wants it so.
+        wish: Wish,
+    },
+    /// What staff say to a request.
+    JudgeRequest {
+        /// Its number.
+        request: u32,
+        /// Is it to be carried out?
+        approve: bool,
+        /// Who says so, why, and until when.
+        wish: Wish,
     },
     /// What an account may do at all.
     SetStatus {
@@ -30,8 +50,22 @@ pub enum Change {
         account: String,
         /// The status.
         status: AccountStatus,
-        /// Why, for the account's history.
-        reason: Option<String>,
+        /// Who wants it so, and why.
+        wish: Wish,
+    },
+    /// A new reseller.
+    AddReseller {
+        /// What staff call it.
+        name: String,
+        /// Names and values of its levels.
+        settings: Vec<(String, String)>,
+    },
+    /// Some settings of a reseller.
+    SetReseller {
+        /// Id or name.
+        reseller: String,
+        /// Names and values.
+        settings: Vec<(String, String)>,
     },
     /// New lines; accounts that are missing are made from the template, if there is one.
     AddLines {
@@ -48,6 +82,8 @@ pub enum Change {
         settings: Vec<LineSetting>,
         /// For a line that becomes SIP2SIM: who consented to its secret being given away, and how.
         consent: Option<String>,
+        /// Who wants it so.
+        by: By,
     },
     /// A new secret of a line.
     SetSecret {
@@ -97,6 +133,21 @@ pub enum Change {
         /// The rows.
         rows: Vec<RateRow>,
     },
+    /// Move money.
+    Post(Box<PostOrder>),
+    /// Make a debt into instalments.
+    PutPlan(Box<PlanOrder>),
+    /// Begin a bill run; its number is chosen here.
+    BeginBillRun {
+        /// The day up to which it bills, as midnight UTC.
+        day: UnixMicros,
+        /// Of this account only.
+        only: Option<AccountId>,
+    },
+    /// Take bills of a run.
+    PutBills(Vec<Bill>),
+    /// All bills of a run are made.
+    EndBillRun(u32),
     /// Hang up.
     Cut(DecisionId),
     /// Whose a device is.
@@ -117,6 +168,17 @@ pub enum Change {
     Ban(Box<BanOrder>),
     /// Lift a ban.
     LiftBan(Lift),
+}
+
+/// Who wants controls to be otherwise.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Wish {
+    /// Who.
+    pub by: By,
+    /// Why, for the account's history; may be empty.
+    pub why: String,
+    /// Until when, as it was typed: see `until`.
+    pub until: Option<String>,
 }
 
 /// A new account, before it has an id.
@@ -188,4 +250,6 @@ pub enum LineSetting {
     CallerId(Option<E164>),
     /// Networks from which it may be used.
     IpLock(Vec<ipnet::IpNet>),
+    /// A stop level of its own: name and value.
+    StopLevel(String, String),
 }

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::bail;
-use engine::{Command, Engine, Overlap};
+use anyhow::{Context, bail};
+use engine::{Command, Engine, LineChange, Overlap};
 use serde_json::json;
 use types::account::Ha1;
-use types::{Account, AccountId, DeckId, Line, LineId, LineKind, UnixMicros};
+use types::{Account, AccountId, By, DeckId, Line, LineId, LineKind, UnixMicros};
 
 use super::{
     Answer, LineSetting, NewAccount, NewLine, OverlapFor, Plan, account, find_line, next_id,
     no_account, pick_deck_or_only,
 };
+use crate::config::{Raw, levels};
 
 pub fn add(
     new: Vec<NewLine>,
@@ -107,6 +108,7 @@ pub fn set(
     user: &str,
     settings: Vec<LineSetting>,
     consent: Option<String>,
+    by: By,
     engine: &Engine,
 ) -> anyhow::Result<Plan> {
     let known = find_line(engine, user)?;
@@ -119,14 +121,27 @@ pub fn set(
             LineSetting::Kind(kind) => line.kind = kind,
             LineSetting::TlsOnly(only) => line.tls_only = only,
             LineSetting::Sha256Only(only) => line.sha256_only = only,
+            LineSetting::StopLevel(name, value) => set_level(&mut line, &name, &value)?,
         }
     }
     let becomes = line.kind == LineKind::Sip2sim && known.kind != LineKind::Sip2sim;
     let note = consent_note(becomes, consent.as_deref())?;
     let answer = json!({ "id": line.id, "user": line.user });
     let note = note.map(|words| Command::NoteLine(line.id, words));
-    let commands = [Command::PutLine(line)].into_iter().chain(note).collect();
+    let change = Command::ChangeLine(Box::new(LineChange { line, by, why: String::new() }));
+    let commands = [change].into_iter().chain(note).collect();
     Ok(Plan { commands, answer: Answer(answer) })
+}
+
+fn set_level(line: &mut Line, name: &str, value: &str) -> anyhow::Result<()> {
+    let mut own = line.stop_levels.as_deref().copied().unwrap_or_default();
+    let outcome = levels::set(&mut own, name, &Raw::Words(value.to_owned()));
+    let Some(outcome) = outcome else { bail!("there is no stop level `{name}`") };
+    outcome
+        .map_err(anyhow::Error::msg)
+        .with_context(|| format!("{name}={}", value.escape_debug()))?;
+    line.stop_levels = (!own.is_none()).then(|| Box::new(own));
+    Ok(())
 }
 
 /// A SIP2SIM line's secret is given to a mobile network: its holder says that he wants that, and

@@ -8,9 +8,12 @@ mod access;
 mod account;
 mod asked;
 mod ban;
+mod controls;
 mod deck;
 mod line;
+mod money;
 mod number;
+mod reseller;
 #[cfg(test)]
 mod tests;
 mod trunk;
@@ -21,7 +24,7 @@ use serde_json::{Value, json};
 use types::{AccountId, DeckId, Line, Trunk, UnixMicros};
 
 pub use account::SETTINGS as ACCOUNT_SETTINGS;
-pub use asked::{Change, LineSetting, NewAccount, NewLine, OverlapFor};
+pub use asked::{Change, LineSetting, NewAccount, NewLine, OverlapFor, Wish};
 pub use ban::{Lift, read as read_source};
 pub use trunk::{
     SETTINGS as TRUNK_SETTINGS, format as read_number_format, route as read_route,
@@ -60,17 +63,28 @@ impl Plan {
 pub fn plan(change: Change, now: UnixMicros, engine: &Engine) -> anyhow::Result<Plan> {
     match change {
         Change::AddAccount(new) => account::add(*new, engine),
-        Change::SetAccount { account, settings } => account::set(&account, &settings, engine),
-        Change::SetStatus { account, status, reason } => {
-            let account = find_account(engine, &account)?;
-            let (id, name) = (account.id, account.name.clone());
-            let note = reason.map(|words| Command::Note(id, words));
-            let commands = note.into_iter().chain([Command::SetStatus(id, status)]).collect();
-            let answer = json!({ "id": id, "name": name, "status": status });
-            Ok(Plan { commands, answer: Answer(answer) })
+        Change::SetAccount { account, settings, wish } => {
+            account::set(&account, &settings, wish, now, engine)
         }
+        Change::SetControls { account, settings, wish } => {
+            controls::set(find_account(engine, &account)?, settings, wish, now, engine)
+        }
+        Change::JudgeRequest { request, approve, wish } => {
+            controls::judge(request, approve, wish, now, engine)
+        }
+        Change::SetStatus { account, status, wish } => {
+            let account = find_account(engine, &account)?;
+            let settings = vec![types::Setting::Status(status)];
+            let mut plan = controls::set(account, settings, wish, now, engine)?;
+            plan.answer.0["status"] = json!(status);
+            Ok(plan)
+        }
+        Change::AddReseller { name, settings } => reseller::add(name, &settings, engine),
+        Change::SetReseller { reseller, settings } => reseller::set(&reseller, &settings, engine),
         Change::AddLines { lines, template } => line::add(lines, template, engine),
-        Change::SetLine { user, settings, consent } => line::set(&user, settings, consent, engine),
+        Change::SetLine { user, settings, consent, by } => {
+            line::set(&user, settings, consent, by, engine)
+        }
         Change::SetSecret { user, ha1, overlap } => {
             line::set_secret(&user, ha1, overlap, now, engine)
         }
@@ -87,6 +101,11 @@ pub fn plan(change: Change, now: UnixMicros, engine: &Engine) -> anyhow::Result<
         Change::AddTrunk { trunk, cost_deck } => trunk::add(*trunk, cost_deck, engine),
         Change::SetTrunk { trunk, settings } => trunk::set(&trunk, &settings, engine),
         Change::ImportDeck { name, rows } => deck::import(name, rows, engine),
+        Change::Post(order) => Ok(Plan::one(Command::Post(order), json!({}))),
+        Change::PutPlan(order) => Ok(Plan::one(Command::PutPlan(order), json!({}))),
+        Change::BeginBillRun { day, only } => Ok(money::begin_run(day, only, engine)),
+        Change::PutBills(bills) => Ok(money::put_bills(bills)),
+        Change::EndBillRun(run) => Ok(Plan::one(Command::EndBillRun(run), json!({ "run": run }))),
         Change::JudgeDevice { device, is_mine } => Ok(access::judge(device, is_mine)),
         Change::LiftLockOuts { what } => access::lift(&what, engine),
         Change::NoteLogIns(tries) => Ok(Plan::one(Command::NoteLogIns(tries), json!({}))),

@@ -4,7 +4,7 @@ use engine::EngineConfig;
 use types::account::Ha1;
 use types::record::Deck;
 use types::{
-    AccountStatus, Controls, DialPlan, HashKey, Line, LineId, LineStatus, Money, Now, Snapshot,
+    AccountStatus, By, Controls, DialPlan, HashKey, Line, LineId, LineStatus, Money, Now, Snapshot,
     Tick,
 };
 
@@ -21,7 +21,9 @@ fn engine() -> Engine {
         controls: Controls::residential(),
         dial_plan: DialPlan::default(),
         sell_deck: DeckId(1),
+        reseller: None,
         time_zone: "Europe/London".to_owned(),
+        billing_day: 1,
     };
     let closed = types::Account {
         id: AccountId(7),
@@ -49,13 +51,22 @@ fn carry_out(engine: &mut Engine, change: Change) -> Value {
     plan.answer.with(done.message)
 }
 
+fn wish() -> Wish {
+    Wish { by: By::STAFF, why: String::new(), until: None }
+}
+
 fn set(name: &str, value: &str) -> Change {
     let settings = vec![(name.to_owned(), value.to_owned())];
-    Change::SetAccount { account: "alice".to_owned(), settings }
+    Change::SetAccount { account: "alice".to_owned(), settings, wish: wish() }
 }
 
 fn set_line(setting: LineSetting) -> Change {
-    Change::SetLine { user: "desk".to_owned(), settings: vec![setting], consent: None }
+    Change::SetLine {
+        user: "desk".to_owned(),
+        settings: vec![setting],
+        consent: None,
+        by: By::STAFF,
+    }
 }
 
 fn new_account(name: &str) -> NewAccount {
@@ -77,7 +88,7 @@ fn a_change_does_not_undo_the_one_before_it() {
     let mut engine = engine();
     carry_out(&mut engine, set("stop_level_24h", "5"));
     let status = AccountStatus::Frozen;
-    carry_out(&mut engine, Change::SetStatus { account: "1".to_owned(), status, reason: None });
+    carry_out(&mut engine, Change::SetStatus { account: "1".to_owned(), status, wish: wish() });
     carry_out(&mut engine, set("calls", "4"));
     let account = engine.account(AccountId(1)).expect("it is there");
     assert_eq!(account.controls.stop_level_24h, Money::from_units(5));
@@ -85,6 +96,52 @@ fn a_change_does_not_undo_the_one_before_it() {
     carry_out(&mut engine, set_line(LineSetting::Status(LineStatus::Disabled)));
     carry_out(&mut engine, set_line(LineSetting::CallerId(None)));
     assert_eq!(engine.line(LineId(4)).map(|line| line.status), Some(LineStatus::Disabled));
+}
+
+#[test]
+fn a_holder_who_asks_for_much_makes_a_request_that_staff_judge() {
+    let mut engine = engine();
+    let holder = Wish { by: By::Holder { proof: types::Proof::Fresh }, ..wish() };
+    let settings = |value: &str| vec![("stop_level_24h".to_owned(), value.to_owned())];
+    let ask = |value: &str, wish: Wish| {
+        let settings = settings(value);
+        Change::SetAccount { account: "alice".to_owned(), settings, wish }
+    };
+    let answer =
+        carry_out(&mut engine, ask("40", Wish { until: Some("2h".into()), ..holder.clone() }));
+    assert_eq!(answer["changes"][0]["risk"], "riskier");
+    assert_eq!(answer["changes"][0]["outcome"], "done");
+    assert_eq!(answer["until"], "2026-11-23T14:00:00.000Z");
+    let answer = carry_out(&mut engine, ask("500", holder.clone()));
+    assert_eq!(answer["changes"][0]["outcome"], "asked");
+    assert_eq!(
+        answer["message"],
+        "account 1: asked of staff in request 1: stop_level_24h 40.00 to 500.00 (riskier)"
+    );
+    let judge = |request, wish| Change::JudgeRequest { request, approve: true, wish };
+    let why = Wish { why: "known for years".to_owned(), ..wish() };
+    let error = plan(judge(7, why.clone()), NOW.wall, &engine).err().expect("there is none");
+    assert_eq!(
+        error.to_string(),
+        "there is no request 7 that waits; `ringfence request list` shows those there are"
+    );
+    let answer = carry_out(&mut engine, judge(1, why));
+    assert_eq!(
+        answer["message"],
+        "account 1: request 1 approved: stop_level_24h 40.00 to 500.00 (riskier)"
+    );
+    let level = engine.account(AccountId(1)).map(|account| account.controls.stop_level_24h);
+    assert_eq!(level, Some(Money::from_units(500)));
+    let other = Change::SetAccount {
+        account: "alice".to_owned(),
+        settings: vec![("name".to_owned(), "al".to_owned())],
+        wish: holder,
+    };
+    let error = plan(other, NOW.wall, &engine).err().expect("staff's business");
+    assert_eq!(
+        error.to_string(),
+        "a holder changes controls only; name, deck, dial plan and time zone are the business of staff"
+    );
 }
 
 #[test]

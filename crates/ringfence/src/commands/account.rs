@@ -4,16 +4,20 @@ use anyhow::Context as _;
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use store::{FactFilter, Reader};
-use types::{Account, AccountStatus, Controls, DialPlan};
+use types::{Account, AccountStatus, By, Controls, DialPlan, Proof};
 
-use super::Context;
 use super::dial_plan::DialPlanArgs;
 use super::fact_text::fact_text;
 use super::lookup::find_account;
 use super::office::{ask, change};
 use super::output::Table;
-use crate::change::{Change, NewAccount};
+use super::request::staff;
+use super::standing;
+use super::when::moment;
+use super::{Context, at_risk};
+use crate::change::{Change, NewAccount, Wish};
 use crate::config::{Config, controls};
+use crate::shell::clock::system_wall;
 use crate::shell::control::Request;
 use crate::shell::open::open_to_read;
 
@@ -29,15 +33,35 @@ pub enum Command {
     Show {
         /// Name or number
         account: String,
+        /// The controls that stood then: 2026-11-22T08:00:00Z, or ago: 30m, 2h, 7d
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
+    },
+    /// The most that it can lose: now, tonight, this weekend
+    #[command(after_help = at_risk::RISK_HELP)]
+    Risk {
+        /// Name or number
+        account: String,
+    },
+    /// Levels that fit what it has spent in the last month
+    #[command(after_help = at_risk::SUGGEST_HELP)]
+    Suggest {
+        /// Name or number
+        account: String,
     },
     /// What was changed and noticed, newest first
-    #[command(after_help = "Example:\n  ringfence account history alice --limit 5")]
+    #[command(after_help = "Examples:
+  ringfence account history alice --limit 5
+  ringfence account history alice --controls     every set of controls that stood, since when, by whom")]
     History {
         /// Name or number
         account: String,
         /// At most so many
         #[arg(long, default_value_t = 50)]
         limit: u32,
+        /// Each status and set of controls that stood, and of its lines what bounds their use
+        #[arg(long)]
+        controls: bool,
     },
     /// Change settings
     #[command(after_help = settings_help())]
@@ -47,6 +71,16 @@ pub enum Command {
         /// What to change
         #[arg(required = true, value_name = "SETTING=VALUE", value_parser = setting)]
         settings: Vec<(String, String)>,
+        #[command(flatten)]
+        wish: WishArgs,
+    },
+    /// Set the controls back to what stood before the last change
+    #[command(after_help = "Example:\n  ringfence account undo alice --why 'wrong account'")]
+    Undo {
+        /// Name or number
+        account: String,
+        #[command(flatten)]
+        wish: WishArgs,
     },
     /// Lift every restriction
     #[command(after_help = status_help("activate 7 --reason 'spoke to the holder, new password set'"))]
@@ -117,6 +151,28 @@ fn status_help(example: &str) -> String {
     )
 }
 
+/// Who wants it, why, and for how long.
+#[derive(Debug, clap::Args)]
+pub struct WishArgs {
+    /// The holder wants it and has shown who he is: above his ceiling it becomes a request
+    #[arg(long)]
+    by_holder: bool,
+    /// End of a raise: 18:00 at the account's place, 2026-11-30T18:00:00Z, or so long: 30m, 2h, 7d
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// Why, for the account's history
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    why: String,
+}
+
+impl WishArgs {
+    fn wish(self) -> Wish {
+        let holder = By::Holder { proof: Proof::Fresh };
+        let by = if self.by_holder { holder } else { staff() };
+        Wish { by, why: self.why, until: self.until }
+    }
+}
+
 #[derive(Debug, clap::Args)]
 pub struct StatusArgs {
     /// Name or number
@@ -131,7 +187,11 @@ pub fn run(command: Command, context: &Context) -> anyhow::Result<()> {
     let status = |args: StatusArgs, status: AccountStatus| {
         let answer = change(
             &config,
-            Change::SetStatus { account: args.account, status, reason: args.reason },
+            Change::SetStatus {
+                account: args.account,
+                status,
+                wish: Wish { by: staff(), why: args.reason.unwrap_or_default(), until: None },
+            },
         )?;
         context.output.done(&answer)
     };
@@ -142,12 +202,20 @@ pub fn run(command: Command, context: &Context) -> anyhow::Result<()> {
             context.output.done(&answer)
         }
         Command::List => list(&config, context),
-        Command::Show { account } => show(&account, &config, context),
-        Command::History { account, limit } => history(&account, limit, &config, context),
-        Command::Set { account, settings } => {
-            let answer = change(&config, Change::SetAccount { account, settings })?;
+        Command::Show { account, at: Some(at) } => show_at(&account, &at, &config, context),
+        Command::Show { account, at: None } => show(&account, &config, context),
+        Command::Risk { account } => at_risk::risk(&account, &config, context),
+        Command::Suggest { account } => at_risk::suggest(&account, &config, context),
+        Command::History { account, limit, controls: true } => {
+            standing::history(&account, limit, &config, context)
+        }
+        Command::History { account, limit, .. } => history(&account, limit, &config, context),
+        Command::Set { account, settings, wish } => {
+            let wish = wish.wish();
+            let answer = change(&config, Change::SetAccount { account, settings, wish })?;
             context.output.done(&answer)
         }
+        Command::Undo { account, wish } => undo(account, wish.wish(), &config, context),
         Command::Activate(args) => status(args, AccountStatus::Active),
         Command::Watch(args) => status(args, AccountStatus::Watched),
         Command::Freeze(args) => status(args, AccountStatus::Frozen),
@@ -212,11 +280,13 @@ fn view(account: &Account) -> Value {
         "controls": controls_view(&account.controls),
         "dial_plan": account.dial_plan,
         "deck": account.sell_deck,
+        "reseller": account.reseller,
         "time_zone": account.time_zone,
+        "billing_day": account.billing_day,
     })
 }
 
-fn controls_view(controls: &Controls) -> Value {
+pub fn controls_view(controls: &Controls) -> Value {
     let one = |key: &controls::ControlKey| (key.name.to_owned(), (key.show)(controls).to_json());
     Value::Object(controls::CONTROL_KEYS.iter().map(one).collect())
 }
@@ -235,6 +305,33 @@ fn show(text: &str, config: &Config, context: &Context) -> anyhow::Result<()> {
         value.as_object_mut().context("an account is an object")?.extend(usage);
     }
     context.output.one(&sheet(&value, &config.currency), &value)
+}
+
+/// What stood for an account at a time.
+fn show_at(text: &str, at: &str, config: &Config, context: &Context) -> anyhow::Result<()> {
+    let reader = open_to_read(config)?;
+    let account = find_account(&reader, text)?;
+    let at = moment(at, system_wall()).map_err(anyhow::Error::msg)?;
+    let stood = reader.controls_at(account.id, at)?;
+    let stood = stood.with_context(|| format!("nothing is known of account {text} at {at}"))?;
+    let told = standing::sheet(&account.name, &stood).join("\n");
+    context.output.one(&super::output::printable_lines(&told), &standing::view(&stood))
+}
+
+/// Sets the controls back to the newest set that is another than now.
+fn undo(text: String, wish: Wish, config: &Config, context: &Context) -> anyhow::Result<()> {
+    let reader = open_to_read(config)?;
+    let account = find_account(&reader, &text)?;
+    let history = reader.account_history(account.id, u32::MAX)?;
+    let before = history.iter().find(|stood| stood.controls != account.controls);
+    let before =
+        before.with_context(|| format!("the controls of account {text} were never changed"))?;
+    let changes =
+        engine::changes((account.status, &account.controls), (account.status, &before.controls));
+    drop(reader);
+    let settings = changes.into_iter().map(|change| change.to).collect();
+    let answer = change(config, Change::SetControls { account: text, settings, wish })?;
+    context.output.done(&answer)
 }
 
 /// An account as people read it.
@@ -266,6 +363,7 @@ fn sheet(value: &Value, currency: &str) -> String {
     lines.push(format!("  lines          {}", text("lines")));
     lines.push(format!("  numbers        {}", text("numbers")));
     lines.push(format!("  time zone      {}", text("time_zone")));
+    lines.push(format!("  billing day    {}", text("billing_day")));
     lines.push("controls".to_owned());
     for key in controls::CONTROL_KEYS {
         let shown = plain(&value["controls"][key.name]);
@@ -306,6 +404,10 @@ fn settings_help() -> String {
     let mut help = "Examples:
   ringfence account set alice stop_level_24h=5 ip_lock=192.0.2.0/24,2001:db8::/32
   ringfence account set 7 stop_level_off_hours=none barred=premium,satellite
+  ringfence account set alice stop_level_24h=40 --until 18:00 --why 'conference day'
+  ringfence account set alice price_cap_international=0.30 --by-holder
+
+What is safer holds at once, for live calls too. A raise may have an end; then what stood before stands again.
 
 Settings:\n"
         .to_owned();

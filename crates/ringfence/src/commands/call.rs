@@ -1,6 +1,7 @@
 //! `calls` and `call`. Lives here: listing calls in four forms, hanging one up. Never here: prices.
 
 use clap::Subcommand;
+use engine::PostWhat;
 use serde_json::{Value, json};
 use store::{CallFilter, Reader};
 use types::decision::Outcome;
@@ -9,8 +10,10 @@ use types::{Cdr, DecisionId, E164, Hold, HoldState, Money, UnixMicros};
 use super::Context;
 use super::lookup::find_account;
 use super::office::{ask, change};
+use super::ordering::{Why, call_facts};
 use super::output::{Table, line};
 use super::when::{moment, span};
+use crate::billing::safe_cell;
 use crate::change::Change;
 use crate::config::Config;
 use crate::shell::clock::system_wall;
@@ -24,6 +27,26 @@ pub enum Command {
     Cut {
         /// Its decision, as `ringfence calls --live` shows it
         decision: DecisionId,
+    },
+    /// Give a call's price back
+    #[command(after_help = "Example:
+  ringfence call zero-rate 0D5KZQ4M2T8GR --why \"not placed by the holder\"
+
+The record of the call stays as it is; stop levels count it as before.")]
+    ZeroRate {
+        /// Its decision, as `ringfence calls` shows it
+        decision: DecisionId,
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Charge a call at what it cost
+    #[command(after_help = "Example:
+  ringfence call cost-price 0D5KZQ4M2T8GR --why \"fraud, shared risk\"")]
+    CostPrice {
+        /// Its decision, as `ringfence calls` shows it
+        decision: DecisionId,
+        #[command(flatten)]
+        why: Why,
     },
 }
 
@@ -67,8 +90,18 @@ pub struct ListArgs {
 
 pub fn run(command: Command, context: &Context) -> anyhow::Result<()> {
     let config = context.load()?.config;
-    let Command::Cut { decision } = command;
-    context.output.done(&change(&config, Change::Cut(decision))?)
+    let wanted = match command {
+        Command::Cut { decision } => Change::Cut(decision),
+        Command::ZeroRate { decision, why } => {
+            let call = call_facts(&open_to_read(&config)?, decision)?;
+            Change::Post(Box::new(why.order(PostWhat::ZeroRate(call))))
+        }
+        Command::CostPrice { decision, why } => {
+            let call = call_facts(&open_to_read(&config)?, decision)?;
+            Change::Post(Box::new(why.order(PostWhat::CostPrice(call))))
+        }
+    };
+    context.output.done(&change(&config, wanted)?)
 }
 
 pub fn list(args: ListArgs, context: &Context) -> anyhow::Result<()> {
@@ -203,12 +236,6 @@ fn csv_lines(calls: &[Cdr]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// W2: a spreadsheet takes cells that begin so for formulas.
-fn safe_cell(cell: &str) -> String {
-    let cell = super::output::printable(cell);
-    if cell.starts_with(['=', '+', '-', '@']) { format!("'{cell}") } else { cell }
-}
-
 fn live(args: &ListArgs, config: &Config, context: &Context) -> anyhow::Result<()> {
     let reader = open_to_read(config)?;
     let account = args.account.as_deref().map(|text| find_account(&reader, text)).transpose()?;
@@ -261,16 +288,4 @@ fn hold_view(hold: &Hold) -> Value {
         "covered_ms": hold.covered_ms,
         "chargeable": hold.amount > Money::ZERO,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn cells_are_no_formulas() {
-        for (cell, want) in
-            [("=1+1", "'=1+1"), ("+44", "'+44"), ("@x", "'@x"), ("44", "44"), ("-1", "'-1")]
-        {
-            assert_eq!(super::safe_cell(cell), want);
-        }
-    }
 }

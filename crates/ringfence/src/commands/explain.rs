@@ -11,6 +11,7 @@ use types::{
 use super::Context;
 use super::output::printable;
 use super::rates::rate_text;
+use super::standing;
 use super::when::span;
 use crate::shell::open::open_to_read;
 
@@ -35,15 +36,23 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
         );
     };
     let story = Story { reader: &reader, currency: &config.currency };
-    let (sentences, record) = match &decided {
-        Decided::Ended(cdr) => (story.ended(cdr)?, json!(cdr)),
-        Decided::Open(hold) => (story.open(hold)?, open_record(hold)),
+    let (mut sentences, record, account, line) = match &decided {
+        Decided::Ended(cdr) => (story.ended(cdr)?, json!(cdr), cdr.account, cdr.line),
+        Decided::Open(hold) => (story.open(hold)?, open_record(hold), hold.account, hold.line),
     };
+    // By the decision's own time: it is surely before or after each change.
+    let at = args.decision.time();
+    let stood = reader.controls_at(account, at)?;
+    let line_stood = line.map(|line| reader.line_at(line, at)).transpose()?.flatten();
+    sentences.extend(stood.as_ref().map(standing::sentence));
+    sentences.extend(line_stood.as_ref().and_then(standing::line_sentence));
     let text = sentences.iter().map(|line| printable(line)).collect::<Vec<_>>().join("\n");
     let value = json!({
         "decision": args.decision.to_string(),
         "sentences": sentences,
         "record": record,
+        "stood": stood.as_ref().map(standing::view),
+        "line_stood": line_stood.as_ref().map(standing::line_view),
     });
     context.output.one(&text, &value)
 }
@@ -166,6 +175,16 @@ impl<R: Reader> Story<'_, R> {
                 TransferKind::Cost => {
                     format!("The carrier's cost is {} {currency}.", transfer.amount)
                 }
+                TransferKind::ZeroRating => {
+                    format!("{} {currency} was given back: the call is free.", transfer.amount)
+                }
+                TransferKind::CostPrice => {
+                    format!("{} {currency} was given back: it is charged at cost.", transfer.amount)
+                }
+                TransferKind::CarrierCredit => {
+                    format!("The carrier gave {} {currency} back.", transfer.amount)
+                }
+                other => format!("{} {currency} was posted as {other}.", transfer.amount),
             });
         }
         if told.is_empty() {

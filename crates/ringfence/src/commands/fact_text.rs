@@ -1,7 +1,7 @@
 //! Facts in words. Lives here: one sentence for each kind of fact. Never here: who is told, where.
 
-use types::Fact;
 use types::record::StalePhone;
+use types::{Changed, Fact, LevelNotice, LevelScope};
 
 /// One sentence for a person, without the full stop.
 pub fn fact_text(fact: &Fact, currency: &str) -> String {
@@ -9,6 +9,8 @@ pub fn fact_text(fact: &Fact, currency: &str) -> String {
         Fact::WarningLevel { level, usage, .. } => {
             format!("un-billed usage of {usage} {currency} crossed the warning level of {level}")
         }
+        Fact::StopLevelNear(notice) => level_text("comes near", notice, currency),
+        Fact::StopLevelReached(notice) => level_text("has reached", notice, currency),
         Fact::MoneyEnded { decision, .. } => {
             format!("call {decision} was cut: no more money could be held")
         }
@@ -17,6 +19,24 @@ pub fn fact_text(fact: &Fact, currency: &str) -> String {
         }
         Fact::AccountChanged { change, .. } => change.clone(),
         Fact::LineChanged { line, change, .. } => format!("line {line}: {change}"),
+        Fact::ResellerChanged { reseller, change } => format!("reseller {reseller}: {change}"),
+        Fact::Raised { changes, until, by, why, .. } => {
+            let until = until.map_or_else(String::new, |until| format!(" until {until}"));
+            format!("raised{until} by {by}: {}{}", listed(changes), reason(why))
+        }
+        Fact::Lowered { changes, by, why, .. } => {
+            format!("lowered by {by}: {}{}", listed(changes), reason(why))
+        }
+        Fact::RaiseEnded { changes, .. } => format!("a raise ended: {}", listed(changes)),
+        Fact::RequestMade { request, asked, .. } => {
+            format!("the holder asks in request {request}: {}", listed(asked))
+        }
+        Fact::RequestApproved { request, by, reason, .. } => {
+            format!("request {request} approved by {by}: {reason}")
+        }
+        Fact::RequestRefused { request, by, reason, .. } => {
+            format!("request {request} refused by {by}: {reason}")
+        }
         Fact::NumberChanged { number, change, .. } => format!("number {number}: {change}"),
         Fact::LockedOut { lock, .. } => format!(
             "log-ins of {} are refused until {}: {} of them failed",
@@ -39,6 +59,28 @@ pub fn fact_text(fact: &Fact, currency: &str) -> String {
         Fact::Stopped => "the node stopped".to_owned(),
         about_devices => device_fact_text(about_devices),
     }
+}
+
+fn level_text(verb: &str, notice: &LevelNotice, currency: &str) -> String {
+    let LevelNotice { scope, account, line, reseller, window, usage, level } = notice;
+    let whose = match (scope, line, reseller) {
+        (LevelScope::Line, Some(line), _) => format!("line {line}"),
+        (LevelScope::Reseller, _, Some(reseller)) => format!("reseller {reseller}"),
+        (LevelScope::Platform, ..) => "the platform".to_owned(),
+        _ => format!("account {account}"),
+    };
+    format!(
+        "{whose} {verb} its stop level of {level} {currency} in {window}: {usage} spent and held"
+    )
+}
+
+fn listed(changes: &[Changed]) -> String {
+    let words = |one: &Changed| format!("{} {} to {}", one.from.name(), one.from, one.to);
+    changes.iter().map(words).collect::<Vec<_>>().join(", ")
+}
+
+fn reason(why: &str) -> String {
+    if why.is_empty() { String::new() } else { format!(" ({why})") }
 }
 
 fn device_fact_text(fact: &Fact) -> String {

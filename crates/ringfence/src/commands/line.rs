@@ -14,7 +14,9 @@ use super::line_import::ImportArgs;
 use super::lookup::find_account;
 use super::office::change;
 use super::output::Table;
+use super::request::staff;
 use crate::change::{Change, LineSetting, NewLine, canonical_user};
+use crate::config::levels::{LEVEL_KEYS, levels_view};
 use crate::config::{Config, Raw, controls};
 use crate::shell::clock::system_wall;
 use crate::shell::open::open_to_read;
@@ -53,6 +55,7 @@ pub enum Command {
     #[command(after_help = "Examples:
   ringfence line set alice caller_id=+442079460000 ip_lock=192.0.2.7
   ringfence line set alice tls_only=yes sha256_only=yes
+  ringfence line set lobby stop_level_24h=3
   ringfence line set car kind=sip2sim ip_lock=198.51.100.0/24 --consent 'A. Holder, letter of 3 May'")]
     Set {
         /// User name
@@ -119,7 +122,9 @@ pub fn run(command: Command, context: &Context) -> anyhow::Result<()> {
     let config = context.load()?.config;
     let status = |user: String, status: LineStatus| {
         let settings = vec![LineSetting::Status(status)];
-        context.output.done(&change(&config, Change::SetLine { user, settings, consent: None })?)
+        context
+            .output
+            .done(&change(&config, Change::SetLine { user, settings, consent: None, by: staff() })?)
     };
     match command {
         Command::Add(args) => add(args, &config, context),
@@ -133,7 +138,9 @@ pub fn run(command: Command, context: &Context) -> anyhow::Result<()> {
                 .iter()
                 .map(|(name, value)| line_setting(name, value))
                 .collect::<anyhow::Result<_>>()?;
-            context.output.done(&change(&config, Change::SetLine { user, settings, consent })?)
+            context
+                .output
+                .done(&change(&config, Change::SetLine { user, settings, consent, by: staff() })?)
         }
     }
 }
@@ -194,8 +201,12 @@ fn line_setting(name: &str, value: &str) -> anyhow::Result<LineSetting> {
         }
         "tls_only" => Ok(LineSetting::TlsOnly(raw.flag().map_err(anyhow::Error::msg)?)),
         "sha256_only" => Ok(LineSetting::Sha256Only(raw.flag().map_err(anyhow::Error::msg)?)),
+        level if LEVEL_KEYS.iter().any(|key| key.name == level) => {
+            Ok(LineSetting::StopLevel(level.to_owned(), value.to_owned()))
+        }
         other => bail!(
-            "there is no line setting `{other}`: expected caller_id, ip_lock, kind, tls_only or sha256_only"
+            "there is no line setting `{other}`: expected caller_id, ip_lock, kind, tls_only, sha256_only, \
+             or stop_level_1h, stop_level_24h, stop_level_7d, stop_level_all_24h"
         ),
     }
 }
@@ -237,7 +248,8 @@ fn list(account: Option<&str>, config: &Config, context: &Context) -> anyhow::Re
         values.push(json!({
             "id": line.id, "user": line.user, "account": line.account, "status": line.status, "kind": line.kind,
             "secret_set": line.secret_set.to_string(), "secret_days": days,
-            "wants_new_secret": line.wants_new_secret, "tls_only": line.tls_only,
+            "wants_new_secret": line.wants_new_secret,
+            "stop_levels": line.stop_levels.as_deref().map(levels_view), "tls_only": line.tls_only,
             "sha256_only": line.sha256_only, "caller_id": caller_id, "ip_lock": locks,
             "phones": phones.iter().map(phone).collect::<Vec<_>>(),
         }));

@@ -3,9 +3,13 @@
 
 mod access;
 mod account;
+mod at_risk;
 mod ban;
+mod bill;
 mod call;
+mod carrier;
 mod configuration;
+mod credit;
 mod demo;
 mod device;
 mod dial_plan;
@@ -13,16 +17,22 @@ mod doctor;
 mod explain;
 mod fact_text;
 mod foreign_log;
+mod instalments;
 mod key;
 mod line;
 mod line_import;
 mod lookup;
 mod number;
 mod office;
+mod ordering;
 mod output;
+mod payment;
 mod rates;
+mod request;
+mod reseller;
 mod serve;
 mod sip_parse;
+mod standing;
 mod trunk;
 mod when;
 
@@ -33,6 +43,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::{Loaded, load};
 use output::Output;
+pub use output::printable;
 
 /// Read where no file is named.
 const DEFAULT_FILE: &str = "/etc/ringfence/ringfence.toml";
@@ -73,6 +84,12 @@ enum Command {
     /// Who pays
     #[command(subcommand)]
     Account(account::Command),
+    /// Who sells to accounts in the provider's place
+    #[command(subcommand)]
+    Reseller(reseller::Command),
+    /// What holders ask for that they may not give themselves
+    #[command(subcommand)]
+    Request(request::Command),
     /// SIP log-ins of accounts
     #[command(subcommand)]
     Line(line::Command),
@@ -102,6 +119,23 @@ enum Command {
     /// Calls in progress
     #[command(subcommand)]
     Call(call::Command),
+    /// Bills
+    #[command(subcommand)]
+    Bill(bill::Command),
+    /// What holders paid
+    #[command(subcommand)]
+    Payment(payment::Command),
+    /// What an account owes, and how it came to that
+    Statement(payment::StatementArgs),
+    /// What is given to holders, or given up
+    #[command(subcommand)]
+    Credit(credit::Command),
+    /// Debts that are paid bit by bit
+    #[command(subcommand)]
+    Instalments(instalments::Command),
+    /// Invoices of carriers
+    #[command(subcommand)]
+    Carrier(carrier::Command),
     /// Why a call was admitted, refused or cut, in words
     Explain(explain::Args),
     /// Look for what is wrong, and say what to do
@@ -160,6 +194,8 @@ fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Check(args) => return configuration::check(args, context),
         Command::Config(command) => configuration::run(command, context),
         Command::Account(command) => account::run(command, context),
+        Command::Reseller(command) => reseller::run(command, context),
+        Command::Request(command) => request::run(command, context),
         Command::Key(command) => return key::run(command, context),
         Command::Line(command) => line::run(command, context),
         Command::Device(command) => device::run(command, context),
@@ -170,6 +206,12 @@ fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Rates(command) => rates::run(command, context),
         Command::Calls(args) => call::list(args, context),
         Command::Call(command) => call::run(command, context),
+        Command::Bill(command) => bill::run(command, context),
+        Command::Payment(command) => payment::run(command, context),
+        Command::Statement(args) => payment::show_statement(args, context),
+        Command::Credit(command) => credit::run(command, context),
+        Command::Instalments(command) => instalments::run(command, context),
+        Command::Carrier(command) => carrier::run(command, context),
         Command::Explain(args) => explain::run(args, context),
         Command::Doctor(args) => return doctor::run(args, context),
         Command::Sip(command) => return sip_parse::run(command, context),

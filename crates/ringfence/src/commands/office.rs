@@ -205,8 +205,10 @@ pub fn engine_config(config: &Config, defaults: EngineConfig) -> EngineConfig {
         slice_ms: config.slice_s * 1_000,
         extend_lead_ms: config.extend_lead_s * 1_000,
         off_hours: config.off_hours.clone(),
+        platform: config.platform,
         access: config.log_ins.clone(),
         allow: config.access.allow.clone(),
+        self_service: config.self_service.clone(),
         ..defaults
     }
 }

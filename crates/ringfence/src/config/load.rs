@@ -12,7 +12,11 @@ use super::schema::{Key, keys};
 use super::{Config, Raw};
 
 /// Variables of the environment that are no settings.
-const OTHER_VARIABLES: &[&str] = &["RINGFENCE_CONFIG", crate::shell::keys::VARIABLE];
+const OTHER_VARIABLES: &[&str] =
+    &["RINGFENCE_CONFIG", STAFF_VARIABLE, crate::shell::keys::VARIABLE];
+
+/// Says who of staff types commands.
+pub const STAFF_VARIABLE: &str = "RINGFENCE_STAFF";
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]

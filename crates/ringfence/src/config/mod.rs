@@ -5,6 +5,7 @@
 //! it has a default. Every key is one row of [`schema`].
 
 pub mod controls;
+pub mod levels;
 mod load;
 mod raw;
 mod readers;
@@ -17,9 +18,9 @@ use engine::{AccessConfig, OffHours};
 use ipnet::IpNet;
 use rating::NumberingConfig;
 use sip::flow::Transport;
-use types::{Controls, Region};
+use types::{Controls, Region, StopLevels};
 
-pub use load::{Loaded, Origin, load};
+pub use load::{Loaded, Origin, STAFF_VARIABLE, load};
 pub use raw::Raw;
 pub use schema::keys;
 
@@ -93,6 +94,8 @@ pub struct Config {
     pub numbering: NumberingConfig,
     /// When nobody watches.
     pub off_hours: OffHours,
+    /// What bounds the spending of all accounts together.
+    pub platform: StopLevels,
     /// Limits of log-ins.
     pub log_ins: AccessConfig,
     /// Tables of countries by address.
@@ -105,6 +108,8 @@ pub struct Config {
     pub slice_s: u64,
     /// How long before the end of a slice the next is asked for.
     pub extend_lead_s: u64,
+    /// How far holders may raise their own controls.
+    pub self_service: Controls,
     /// Controls of a new residential account.
     pub residential: Controls,
     /// Controls of a new account with a PBX.
@@ -173,12 +178,14 @@ impl Default for Config {
             currency: "GBP".to_owned(),
             numbering: NumberingConfig::default(),
             off_hours: OffHours::default(),
+            platform: StopLevels::NONE,
             log_ins: AccessConfig::default(),
             country_files: Vec::new(),
             network_files: Vec::new(),
             first_slice_s: 30,
             slice_s: 30,
             extend_lead_s: 5,
+            self_service: engine::default_ceiling(),
             residential: Controls::residential(),
             pbx: Controls::pbx(),
             log_format: LogFormat::Text,

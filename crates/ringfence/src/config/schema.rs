@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use types::Controls;
 
 use super::controls::{CONTROL_KEYS, network};
+use super::levels::{LEVEL_KEYS, LevelKey};
 use super::raw::Raw;
 use super::readers::{
     code, currency, data_dir, digest, digest_names, digits, host, key_file, listen, log_level,
@@ -89,9 +90,15 @@ pub fn keys() -> Vec<Key> {
     keys.extend(sip_keys());
     keys.extend(tls_keys());
     keys.extend(platform_keys());
+    keys.extend(level_keys());
     keys.extend(money_keys());
     keys.extend(control_keys("defaults.residential", |c| &mut c.residential, |c| &c.residential));
     keys.extend(control_keys("defaults.pbx", |c| &mut c.pbx, |c| &c.pbx));
+    keys.extend(control_keys(
+        "controls.self_service_ceiling",
+        |c| &mut c.self_service,
+        |c| &c.self_service,
+    ));
     keys.extend(log_keys());
     keys.extend(log_in_keys());
     keys.extend(limit_keys());
@@ -303,6 +310,19 @@ fn control_keys(
         )
     };
     CONTROL_KEYS.iter().map(one).collect()
+}
+
+fn level_keys() -> Vec<Key> {
+    let one = |level: &'static LevelKey| {
+        key(
+            "platform",
+            level.name,
+            level.help,
+            move |c, raw| (level.set)(&mut c.platform, raw),
+            move |c| (level.show)(&c.platform),
+        )
+    };
+    LEVEL_KEYS.iter().map(one).collect()
 }
 
 fn log_keys() -> Vec<Key> {

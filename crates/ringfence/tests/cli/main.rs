@@ -45,6 +45,7 @@ macro_rules! snapshot {
 }
 
 // After the macro that they use.
+mod controls;
 mod every_command;
 mod lines;
 mod records;

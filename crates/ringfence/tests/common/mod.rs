@@ -107,7 +107,7 @@ impl Sandbox {
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("RINGFENCE_")) {
             command.env_remove(name);
         }
-        command.env("RINGFENCE_CONFIG", "ringfence.toml");
+        command.env("RINGFENCE_CONFIG", "ringfence.toml").env("RINGFENCE_STAFF", "eve");
         command
     }
 

@@ -47,6 +47,10 @@ impl Plan {
     }
 
     fn start(&mut self, day: &str, time: &str) -> Result<(), String> {
+        if let Ok(at) = format!("{day}T{time}:00Z").parse::<jiff::Timestamp>() {
+            self.start = UnixMicros(at.as_microsecond());
+            return Ok(());
+        }
         let days = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
         let day = days.iter().position(|name| *name == day).ok_or(format!("`{day}` is no day"))?;
         let (hours, minutes) = time.split_once(':').ok_or(format!("`{time}` is no time of day"))?;
@@ -57,13 +61,18 @@ impl Plan {
     }
 
     fn add_account(&mut self, name: &str, rest: &[&str]) -> Result<(), String> {
-        let mut controls = Controls::residential();
+        let (mut controls, mut zone) = (Controls::residential(), None);
         for pair in rest.chunks(2) {
             let [what, value] = pair else { return Err(format!("`{}` needs a value", pair[0])) };
-            set_control(&mut controls, what, value)?;
+            match *what {
+                "time-zone" => zone = Some((*value).to_owned()),
+                what => set_control(&mut controls, what, value)?,
+            }
         }
         let id = self.accounts.len() as u32 + 1;
-        self.accounts.push(town::account(id, name, controls));
+        let mut account = town::account(id, name, controls);
+        account.time_zone = zone.unwrap_or(account.time_zone);
+        self.accounts.push(account);
         Ok(())
     }
 
@@ -133,7 +142,7 @@ impl Plan {
     }
 }
 
-fn set_control(controls: &mut Controls, what: &str, value: &str) -> Result<(), String> {
+pub(super) fn set_control(controls: &mut Controls, what: &str, value: &str) -> Result<(), String> {
     match what {
         "stop-level" => {
             controls.stop_level_24h = money(value)?;

@@ -1,9 +1,10 @@
 //! What happens, and what is expected of it. Never here: what there is.
 
 use types::record::Deck;
-use types::{AccountId, AccountStatus, Money, RateRow, Reason, UnixMicros};
+use types::{AccountId, AccountStatus, By, Controls, Money, Proof, RateRow, Reason, UnixMicros};
 
 use super::Plan;
+use super::people::set_control;
 use super::words::{count, duration, millis, money};
 use crate::actor::Actor;
 use crate::agent::CallState;
@@ -44,6 +45,10 @@ pub(super) fn step(world: &mut World, plan: &Plan, words: &[&str]) -> Result<(),
         }
         ["node", "stops"] => world.at(now, Deed::Shutdown),
         ["staff", rest @ ..] => staff(world, plan, rest)?,
+        ["holder", rest @ ..] => {
+            let command = change(world, plan, By::Holder { proof: Proof::Fresh }, rest)?;
+            order(world, "holder", rest, command);
+        }
         [who, rest @ ..] => {
             let at = find(world, who)?;
             world.act(at, |actor, now, story| match actor {
@@ -143,6 +148,10 @@ fn carrier_step(
 
 fn staff(world: &mut World, plan: &Plan, words: &[&str]) -> Result<(), String> {
     let command = match words {
+        ["set", ..] => change(world, plan, By::STAFF, words)?,
+        ["approve", request] => judge(world, request, true, None)?,
+        ["approve", request, "until", time] => judge(world, request, true, Some(time))?,
+        ["refuse", request] => judge(world, request, false, None)?,
         ["price", prefix, "sold", price] => {
             let deck = plan.decks[0].clone();
             let from = UnixMicros(plan.start.0 + world.now as i64);
@@ -169,10 +178,69 @@ fn staff(world: &mut World, plan: &Plan, words: &[&str]) -> Result<(), String> {
         }
         other => return Err(format!("staff cannot `{}`", other.join(" "))),
     };
-    let text = words.join(" ");
-    world.story.tell(world.now, || format!("staff: {text}"));
-    world.at(world.now, Deed::Command(Box::new(command)));
+    order(world, "staff", words, command);
     Ok(())
+}
+
+fn order(world: &mut World, who: &str, words: &[&str], command: engine::Command) {
+    let text = words.join(" ");
+    world.story.tell(world.now, || format!("{who}: {text}"));
+    world.at(world.now, Deed::Command(Box::new(command)));
+}
+
+/// `set ACCOUNT CONTROL VALUE [until TIME]`
+fn change(
+    world: &mut World,
+    plan: &Plan,
+    by: By,
+    words: &[&str],
+) -> Result<engine::Command, String> {
+    let (words, time) = match words {
+        [words @ .., "until", time] => (words, Some(*time)),
+        words => (words, None),
+    };
+    let ["set", name, control, value] = words else {
+        return Err("expected: set ACCOUNT CONTROL VALUE [until TIME]".to_owned());
+    };
+    let account = plan.account(name)?;
+    let until = time.map(|time| until(world, account, time)).transpose()?;
+    let node = world.node().ok_or("the node is down")?;
+    let known = node.engine().account(account).ok_or("the node does not know it")?;
+    let mut wished = Controls::clone(&known.controls);
+    match *control {
+        "lock" => {
+            wished.ip_lock = vec![value.parse().map_err(|error| format!("`{value}`: {error}"))?]
+        }
+        control => set_control(&mut wished, control, value)?,
+    }
+    let changes = engine::changes((known.status, &known.controls), (known.status, &wished));
+    let (settings, why) = (changes.into_iter().map(|change| change.to).collect(), String::new());
+    let change = engine::ControlChange { account, settings, by, why, until };
+    Ok(engine::Command::ChangeControls(Box::new(change)))
+}
+
+fn judge(
+    world: &mut World,
+    request: &str,
+    approve: bool,
+    time: Option<&str>,
+) -> Result<engine::Command, String> {
+    let (by, reason, request) = (By::STAFF, "as asked".to_owned(), count(request)?);
+    let node = world.node().ok_or("the node is down")?;
+    let known = node.engine().requests().find(|known| known.id == request);
+    let account = known.ok_or(format!("there is no request {request}"))?.account;
+    let until = time.map(|time| until(world, account, time)).transpose()?;
+    let judgement = engine::Judgement { request, approve, by, reason, until };
+    Ok(engine::Command::JudgeRequest(Box::new(judgement)))
+}
+
+/// The next such time of day where the account is.
+fn until(world: &mut World, account: AccountId, time: &str) -> Result<UnixMicros, String> {
+    let now = world.node_now().wall;
+    let node = world.node().ok_or("the node is down")?;
+    let known = node.engine().account(account).ok_or("the node does not know it")?;
+    let until = engine::next_time_of_day(known.time_zone(), time, now);
+    until.ok_or(format!("`{time}` is no time of day"))
 }
 
 /// The deck with another price for a prefix, from a moment on; `None` takes the prefix out.
@@ -210,6 +278,22 @@ fn expect(world: &mut World, plan: &Plan, words: &[&str]) -> Result<(), String> 
             } else {
                 Err(format!("{spent} spent, more than {amount}"))
             }
+        }
+        ["account", name, "has", control, value] => {
+            let account = plan.account(name)?;
+            let node = world.node().ok_or("the node is down")?;
+            let known = node.engine().account(account).ok_or("the node does not know it")?;
+            let mut wished = Controls::clone(&known.controls);
+            set_control(&mut wished, control, value)?;
+            let changes = engine::changes((known.status, &known.controls), (known.status, &wished));
+            match changes.first() {
+                None => Ok(()),
+                Some(change) => differ(change.to.name(), change.from.to_string(), value),
+            }
+        }
+        ["requests", waiting] => {
+            let node = world.node().ok_or("the node is down")?;
+            differ("requests", node.engine().requests().count().to_string(), waiting)
         }
         ["account", name, "holds", amount] => {
             let usage = usage(world, plan.account(name)?)?;

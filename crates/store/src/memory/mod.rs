@@ -7,6 +7,7 @@
 //!              └──── crash ◄──────┘
 //! ```
 
+mod billing;
 mod read;
 mod state;
 

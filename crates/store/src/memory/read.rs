@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use types::record::{Deck, Spending};
 use types::{
-    Account, AccountId, Ban, BindingRecord, Cdr, DecisionId, DeckId, Device, Fact, Hold,
-    LedgerAccount, Line, LineId, LockOut, Money, Number, Snapshot, Transfer, TransferKind, Trunk,
+    Account, AccountId, Ban, Bill, BindingRecord, Cdr, ControlRequest, Coverage, DecisionId,
+    DeckId, Device, Fact, Hold, InstalmentPlan, KnownRun, LedgerAccount, Line, LineId,
+    LineStanding, LockOut, Money, Number, RequestState, Reseller, Snapshot, Standing,
+    StoredPosting, Transfer, TransferKind, Trunk, UnixMicros,
 };
 
 use super::MemoryStore;
 use super::state::State;
 use crate::backend::SnapshotWindow;
+use crate::billing::{BillFilter, BillItems, PostingFilter};
 use crate::error::StoreError;
 use crate::queries::{
     Balance, CallFilter, Decided, DeckSummary, FactFilter, Problem, Reader, Sealing, StoredFact,
@@ -28,7 +31,16 @@ impl State {
             .filter(|cdr| rules::is_hotspot_call(cdr) && cdr.started >= window.hotspots_since);
         Snapshot {
             accounts: self.accounts.values().map(|account| Account::clone(account)).collect(),
+            raises: self.raises.values().cloned().collect(),
+            requests: self
+                .requests
+                .values()
+                .filter(|request| request.state == RequestState::Open)
+                .cloned()
+                .collect(),
+            last_request: self.requests.keys().next_back().copied().unwrap_or(0),
             lines: self.lines.values().cloned().collect(),
+            resellers: self.resellers.values().cloned().collect(),
             numbers: self.numbers.values().cloned().collect(),
             trunks: self.trunks.values().cloned().collect(),
             decks: self.decks.keys().filter_map(|id| self.deck(*id)).collect(),
@@ -45,12 +57,36 @@ impl State {
             spending: spending
                 .map(|(&(at, account, costly), &amount)| Spending { account, at, amount, costly })
                 .collect(),
-            unbilled: self.unbilled.iter().map(|(id, sum)| (*id, *sum)).collect(),
+            line_spending: self.line_spending(window.spending_since),
+            unbilled: self
+                .unbilled
+                .iter()
+                .filter(|(_, sum)| !sum.is_zero())
+                .map(|(id, sum)| (*id, *sum))
+                .collect(),
+            last_bills: self.newest_bills().map(|bill| (bill.account, bill.run)).collect(),
+            last_bill_run: self.bill_runs.keys().last().copied().unwrap_or(0),
             hotspot_calls: hotspots.map(|cdr| (cdr.account, cdr.started)).collect(),
             countries_called: self.countries.iter().copied().collect(),
             last_decision: self.last_decision,
             newest: self.newest,
         }
+    }
+
+    /// Of lines with stop levels of their own.
+    fn line_spending(&self, since: UnixMicros) -> Vec<(LineId, Spending)> {
+        let since = rules::stretch(since);
+        let mut found: BTreeMap<(LineId, UnixMicros, bool), Spending> = BTreeMap::new();
+        for cdr in self.cdrs.values() {
+            let line = cdr.line.and_then(|line| self.lines.get(&line));
+            let line = line.filter(|line| line.stop_levels.is_some());
+            let spent = rules::spending(cdr).filter(|spent| spent.at >= since);
+            let Some((line, spent)) = line.zip(spent) else { continue };
+            let empty = Spending { amount: Money::ZERO, ..spent };
+            let sum = found.entry((line.id, spent.at, spent.costly)).or_insert(empty);
+            sum.amount = sum.amount.saturating_add(spent.amount);
+        }
+        found.into_iter().map(|((line, ..), spending)| (line, spending)).collect()
     }
 
     fn deck(&self, id: DeckId) -> Option<Deck> {
@@ -63,7 +99,7 @@ impl State {
     }
 
     fn verify(&self) -> Verification {
-        let mut sums: BTreeMap<AccountId, [Money; 4]> = BTreeMap::new();
+        let mut sums: BTreeMap<AccountId, [Money; rules::SUMS]> = BTreeMap::new();
         let mut add = |account: AccountId, column: usize, amount: Money| {
             let sum = &mut sums.entry(account).or_default()[column];
             *sum = sum.saturating_add(amount);
@@ -80,12 +116,19 @@ impl State {
                 }
                 (TransferKind::Charge, _) => {}
                 (TransferKind::Cost, _) => costs[1] = costs[1].saturating_add(transfer.amount),
+                (kind, _) if kind.lowers_usage() => {
+                    if let LedgerAccount::Receivable(account) = transfer.credit {
+                        add(account, 4, transfer.amount);
+                    }
+                }
+                _ => {}
             }
         }
+        self.bills.values().for_each(|bill| add(bill.account, 5, bill.total));
         self.unbilled.iter().for_each(|(account, sum)| add(*account, 2, *sum));
         self.spending.iter().for_each(|((_, account, _), sum)| add(*account, 3, *sum));
-        let mut problems: Vec<Problem> =
-            sums.iter().flat_map(|(account, sums)| rules::compare(*account, *sums)).collect();
+        let mut problems = self.verify_bills();
+        problems.extend(sums.iter().flat_map(|(account, sums)| rules::compare(*account, *sums)));
         if costs[0] != costs[1] {
             problems.push(Problem::Costs { costs: costs[1], cdrs: costs[0] });
         }
@@ -106,6 +149,7 @@ fn call_matches(cdr: &Cdr, filter: &CallFilter) -> bool {
         && filter.until.is_none_or(|until| cdr.started < until)
         && filter.direction.is_none_or(|direction| cdr.direction == direction)
         && filter.number.is_none_or(|number| cdr.destination.e164 == Some(number))
+        && filter.trunk.is_none_or(|trunk| cdr.trunk == Some(trunk))
         && filter.outcome.is_none_or(|outcome| cdr.explanation.outcome == outcome)
 }
 
@@ -144,9 +188,54 @@ impl Reader for MemoryStore {
         Ok(self.state().accounts.get(&id).map(|account| Account::clone(account)))
     }
 
+    fn controls_at(&self, id: AccountId, at: UnixMicros) -> Result<Option<Standing>, StoreError> {
+        let until = self.state().history.range((id, UnixMicros(i64::MIN))..=(id, at));
+        Ok(until.last().map(|(_, standing)| Standing::clone(standing)))
+    }
+
+    fn account_history(&self, id: AccountId, limit: u32) -> Result<Vec<Standing>, StoreError> {
+        let all = (id, UnixMicros(i64::MIN))..=(id, UnixMicros(i64::MAX));
+        let newest = self.state().history.range(all).rev().take(limit as usize);
+        Ok(newest.map(|(_, standing)| Standing::clone(standing)).collect())
+    }
+
+    fn line_at(&self, id: LineId, at: UnixMicros) -> Result<Option<LineStanding>, StoreError> {
+        let until = self.state().line_history.range((id, UnixMicros(i64::MIN))..=(id, at));
+        Ok(until.last().map(|(_, standing)| LineStanding::clone(standing)))
+    }
+
+    fn line_history(&self, id: LineId) -> Result<Vec<LineStanding>, StoreError> {
+        let all = (id, UnixMicros(i64::MIN))..=(id, UnixMicros(i64::MAX));
+        let newest = self.state().line_history.range(all).rev();
+        Ok(newest.map(|(_, standing)| LineStanding::clone(standing)).collect())
+    }
+
+    fn control_requests(
+        &self,
+        account: Option<AccountId>,
+    ) -> Result<Vec<ControlRequest>, StoreError> {
+        let mine = |request: &&ControlRequest| account.is_none_or(|id| request.account == id);
+        Ok(self.state().requests.values().filter(mine).cloned().collect())
+    }
+
+    fn control_request(&self, id: u32) -> Result<Option<ControlRequest>, StoreError> {
+        Ok(self.state().requests.get(&id).cloned())
+    }
+
     fn lines(&self, account: Option<AccountId>) -> Result<Vec<Line>, StoreError> {
         let mine = |line: &&Line| account.is_none_or(|id| line.account == id);
         Ok(self.state().lines.values().filter(mine).cloned().collect())
+    }
+
+    fn resellers(&self) -> Result<Vec<Reseller>, StoreError> {
+        Ok(self.state().resellers.values().cloned().collect())
+    }
+
+    fn spending(&self, account: AccountId, since: UnixMicros) -> Result<Vec<Spending>, StoreError> {
+        let spending = self.state().spending.range((since, AccountId(0), false)..);
+        let mine = spending.filter(|((_, whose, _), _)| *whose == account);
+        let spent = |(&(at, account, costly), &amount)| Spending { account, at, amount, costly };
+        Ok(mine.map(spent).collect())
     }
 
     fn numbers(&self, account: Option<AccountId>) -> Result<Vec<Number>, StoreError> {
@@ -190,9 +279,7 @@ impl Reader for MemoryStore {
     }
 
     fn transfers(&self, decision: DecisionId) -> Result<Vec<Transfer>, StoreError> {
-        let (first, last) = (TransferKind::Charge, TransferKind::Cost);
-        let range = self.state().transfers.range((decision, first)..=(decision, last));
-        Ok(range.map(|(_, transfer)| *transfer).collect())
+        Ok(self.state().transfers_of(decision))
     }
 
     fn balances(&self) -> Result<Vec<Balance>, StoreError> {
@@ -205,6 +292,39 @@ impl Reader for MemoryStore {
         }
         let balance = |(account, (debits, credits))| Balance { account, debits, credits };
         Ok(sums.into_iter().map(balance).collect())
+    }
+
+    fn postings(&self, filter: &PostingFilter) -> Result<Vec<StoredPosting>, StoreError> {
+        Ok(self.state().find_postings(filter))
+    }
+
+    fn bill_runs(&self) -> Result<Vec<KnownRun>, StoreError> {
+        Ok(self.state().bill_runs.values().rev().copied().collect())
+    }
+
+    fn bills(&self, filter: &BillFilter) -> Result<Vec<Bill>, StoreError> {
+        Ok(self.state().find_bills(filter))
+    }
+
+    fn last_bills(&self, first: AccountId, last: AccountId) -> Result<Vec<Bill>, StoreError> {
+        let newest = self.state().newest_bills();
+        let mine = newest.filter(|bill| (first..=last).contains(&bill.account));
+        Ok(mine.map(|bill| Bill::clone(bill)).collect())
+    }
+
+    fn bill_items(
+        &self,
+        account: AccountId,
+        before: &Coverage,
+        covers: &Coverage,
+    ) -> Result<BillItems, StoreError> {
+        Ok(self.state().bill_items(account, before, covers))
+    }
+
+    fn instalments(&self, account: Option<AccountId>) -> Result<Vec<InstalmentPlan>, StoreError> {
+        let plans = self.state().plans.values();
+        let mine = plans.filter(|plan| account.is_none_or(|id| plan.account == id));
+        Ok(mine.map(|plan| InstalmentPlan::clone(plan)).collect())
     }
 
     fn facts(&self, filter: &FactFilter) -> Result<Vec<StoredFact>, StoreError> {

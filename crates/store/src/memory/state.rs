@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use types::{
-    Account, AccountId, Ban, BindingRecord, Cdr, DecisionId, DeckId, Device, DeviceId, E164, Fact,
-    Hold, Line, LineId, LockOut, LockScope, Money, Number, RateRow, Record, Region, Transfer,
-    TransferKind, Trunk, TrunkId, UnixMicros,
+    Account, AccountId, AccountRaises, Ban, Bill, BindingRecord, Cdr, ControlRequest, DecisionId,
+    DeckId, Device, DeviceId, E164, Fact, Hold, InstalmentPlan, KnownRun, Line, LineId,
+    LineStanding, LockOut, LockScope, Money, Number, Posting, RateRow, Record, Region, Reseller,
+    ResellerId, Standing, Transfer, TransferKind, Trunk, TrunkId, UnixMicros,
 };
 
 use crate::rules;
@@ -23,8 +24,13 @@ pub struct DeckRows {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
     pub accounts: BTreeMap<AccountId, Arc<Account>>,
+    pub history: BTreeMap<(AccountId, UnixMicros), Arc<Standing>>,
+    pub line_history: BTreeMap<(LineId, UnixMicros), Arc<LineStanding>>,
+    pub raises: BTreeMap<AccountId, AccountRaises>,
+    pub requests: BTreeMap<u32, ControlRequest>,
     pub lines: BTreeMap<LineId, Line>,
     pub users: BTreeMap<String, LineId>,
+    pub resellers: BTreeMap<ResellerId, Reseller>,
     pub numbers: BTreeMap<E164, Number>,
     pub trunks: BTreeMap<TrunkId, Trunk>,
     pub decks: BTreeMap<DeckId, Arc<DeckRows>>,
@@ -35,6 +41,12 @@ pub struct State {
     pub holds: BTreeMap<DecisionId, Arc<Hold>>,
     pub cdrs: BTreeMap<DecisionId, Arc<Cdr>>,
     pub transfers: BTreeMap<(DecisionId, TransferKind), Transfer>,
+    /// The n-th CDR ever written, by decision.
+    pub cdr_places: BTreeMap<DecisionId, u64>,
+    pub postings: Vec<Arc<Posting>>,
+    pub bill_runs: BTreeMap<u32, KnownRun>,
+    pub bills: BTreeMap<(AccountId, u32), Arc<Bill>>,
+    pub plans: BTreeMap<DecisionId, Arc<InstalmentPlan>>,
     pub facts: Vec<(UnixMicros, Arc<Fact>)>,
     pub facts_at: BTreeMap<UnixMicros, Vec<usize>>,
     pub spending: BTreeMap<(UnixMicros, AccountId, bool), Money>,
@@ -48,6 +60,10 @@ impl State {
     /// Why these records cannot all be written, if so. What passes here is applied without fail.
     pub fn refusal<'r>(&self, records: impl Iterator<Item = &'r Record>) -> Option<String> {
         let mut changed: Option<(BTreeMap<LineId, String>, BTreeMap<String, LineId>)> = None;
+        let records: Vec<&Record> = records.collect();
+        if let Some(why) = self.billing_refusal(&records) {
+            return Some(why);
+        }
         for record in records {
             if let Some(why) = rules::refusal(record) {
                 return Some(why);
@@ -85,6 +101,18 @@ impl State {
             Record::Transfer(transfer) => {
                 self.transfers.entry((transfer.decision, transfer.kind)).or_insert(*transfer);
             }
+            Record::Posting(posting) => self.post(posting),
+            Record::BillRun(run) => self.begin_run(run),
+            Record::Bill(bill) => self.insert_bill(bill),
+            Record::BillRunDone(run) => {
+                if let Some(run) = self.bill_runs.get_mut(run) {
+                    run.done = true;
+                }
+            }
+            Record::Instalments(plan) => {
+                let kept = || Arc::new(InstalmentPlan::clone(plan));
+                self.plans.entry(plan.id).or_insert_with(kept);
+            }
             Record::Binding(binding) => {
                 let key = (binding.line, binding.contact.clone());
                 self.bindings.insert(key, BindingRecord::clone(binding));
@@ -108,11 +136,31 @@ impl State {
             Record::Account(account) => {
                 self.accounts.insert(account.id, Arc::new(Account::clone(account)));
             }
+            Record::Standing(standing) => {
+                let key = (standing.account, standing.at);
+                self.history.entry(key).or_insert_with(|| Arc::new(Standing::clone(standing)));
+            }
+            Record::LineStanding(standing) => {
+                let (key, whole) = ((standing.line, standing.at), LineStanding::clone(standing));
+                self.line_history.entry(key).or_insert_with(|| Arc::new(whole));
+            }
+            Record::Raises(raises) if raises.is_empty() => {
+                drop(self.raises.remove(&raises.account))
+            }
+            Record::Raises(raises) => {
+                self.raises.insert(raises.account, AccountRaises::clone(raises));
+            }
+            Record::ControlRequest(request) => {
+                self.requests.insert(request.id, ControlRequest::clone(request));
+            }
             Record::Line(line) => {
                 if let Some(before) = self.lines.insert(line.id, Line::clone(line)) {
                     self.users.remove(&before.user);
                 }
                 self.users.insert(line.user.clone(), line.id);
+            }
+            Record::Reseller(reseller) => {
+                self.resellers.insert(reseller.id, Reseller::clone(reseller));
             }
             Record::Number(number) => drop(self.numbers.insert(number.number, number.clone())),
             Record::NumberGone(number) => drop(self.numbers.remove(number)),
@@ -139,6 +187,7 @@ impl State {
         }
         self.countries.extend(rules::country_called(cdr));
         self.cdrs.insert(cdr.decision, Arc::new(cdr.clone()));
+        self.cdr_places.insert(cdr.decision, self.cdrs.len() as u64);
     }
 
     fn append_fact(&mut self, at: UnixMicros, fact: &Fact) {

@@ -41,6 +41,7 @@ read! {
     Money: value => Money::from_micros(value);
     AccountId: value => AccountId(small(value)?);
     LineId: value => LineId(small(value)?);
+    types::ResellerId: value => types::ResellerId(small(value)?);
     TrunkId: value => TrunkId(small(value)?);
     types::DeckId: value => types::DeckId(small(value)?);
     E164: value => E164::try_from(value.cast_unsigned()).map_err(FromSqlError::other)?;
@@ -107,6 +108,10 @@ pub fn ledger_account(account: LedgerAccount) -> (i64, i64) {
         LedgerAccount::Revenue => (2, 0),
         LedgerAccount::CarrierCost => (3, 0),
         LedgerAccount::CarrierPayable(id) => (4, id.0.into()),
+        LedgerAccount::Cash => (5, 0),
+        LedgerAccount::Goodwill => (6, 0),
+        LedgerAccount::WrittenOff => (7, 0),
+        LedgerAccount::Instalments(id) => (8, id.0.into()),
     }
 }
 
@@ -120,13 +125,17 @@ pub fn read_ledger_account(kind: i64, id: i64) -> FromSqlResult<LedgerAccount> {
         2 => LedgerAccount::Revenue,
         3 => LedgerAccount::CarrierCost,
         4 => LedgerAccount::CarrierPayable(TrunkId(small(id)?)),
+        5 => LedgerAccount::Cash,
+        6 => LedgerAccount::Goodwill,
+        7 => LedgerAccount::WrittenOff,
+        8 => LedgerAccount::Instalments(AccountId(small(id)?)),
         _ => return Err(FromSqlError::OutOfRange(kind)),
     })
 }
 
 /// A kind of transfer from its column.
 pub fn read_transfer_kind(kind: i64) -> FromSqlResult<TransferKind> {
-    [TransferKind::Charge, TransferKind::Cost]
+    TransferKind::ALL
         .into_iter()
         .find(|known| *known as i64 == kind)
         .ok_or(FromSqlError::OutOfRange(kind))

@@ -4,7 +4,8 @@
 use rusqlite::{Connection, params};
 use types::record::Deck;
 use types::{
-    Account, Ban, Device, DeviceId, E164, Fact, Line, LockOut, LockScope, Number, Trunk, UnixMicros,
+    Account, Ban, Device, DeviceId, E164, Fact, Line, LockOut, LockScope, Number, Reseller, Trunk,
+    UnixMicros,
 };
 
 use super::columns::{self, Code, Json};
@@ -26,15 +27,47 @@ pub fn append_fact(conn: &Connection, at: UnixMicros, fact: &Fact) -> rusqlite::
 
 /// Inserts or replaces an account.
 pub fn put_account(conn: &Connection, account: &Account) -> rusqlite::Result<()> {
-    let Account { id, name, status, controls, dial_plan, sell_deck, time_zone } = account;
+    let Account {
+        id,
+        name,
+        status,
+        controls,
+        dial_plan,
+        sell_deck,
+        reseller,
+        time_zone,
+        billing_day,
+    } = account;
     conn.prepare_cached(
-        "INSERT INTO account (id, name, status, sell_deck, time_zone, controls, dial_plan) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO UPDATE SET \
+        "INSERT INTO account (id, name, status, sell_deck, time_zone, controls, dial_plan, \
+         reseller, billing_day) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+         ON CONFLICT (id) DO UPDATE SET \
          name = excluded.name, status = excluded.status, sell_deck = excluded.sell_deck, \
+         reseller = excluded.reseller, \
          time_zone = excluded.time_zone, controls = excluded.controls, \
-         dial_plan = excluded.dial_plan",
+         dial_plan = excluded.dial_plan, billing_day = excluded.billing_day",
     )?
-    .execute((id.0, name, status.code(), sell_deck.0, time_zone, Json(controls), Json(dial_plan)))
+    .execute(params![
+        id.0,
+        name,
+        status.code(),
+        sell_deck.0,
+        time_zone,
+        Json(controls),
+        Json(dial_plan),
+        reseller.map(|reseller| reseller.0),
+        billing_day
+    ])
+    .map(drop)
+}
+
+/// Inserts or replaces a reseller.
+pub fn put_reseller(conn: &Connection, reseller: &Reseller) -> rusqlite::Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO reseller (id, name, stop_levels) VALUES ($1, $2, $3) \
+         ON CONFLICT (id) DO UPDATE SET name = excluded.name, stop_levels = excluded.stop_levels",
+    )?
+    .execute((reseller.id.0, &reseller.name, Json(&reseller.stop_levels)))
     .map(drop)
 }
 
@@ -44,15 +77,17 @@ pub fn put_line(conn: &Connection, sealer: &Sealer, line: &Line) -> rusqlite::Re
     let caller_id = line.caller_id.map(columns::e164);
     conn.prepare_cached(
         "INSERT INTO line (id, account, user_name, kind, ha1_md5, ha1_sha256, secret_set, former, \
-         reminded, wants_new, tls_only, sha256_only, status, caller_id, ip_lock) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
+         reminded, wants_new, tls_only, sha256_only, status, caller_id, ip_lock, \
+         stop_levels) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
          ON CONFLICT (id) DO UPDATE SET \
          account = excluded.account, user_name = excluded.user_name, kind = excluded.kind, \
          ha1_md5 = excluded.ha1_md5, ha1_sha256 = excluded.ha1_sha256, \
          secret_set = excluded.secret_set, former = excluded.former, \
          reminded = excluded.reminded, wants_new = excluded.wants_new, \
          tls_only = excluded.tls_only, sha256_only = excluded.sha256_only, \
-         status = excluded.status, caller_id = excluded.caller_id, ip_lock = excluded.ip_lock",
+         status = excluded.status, caller_id = excluded.caller_id, ip_lock = excluded.ip_lock, \
+         stop_levels = excluded.stop_levels",
     )?
     .execute(params![
         line.id.0,
@@ -69,7 +104,8 @@ pub fn put_line(conn: &Connection, sealer: &Sealer, line: &Line) -> rusqlite::Re
         line.sha256_only,
         Code(line.status),
         caller_id,
-        Json(&line.ip_lock)
+        Json(&line.ip_lock),
+        line.stop_levels.as_deref().map(Json)
     ])
     .map(drop)
 }

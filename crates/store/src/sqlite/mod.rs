@@ -1,10 +1,12 @@
 //! The store in a SQLite file. Lives here: opening, committing, coming back after a failure.
 //! Never here: what a record looks like as rows (`write`, `query`), threads.
 
+mod billing;
 mod columns;
 mod connect;
 mod detail;
 mod directory;
+mod history;
 mod migrate;
 mod query;
 mod rows;
@@ -209,11 +211,11 @@ impl SqliteStore {
             group.applied(next)
         };
         write().map_err(|error| Stage::Writing(database_error(&self.file, "write", &error)))?;
-        let (added, proven) = group
+        let written = group
             .commit()
             .map_err(|error| Stage::Committing(database_error(&self.file, "commit", &error)))?;
-        self.proven = proven;
-        Ok(recent + added)
+        self.proven = written.proven;
+        Ok(if written.moved { written.added } else { recent + written.added })
     }
 
     /// Copies the log into the database and syncs that: what can be read is not yet what is on the

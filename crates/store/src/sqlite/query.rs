@@ -1,16 +1,18 @@
 //! The questions of people. Lives here: which rows are asked for. Never here: writes, how a row is read.
 
 use rusqlite::{Connection, OptionalExtension, Row, ToSql};
-use types::record::Deck;
+use types::record::{Deck, Spending};
 use types::{
-    Account, AccountId, Ban, BindingRecord, Cdr, DecisionId, DeckId, Device, Hold, Line, LockOut,
-    Money, Number, Transfer, Trunk, UnixMicros,
+    Account, AccountId, Ban, Bill, BindingRecord, Cdr, ControlRequest, Coverage, DecisionId,
+    DeckId, Device, Hold, InstalmentPlan, KnownRun, Line, LineId, LineStanding, LockOut, Money,
+    Number, Reseller, Standing, StoredPosting, Transfer, Trunk, UnixMicros,
 };
 
 use super::columns::{self, Json};
 use super::connect::Doing;
 use super::rows::{self, Rows, all, read};
-use super::{SqliteStore, sealed, verify};
+use super::{SqliteStore, billing, history, sealed, snapshot, verify};
+use crate::billing::{BillFilter, BillItems, PostingFilter};
 use crate::error::StoreError;
 use crate::queries::{
     Balance, CallFilter, Decided, DeckSummary, FactFilter, Reader, Sealing, StoredFact,
@@ -68,6 +70,7 @@ fn calls(conn: &Connection, filter: &CallFilter) -> Rows<Cdr> {
     query.and("started < $", filter.until.map(|at| at.0));
     query.and("direction = $", filter.direction.map(|direction| direction.code()));
     query.and("e164 = $", filter.number.map(columns::e164));
+    query.and("trunk = $", filter.trunk.map(|trunk| trunk.0));
     query.and("outcome = $", filter.outcome.map(columns::outcome));
     let (sql, values) = query.newest("decision DESC", filter.limit);
     all(conn, &sql, rusqlite::params_from_iter(values), rows::cdr)
@@ -102,7 +105,11 @@ fn decision(conn: &Connection, id: DecisionId) -> rusqlite::Result<Option<Decide
     Ok(open.map(|hold| Decided::Open(Box::new(hold))))
 }
 
-fn transfer(row: &Row<'_>) -> rusqlite::Result<Transfer> {
+/// A transfer, of any table that is joined by none.
+pub const TRANSFER: &str =
+    "SELECT decision, kind, debit, debit_id, credit, credit_id, amount, at FROM transfer";
+
+pub fn transfer(row: &Row<'_>) -> rusqlite::Result<Transfer> {
     Ok(Transfer {
         decision: read(row, 0)?,
         kind: columns::read_transfer_kind(row.get(1)?)?,
@@ -163,11 +170,47 @@ impl Reader for SqliteStore {
         found.map(|mut found| found.pop()).doing(&self.file, "look an account up")
     }
 
+    fn controls_at(&self, id: AccountId, at: UnixMicros) -> Result<Option<Standing>, StoreError> {
+        history::at(self.conn()?, id, at).doing(&self.file, "ask what stood for an account")
+    }
+
+    fn account_history(&self, id: AccountId, limit: u32) -> Result<Vec<Standing>, StoreError> {
+        history::of(self.conn()?, id, limit).doing(&self.file, "list what stood for an account")
+    }
+
+    fn line_at(&self, id: LineId, at: UnixMicros) -> Result<Option<LineStanding>, StoreError> {
+        history::line_at(self.conn()?, id, at).doing(&self.file, "ask what stood for a line")
+    }
+
+    fn line_history(&self, id: LineId) -> Result<Vec<LineStanding>, StoreError> {
+        history::of_line(self.conn()?, id).doing(&self.file, "list what stood for a line")
+    }
+
+    fn control_requests(
+        &self,
+        account: Option<AccountId>,
+    ) -> Result<Vec<ControlRequest>, StoreError> {
+        let select = ("SELECT detail FROM control_request", "account = $1", "id");
+        of_account(self.conn()?, select, account, rows::whole).doing(&self.file, "list requests")
+    }
+
+    fn control_request(&self, id: u32) -> Result<Option<ControlRequest>, StoreError> {
+        history::request(self.conn()?, id).doing(&self.file, "look a request up")
+    }
+
     fn lines(&self, account: Option<AccountId>) -> Result<Vec<Line>, StoreError> {
         let opener = self.opener();
         let read = |row: &Row<'_>| rows::line(row, &opener);
         of_account(self.conn()?, (rows::LINE, "account = $1", "id"), account, read)
             .doing(&self.file, "list lines")
+    }
+
+    fn resellers(&self) -> Result<Vec<Reseller>, StoreError> {
+        all(self.conn()?, rows::RESELLER, [], rows::reseller).doing(&self.file, "list resellers")
+    }
+
+    fn spending(&self, account: AccountId, since: UnixMicros) -> Result<Vec<Spending>, StoreError> {
+        snapshot::spending_of(self.conn()?, account, since).doing(&self.file, "list spending")
     }
 
     fn numbers(&self, account: Option<AccountId>) -> Result<Vec<Number>, StoreError> {
@@ -212,14 +255,41 @@ impl Reader for SqliteStore {
     }
 
     fn transfers(&self, decision: DecisionId) -> Result<Vec<Transfer>, StoreError> {
-        let sql = "SELECT decision, kind, debit, debit_id, credit, credit_id, amount, at \
-                   FROM transfer WHERE decision = $1 ORDER BY kind";
-        all(self.conn()?, sql, [columns::decision(decision)], transfer)
-            .doing(&self.file, "list transfers")
+        billing::transfers(self.conn()?, decision).doing(&self.file, "list transfers")
     }
 
     fn balances(&self) -> Result<Vec<Balance>, StoreError> {
         balances(self.conn()?).doing(&self.file, "sum up the ledger")
+    }
+
+    fn postings(&self, filter: &PostingFilter) -> Result<Vec<StoredPosting>, StoreError> {
+        billing::postings(self.conn()?, filter).doing(&self.file, "list postings")
+    }
+
+    fn bill_runs(&self) -> Result<Vec<KnownRun>, StoreError> {
+        billing::runs(self.conn()?).doing(&self.file, "list bill runs")
+    }
+
+    fn bills(&self, filter: &BillFilter) -> Result<Vec<Bill>, StoreError> {
+        billing::bills(self.conn()?, filter).doing(&self.file, "list bills")
+    }
+
+    fn last_bills(&self, first: AccountId, last: AccountId) -> Result<Vec<Bill>, StoreError> {
+        billing::last_bills(self.conn()?, (first, last)).doing(&self.file, "list last bills")
+    }
+
+    fn bill_items(
+        &self,
+        account: AccountId,
+        before: &Coverage,
+        covers: &Coverage,
+    ) -> Result<BillItems, StoreError> {
+        billing::items(self.conn()?, account, before, covers)
+            .doing(&self.file, "list what is on a bill")
+    }
+
+    fn instalments(&self, account: Option<AccountId>) -> Result<Vec<InstalmentPlan>, StoreError> {
+        billing::plans(self.conn()?, account).doing(&self.file, "list instalments")
     }
 
     fn facts(&self, filter: &FactFilter) -> Result<Vec<StoredFact>, StoreError> {

@@ -7,7 +7,7 @@ use types::decision::{Destination, Explanation, Outcome};
 use types::record::Deck;
 use types::{
     Account, Ban, BindingRecord, Cdr, DeckId, Hold, HoldState, Line, LockOut, Number, Rate,
-    RateRow, Trunk, TrunkAuth, TrunkRoute, UnixMicros,
+    RateRow, Reseller, Trunk, TrunkAuth, TrunkRoute, UnixMicros,
 };
 
 use super::columns::{Code, Json, Read};
@@ -42,8 +42,7 @@ pub fn all<T>(
     conn.prepare_cached(sql)?.query_map(params, read)?.collect()
 }
 
-pub const ACCOUNT: &str =
-    "SELECT id, name, status, sell_deck, time_zone, controls, dial_plan FROM account";
+pub const ACCOUNT: &str = "SELECT id, name, status, sell_deck, time_zone, controls, dial_plan, reseller, billing_day FROM account";
 
 pub fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
     Ok(Account {
@@ -52,13 +51,22 @@ pub fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
         status: row.get::<_, Code<_>>(2)?.0,
         sell_deck: read(row, 3)?,
         time_zone: row.get(4)?,
+        billing_day: row.get(8)?,
         controls: row.get::<_, Json<_>>(5)?.0,
         dial_plan: row.get::<_, Json<_>>(6)?.0,
+        reseller: maybe(row, 7)?,
     })
 }
 
+pub const RESELLER: &str = "SELECT id, name, stop_levels FROM reseller ORDER BY id";
+
+pub fn reseller(row: &Row<'_>) -> rusqlite::Result<Reseller> {
+    let stop_levels = row.get::<_, Json<_>>(2)?.0;
+    Ok(Reseller { id: read(row, 0)?, name: row.get(1)?, stop_levels })
+}
+
 pub const LINE: &str = "SELECT id, account, user_name, kind, ha1_md5, ha1_sha256, secret_set, former, \
-                        reminded, wants_new, tls_only, sha256_only, status, caller_id, ip_lock \
+                        reminded, wants_new, tls_only, sha256_only, status, caller_id, ip_lock, stop_levels \
                         FROM line";
 
 /// A line, with what opens of its verifiers.
@@ -80,6 +88,7 @@ pub fn line(row: &Row<'_>, opener: &Opener<'_>) -> rusqlite::Result<Line> {
         status: row.get::<_, Code<_>>(12)?.0,
         caller_id: maybe(row, 13)?,
         ip_lock: row.get::<_, Json<_>>(14)?.0,
+        stop_levels: row.get::<_, Option<Json<_>>>(15)?.map(|levels| levels.0),
     };
     opener.line(&mut line, &sealed)?;
     Ok(line)

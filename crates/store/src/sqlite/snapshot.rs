@@ -1,19 +1,25 @@
 //! What the node needs at its start, read in one transaction. Never here: writes.
 
+use std::collections::BTreeMap;
+
 use rusqlite::Connection;
 use types::record::Spending;
-use types::{DecisionId, Money, Snapshot, UnixMicros};
+use types::{DecisionId, DestinationClass, Money, Snapshot, UnixMicros};
 
-use super::columns::Code;
+use super::columns::{self, Code};
 use super::rows::{self, read};
 use super::sealed::Opener;
 use crate::backend::SnapshotWindow;
+use crate::rules;
 
 /// Un-billed usage by account, of those who have any.
 pub const UNBILLED: &str = "SELECT account, SUM(amount) FROM (\
     SELECT account, unbilled AS amount FROM account_total UNION ALL \
     SELECT account, price FROM recent WHERE price > 0) AS both_parts \
-    GROUP BY account ORDER BY account";
+    GROUP BY account HAVING SUM(amount) <> 0 ORDER BY account";
+
+/// The run of the newest bill by account.
+const LAST_BILLS: &str = "SELECT account, MAX(run) FROM bill GROUP BY account ORDER BY account";
 
 /// Reads everything as of one moment.
 pub fn take(
@@ -30,9 +36,14 @@ pub fn take(
     let bindings = format!("{} WHERE expires > $1 ORDER BY line, contact", rows::BINDING);
     let devices = format!("{} ORDER BY id", rows::DEVICE);
     let holds = format!("{} ORDER BY decision", rows::HOLD);
+    let (raises, requests, last_request) = super::history::snapshot(&tx)?;
     let snapshot = Snapshot {
+        raises,
+        requests,
+        last_request,
         accounts: rows::all(&tx, &accounts, [], rows::account)?,
         lines: rows::all(&tx, &lines, [], |row| rows::line(row, opener))?,
+        resellers: rows::all(&tx, rows::RESELLER, [], rows::reseller)?,
         numbers: rows::all(&tx, &numbers, [], rows::number)?,
         trunks: rows::trunks(&tx, opener)?,
         decks: decks(&tx)?,
@@ -42,7 +53,11 @@ pub fn take(
         bans: rows::bans(&tx, window.bans_since)?,
         holds: rows::all(&tx, &holds, [], rows::hold)?,
         spending: spending(&tx, window.spending_since)?,
+        line_spending: line_spending(&tx, window.spending_since)?,
         unbilled: rows::all(&tx, UNBILLED, [], |row| Ok((read(row, 0)?, read(row, 1)?)))?,
+        last_bills: rows::all(&tx, LAST_BILLS, [], |row| Ok((read(row, 0)?, read(row, 1)?)))?,
+        last_bill_run: tx
+            .query_row("SELECT COALESCE(MAX(run), 0) FROM bill_run", [], |row| read(row, 0))?,
         hotspot_calls: hotspot_calls(&tx, window.hotspots_since)?,
         countries_called: rows::all(
             &tx,
@@ -78,6 +93,44 @@ fn spending(conn: &Connection, since: UnixMicros) -> rusqlite::Result<Vec<Spendi
         let (at, account, costly) = (read(row, 0)?, read(row, 1)?, read(row, 2)?);
         Ok(Spending { account, at, amount: read::<Money>(row, 3)?, costly })
     })
+}
+
+/// The same of one account.
+pub fn spending_of(
+    conn: &Connection,
+    account: types::AccountId,
+    since: UnixMicros,
+) -> rusqlite::Result<Vec<Spending>> {
+    let sql = "SELECT at, costly, SUM(amount) FROM (\
+               SELECT at, costly, amount FROM spending WHERE at >= $1 AND account = $2 UNION ALL \
+               SELECT at, costly, price FROM recent WHERE at >= $1 AND account = $2 AND price > 0) \
+               AS both_parts GROUP BY at, costly ORDER BY at, costly";
+    rows::all(conn, sql, (since.0, account.0), |row| {
+        let (at, costly) = (read(row, 0)?, read(row, 1)?);
+        Ok(Spending { account, at, amount: read::<Money>(row, 2)?, costly })
+    })
+}
+
+/// Of lines with stop levels of their own. Their calls are looked for by time: a decision's id begins with it.
+fn line_spending(
+    conn: &Connection,
+    since: UnixMicros,
+) -> rusqlite::Result<Vec<(types::LineId, Spending)>> {
+    let sql = "SELECT line, account, ended, class, price FROM cdr \
+               WHERE decision >= $1 AND ended >= $2 AND price > 0 \
+               AND line IN (SELECT id FROM line WHERE stop_levels IS NOT NULL)";
+    let earliest = columns::decision(rules::first_decision_that_may_end_after(since));
+    let mut found: BTreeMap<(types::LineId, UnixMicros, bool), Spending> = BTreeMap::new();
+    rows::all(conn, sql, (earliest, rules::stretch(since).0), |row| {
+        let class: DestinationClass = row.get::<_, Code<_>>(3)?.0;
+        let (line, account) = (read(row, 0)?, read(row, 1)?);
+        let (at, costly) = (rules::stretch(read(row, 2)?), class.is_costly());
+        let empty = Spending { account, at, amount: Money::ZERO, costly };
+        let sum = found.entry((line, at, costly)).or_insert(empty);
+        sum.amount = sum.amount.saturating_add(read(row, 4)?);
+        Ok(())
+    })?;
+    Ok(found.into_iter().map(|((line, ..), spending)| (line, spending)).collect())
 }
 
 fn hotspot_calls(

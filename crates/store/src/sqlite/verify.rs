@@ -6,21 +6,29 @@ use rusqlite::Connection;
 use types::{AccountId, Ban, DecisionId, Device, LockOut, Money, TransferKind};
 
 use super::columns::{self, Read};
-use super::{rows, sealed, snapshot};
+use super::{billing, rows, sealed, snapshot};
 use crate::queries::{Problem, Verification};
 use crate::rules;
 use crate::seal::Sealer;
 
 /// Sums by account. The order is that of `rules::compare`.
-const SUMS: [&str; 4] = [
+const SUMS: [&str; rules::SUMS] = [
     "SELECT account, SUM(price) FROM cdr GROUP BY account",
     "SELECT debit_id, SUM(amount) FROM transfer WHERE kind = 1 AND debit = 1 GROUP BY debit_id",
     snapshot::UNBILLED,
     "SELECT account, SUM(amount) FROM (SELECT account, amount FROM spending UNION ALL \
      SELECT account, price FROM recent) AS both_parts GROUP BY account",
+    "SELECT credit_id, SUM(amount) FROM transfer WHERE kind IN (3, 4, 5) AND credit = 1 \
+     GROUP BY credit_id",
+    "SELECT account, SUM(total) FROM bill GROUP BY account",
 ];
 
 const _: () = assert!(TransferKind::Charge as i64 == 1 && columns::RECEIVABLE == 1);
+const _: () = assert!(
+    TransferKind::ZeroRating as i64 == 3
+        && TransferKind::CostPrice as i64 == 4
+        && TransferKind::Goodwill as i64 == 5
+);
 
 /// Looks at the file and at every sum, as of one moment.
 pub fn run(conn: &Connection, sealer: Option<&Sealer>) -> rusqlite::Result<Verification> {
@@ -32,7 +40,8 @@ pub fn run(conn: &Connection, sealer: Option<&Sealer>) -> rusqlite::Result<Verif
     let mut problems = damage(&tx)?;
     problems.extend(unopened.into_iter().map(Problem::Unopened));
     problems.extend(mixed_up(&tx)?);
-    let mut sums: BTreeMap<AccountId, [Money; 4]> = BTreeMap::new();
+    problems.extend(billing::verify(&tx)?);
+    let mut sums: BTreeMap<AccountId, [Money; rules::SUMS]> = BTreeMap::new();
     for (column, sql) in SUMS.iter().enumerate() {
         let rows = rows::all(&tx, sql, [], |row| {
             let account: Read<AccountId> = row.get(0)?;

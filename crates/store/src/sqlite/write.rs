@@ -3,9 +3,9 @@
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, Params, params};
-use types::{BindingRecord, Cdr, DecisionId, Hold, HoldState, Record, Transfer};
+use types::{BillRun, BindingRecord, Cdr, DecisionId, Hold, HoldState, Record, Transfer};
 
-use super::{Applied, columns, detail, directory, sealed};
+use super::{Applied, billing, columns, detail, directory, history, sealed};
 use crate::rules;
 use crate::seal::{KeyId, Sealer};
 
@@ -56,8 +56,9 @@ const MOVE: &[&str] = &[
      SELECT at, account, costly, SUM(price) FROM recent WHERE price > 0 \
      GROUP BY at, account, costly ORDER BY at, account, costly \
      ON CONFLICT (at, account, costly) DO UPDATE SET amount = spending.amount + excluded.amount",
-    "INSERT INTO move (move, first_decision, last_decision) \
-     SELECT (SELECT COALESCE(MAX(move), 0) + 1 FROM move), MIN(decision), MAX(decision) FROM recent \
+    "INSERT INTO move (move, first_decision, last_decision, newest) \
+     SELECT (SELECT COALESCE(MAX(move), 0) + 1 FROM move), MIN(decision), MAX(decision), MAX(at) \
+     FROM recent \
      HAVING COUNT(*) > 0",
     "INSERT INTO account_call (move, account, decision) \
      SELECT (SELECT MAX(move) FROM move), account, decision FROM (\
@@ -67,6 +68,16 @@ const MOVE: &[&str] = &[
     "DELETE FROM recent",
 ];
 
+/// What a committed group did.
+pub struct Written {
+    /// CDRs added that are still recent.
+    pub added: u64,
+    /// Were all that were recent before it moved by one of its records?
+    pub moved: bool,
+    /// The key that has its proof in the store.
+    pub proven: Option<KeyId>,
+}
+
 /// One transaction. Statements are looked up once for the whole of it.
 pub struct Group<'c> {
     conn: &'c Connection,
@@ -74,8 +85,10 @@ pub struct Group<'c> {
     buffer: Vec<u8>,
     /// The newest decision in the store and in this group: what is newer is not there yet.
     newest: DecisionId,
-    /// CDRs that were added.
+    /// CDRs that were added, since the last move.
     added: u64,
+    /// Was what is recent moved by a record of this group?
+    moved: bool,
     sealer: Option<&'c Sealer>,
     /// The key whose proof is in the store.
     proven: Option<KeyId>,
@@ -89,7 +102,7 @@ impl<'c> Group<'c> {
         (sealer, proven): (Option<&'c Sealer>, Option<KeyId>),
     ) -> Group<'c> {
         let (ready, buffer) = ([const { None }; TEXTS.len()], Vec::with_capacity(2_048));
-        Group { conn, ready, buffer, newest, added: 0, sealer, proven }
+        Group { conn, ready, buffer, newest, added: 0, moved: false, sealer, proven }
     }
 
     /// What seals, once the store has a proof of its key.
@@ -112,9 +125,10 @@ impl<'c> Group<'c> {
         self.run(Sql::Begin, []).map(drop)
     }
 
-    /// Commits, and tells how many CDRs were added, and which key has its proof in the store.
-    pub fn commit(mut self) -> rusqlite::Result<(u64, Option<KeyId>)> {
-        self.run(Sql::Commit, []).map(|_| (self.added, self.proven))
+    /// Commits.
+    pub fn commit(mut self) -> rusqlite::Result<Written> {
+        self.run(Sql::Commit, [])?;
+        Ok(Written { added: self.added, moved: self.moved, proven: self.proven })
     }
 
     /// Our row in `applied`.
@@ -133,6 +147,11 @@ impl<'c> Group<'c> {
             Record::HoldClosed(id) => self.run(Sql::HoldClosed, [columns::decision(*id)]).map(drop),
             Record::Cdr(cdr) => self.cdr(cdr),
             Record::Transfer(transfer) => self.transfer(transfer),
+            Record::Posting(posting) => billing::put_posting(self.conn, posting),
+            Record::BillRun(run) => self.bill_run(run),
+            Record::Bill(bill) => billing::put_bill(self.conn, bill),
+            Record::BillRunDone(run) => billing::end_run(self.conn, *run),
+            Record::Instalments(plan) => billing::put_plan(self.conn, plan),
             Record::Binding(binding) => self.binding(binding),
             Record::BindingGone(line, contact) => {
                 self.run(Sql::BindingGone, (line.0, contact)).map(drop)
@@ -147,10 +166,15 @@ impl<'c> Group<'c> {
             // The group's own row in `applied` keeps the newest time.
             Record::Alive(_) => Ok(()),
             Record::Account(account) => directory::put_account(self.conn, account),
+            Record::Standing(standing) => history::append(self.conn, standing),
+            Record::LineStanding(standing) => history::append_line(self.conn, standing),
+            Record::Raises(raises) => history::put_raises(self.conn, raises),
+            Record::ControlRequest(request) => history::put_request(self.conn, request),
             Record::Line(line) => {
                 let sealer = self.proven_sealer()?;
                 directory::put_line(self.conn, sealer, line)
             }
+            Record::Reseller(reseller) => directory::put_reseller(self.conn, reseller),
             Record::Number(number) => directory::put_number(self.conn, number),
             Record::NumberGone(number) => directory::remove_number(self.conn, *number),
             Record::Trunk(trunk) => {
@@ -258,6 +282,16 @@ impl<'c> Group<'c> {
         let (amount, at) = (transfer.amount.micros(), transfer.at.0);
         let row = (decision, kind, debit, debit_id, credit, credit_id, amount, at);
         self.run(Sql::Transfer, row).map(drop)
+    }
+
+    /// Begins a bill run: what is committed by now is in a move, and has a place among the postings.
+    fn bill_run(&mut self, run: &BillRun) -> rusqlite::Result<()> {
+        if billing::has_run(self.conn, run.run)? {
+            return Ok(());
+        }
+        self.move_recent()?;
+        (self.added, self.moved) = (0, true);
+        billing::put_run(self.conn, run)
     }
 
     fn binding(&mut self, binding: &BindingRecord) -> rusqlite::Result<()> {

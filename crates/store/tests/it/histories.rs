@@ -4,6 +4,7 @@ use store::{Backend, CallFilter, MemoryStore, OpenOptions, Reader, SqliteStore};
 use types::cdr::Direction;
 use types::*;
 
+use crate::billing::posting;
 use crate::samples::*;
 
 /// A record of a small world, so that keys meet again.
@@ -11,13 +12,24 @@ fn record(dice: &mut Dice) -> Vec<Record> {
     let n = dice.below(40) as u32 + 1;
     let account_id = dice.below(4) as u32 + 1;
     let contact = format!("sip:{}@192.0.2.7", dice.below(3));
-    match dice.below(14) {
+    match dice.below(20) {
         0 => vec![held(n, account_id)],
         1 => vec![answered(n, account_id)],
         2..=4 if dice.chance(300) => vec![on_net(n, account_id)],
         2..=4 => ended(n, account_id, dice.below(3) as i64 * 1_000),
         5 => vec![Record::HoldClosed(decision(n))],
         6 => vec![Record::Cdr(Box::new(refused(n, account_id)))],
+        14 => {
+            let kinds = [TransferKind::ZeroRating, TransferKind::CostPrice, TransferKind::Goodwill];
+            let kind = kinds[dice.below(3) as usize];
+            let amount = dice.below(3) as i64 * 500;
+            vec![Record::Posting(Box::new(posting(n, kind, account_id, amount)))]
+        }
+        15 => {
+            let mut payment = posting(n, TransferKind::Payment, account_id, n.into());
+            payment.reference = Some(format!("FT{}", dice.below(5)));
+            vec![Record::Posting(Box::new(payment))]
+        }
         7 => vec![Record::Binding(Box::new(BindingRecord {
             cseq: n,
             ..binding(account_id, &contact)
@@ -30,6 +42,22 @@ fn record(dice: &mut Dice) -> Vec<Record> {
             vec![Record::Account(Box::new(Account { status, ..account(account_id) }))]
         }
         11 => vec![Record::Line(Box::new(line(n, account_id, &format!("u{}", dice.below(20)))))],
+        18 => vec![Record::Standing(Box::new(standing(n, account_id)))],
+        19 => vec![Record::LineStanding(Box::new(line_standing(n, account_id)))],
+        16 if dice.chance(500) => {
+            let none = AccountRaises::none(AccountId(account_id));
+            vec![Record::Raises(Box::new(none))]
+        }
+        16 => vec![Record::Raises(Box::new(raises(account_id)))],
+        17 => {
+            let (at, by, reason) = (at(n.into()), By::STAFF, String::new());
+            let judged = RequestState::Refused { at, by, reason };
+            let state = if dice.chance(500) { RequestState::Open } else { judged };
+            vec![Record::ControlRequest(Box::new(ControlRequest {
+                state,
+                ..request(n, account_id)
+            }))]
+        }
         12 if dice.chance(500) => vec![Record::Number(number(&format!("44{n}"), account_id))],
         12 => vec![Record::NumberGone(e164(&format!("44{n}")))],
         _ if dice.chance(500) => vec![Record::Trunk(Box::new(trunk(account_id)))],
@@ -71,6 +99,8 @@ fn run(seed: u64) -> (u32, u32) {
         }
     }
     assert_eq!(everything(&sqlite), everything(&memory), "seed {seed}");
+    let filter = store::PostingFilter { limit: u32::MAX, ..Default::default() };
+    assert_eq!(sqlite.postings(&filter), memory.postings(&filter), "seed {seed}");
     for id in (1..=4).map(AccountId) {
         let filter = CallFilter { account: Some(id), ..CallFilter::default() };
         assert_eq!(sqlite.calls(&filter), memory.calls(&filter), "seed {seed}, account {id}");

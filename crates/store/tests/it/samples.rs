@@ -44,7 +44,9 @@ pub fn account(id: u32) -> Account {
         },
         dial_plan: DialPlan { outside_line: Some('9'), ..DialPlan::default() },
         sell_deck: DeckId(1),
+        reseller: Some(types::ResellerId(2)),
         time_zone: "Europe/London".to_owned(),
+        billing_day: 1,
     }
 }
 
@@ -79,7 +81,17 @@ pub fn line(id: u32, account: u32, user: &str) -> Line {
         status: LineStatus::Active,
         caller_id: Some(e164("442079460000")),
         ip_lock: vec!["198.51.100.0/25".parse().unwrap()],
+        stop_levels: Some(Box::new(stop_levels())),
     }
+}
+
+pub fn stop_levels() -> types::StopLevels {
+    types::StopLevels { stop_level_24h: Some(Money::from_units(3)), ..types::StopLevels::NONE }
+}
+
+pub fn reseller(id: u32) -> types::Reseller {
+    let (id, stop_levels) = (types::ResellerId(id), stop_levels());
+    types::Reseller { id, name: "“Resell & Sons”".to_owned(), stop_levels }
 }
 
 pub fn number(digits: &str, account: u32) -> Number {
@@ -158,6 +170,55 @@ pub fn destination(class: DestinationClass) -> Destination {
         region: Some("FR".parse().unwrap()),
         tier: Some(InternationalTier::Low),
         hotspot: false,
+    }
+}
+
+/// What stood for an account from the n-th second on.
+pub fn standing(n: u32, account_id: u32) -> Standing {
+    let Account { status, controls, .. } = account(account_id);
+    let controls = Controls { calls: n as u16, ..controls };
+    let (account, at) = (AccountId(account_id), at(i64::from(n) * SECOND));
+    Standing { account, at, status, controls, by: By::staff("eve"), why: format!("“{n}”") }
+}
+
+/// What bounded a line from the n-th second on.
+pub fn line_standing(n: u32, line_id: u32) -> LineStanding {
+    LineStanding {
+        line: LineId(line_id),
+        account: AccountId(1),
+        at: at(i64::from(n) * SECOND),
+        security: LineSecurity::of(&line(line_id, 1, "alice")),
+        by: By::Holder { proof: Proof::Fresh },
+        why: n.to_string(),
+    }
+}
+
+/// An account with raises and a frozen past.
+pub fn raises(account: u32) -> AccountRaises {
+    let raise = |amount, until| Raise {
+        to: Setting::StopLevel1h(Some(Money::from_units(amount))),
+        until: at(until),
+    };
+    AccountRaises {
+        account: AccountId(account),
+        beneath: vec![Setting::StopLevel1h(None), Setting::Barred(ClassSet::barred_by_default())],
+        raises: vec![raise(30, HOUR), raise(40, MINUTE)],
+        frozen_from: Some(AccountStatus::Limited),
+    }
+}
+
+/// A request that waits.
+pub fn request(id: u32, account: u32) -> ControlRequest {
+    let (from, to) = (Setting::StopLevel24h(Money::ZERO), Setting::StopLevel24h(Money::MAX));
+    ControlRequest {
+        id,
+        account: AccountId(account),
+        asked: vec![Changed { from, to, risk: Risk::Riskier }],
+        until: Some(at(HOUR)),
+        by: By::Holder { proof: Proof::Fresh },
+        at: at(i64::from(id)),
+        note: "trade fair — 'ünïcode'".to_owned(),
+        state: RequestState::Open,
     }
 }
 
@@ -321,6 +382,9 @@ pub struct Everything {
     pub accounts: Vec<Account>,
     pub lines: Vec<Line>,
     pub numbers: Vec<Number>,
+    pub history: Vec<Standing>,
+    pub line_history: Vec<LineStanding>,
+    pub requests: Vec<ControlRequest>,
     pub calls: Vec<Cdr>,
     pub transfers: Vec<Transfer>,
     pub balances: Vec<store::Balance>,
@@ -336,6 +400,11 @@ pub fn everything(store: &dyn Backend) -> Everything {
         accounts: store.accounts().unwrap(),
         lines: store.lines(None).unwrap(),
         numbers: store.numbers(None).unwrap(),
+        history: (1..=4)
+            .flat_map(|id| store.account_history(AccountId(id), u32::MAX).unwrap())
+            .collect(),
+        line_history: (1..=40).flat_map(|id| store.line_history(LineId(id)).unwrap()).collect(),
+        requests: store.control_requests(None).unwrap(),
         transfers: transfers.collect(),
         balances: store.balances().unwrap(),
         facts: store.facts(&FactFilter { limit: u32::MAX, ..FactFilter::default() }).unwrap(),

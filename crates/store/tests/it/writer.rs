@@ -70,7 +70,15 @@ ask_below! {
     decision(id: DecisionId) -> Option<Decided>;
     accounts() -> Vec<Account>;
     account(id: AccountId) -> Option<Account>;
+    controls_at(id: AccountId, at: UnixMicros) -> Option<Standing>;
+    account_history(id: AccountId, limit: u32) -> Vec<Standing>;
+    line_at(id: LineId, at: UnixMicros) -> Option<LineStanding>;
+    line_history(id: LineId) -> Vec<LineStanding>;
+    control_requests(account: Option<AccountId>) -> Vec<ControlRequest>;
+    control_request(id: u32) -> Option<ControlRequest>;
     lines(account: Option<AccountId>) -> Vec<Line>;
+    resellers() -> Vec<Reseller>;
+    spending(account: AccountId, since: UnixMicros) -> Vec<types::record::Spending>;
     numbers(account: Option<AccountId>) -> Vec<Number>;
     trunks() -> Vec<Trunk>;
     decks() -> Vec<DeckSummary>;
@@ -80,6 +88,12 @@ ask_below! {
     unbilled(account: AccountId) -> Money;
     transfers(decision: DecisionId) -> Vec<Transfer>;
     balances() -> Vec<Balance>;
+    postings(filter: &store::PostingFilter) -> Vec<StoredPosting>;
+    bill_runs() -> Vec<KnownRun>;
+    bills(filter: &store::BillFilter) -> Vec<Bill>;
+    last_bills(first: AccountId, last: AccountId) -> Vec<Bill>;
+    bill_items(account: AccountId, before: &Coverage, covers: &Coverage) -> store::BillItems;
+    instalments(account: Option<AccountId>) -> Vec<InstalmentPlan>;
     facts(filter: &FactFilter) -> Vec<StoredFact>;
     devices(account: Option<AccountId>) -> Vec<Device>;
     lock_outs() -> Vec<LockOut>;

@@ -119,7 +119,7 @@ impl World {
 }
 
 /// A CDR in a line.
-fn in_a_line(cdr: &Cdr) -> String {
+pub fn in_a_line(cdr: &Cdr) -> String {
     let (price, cost) = (cdr.price.micros(), cdr.cost.micros());
     let (direction, ms, cause) = (cdr.direction.code(), cdr.duration_ms, cdr.cause.code());
     format!("{direction} {ms}ms {price}/{cost} {cause} {} {:?}", cdr.status, cdr.side)
@@ -190,6 +190,7 @@ fn time_of(record: &Record) -> UnixMicros {
     match record {
         Record::Alive(at) | Record::Fact(at, _) => *at,
         Record::Cdr(cdr) => cdr.ended,
+        Record::Standing(standing) => standing.at,
         Record::Hold(hold) => match hold.state {
             HoldState::Answered(at) => at,
             HoldState::Pending => hold.started,
@@ -198,7 +199,7 @@ fn time_of(record: &Record) -> UnixMicros {
     }
 }
 
-/// Devices, lock-outs and changed lines outlive the program.
+/// Devices, lock-outs, changed accounts and lines outlive the program.
 fn remember(snapshot: &mut Snapshot, record: &Record, now: types::UnixMicros) {
     match record {
         Record::Device(device) => {
@@ -212,6 +213,15 @@ fn remember(snapshot: &mut Snapshot, record: &Record, now: types::UnixMicros) {
             snapshot.lock_outs.retain(|known| known.until > now);
         }
         Record::LockOutGone(scope) => snapshot.lock_outs.retain(|known| known.scope != *scope),
+        Record::Account(account) => {
+            snapshot.accounts.retain(|known| known.id != account.id);
+            snapshot.accounts.push((**account).clone());
+        }
+        Record::Raises(raises) => {
+            snapshot.raises.retain(|known| known.account != raises.account);
+            snapshot.raises.push((**raises).clone());
+            snapshot.raises.retain(|known| !known.is_empty());
+        }
         Record::Line(line) => {
             snapshot.lines.retain(|known| known.id != line.id);
             snapshot.lines.push((**line).clone());

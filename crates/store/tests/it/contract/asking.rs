@@ -60,6 +60,45 @@ fn spending_is_summed_up_by_five_minutes() {
 }
 
 #[test]
+fn spending_of_an_account_and_of_lines_with_levels_can_be_asked() {
+    each(|store| {
+        let hour = UnixMicros(T0 - T0.rem_euclid(HOUR));
+        let later = |offset| UnixMicros(hour.0 + offset);
+        let of_line = |n: u32, line: u32, price, ended| {
+            let line = Some(LineId(line));
+            Record::Cdr(Box::new(Cdr { line, ..ended_at(n, 1, price, ended) }))
+        };
+        let without = Line { stop_levels: None, ..line(2, 1, "bob") };
+        put(
+            store,
+            vec![
+                Record::Line(Box::new(line(1, 1, "alice"))),
+                Record::Line(Box::new(without)),
+                of_line(1, 1, 10, hour),
+                of_line(2, 1, 20, later(MINUTE)),
+                of_line(3, 1, 30, later(5 * MINUTE)),
+                of_line(4, 2, 40, later(MINUTE)),
+                of_line(5, 1, 50, later(-1)),
+                of_line(6, 1, 0, later(MINUTE)),
+            ],
+        );
+        let row = |at, amount| Spending {
+            account: AccountId(1),
+            at,
+            amount: Money::from_micros(amount),
+            costly: true,
+        };
+        let spent = store.spending(AccountId(1), hour).unwrap();
+        assert_eq!(spent, [row(hour, 70), row(later(5 * MINUTE), 30)]);
+        assert_eq!(store.spending(AccountId(2), hour).unwrap(), []);
+        let window = SnapshotWindow { spending_since: hour, ..ALL_TIME };
+        let by_line = store.snapshot(window).unwrap().line_spending;
+        let one = LineId(1);
+        assert_eq!(by_line, [(one, row(hour, 30)), (one, row(later(5 * MINUTE), 30))]);
+    });
+}
+
+#[test]
 fn hotspots_and_countries_are_remembered() {
     each(|store| {
         let mut calls: BTreeMap<&str, Cdr> = BTreeMap::new();
@@ -118,10 +157,12 @@ fn calls_are_found() {
             until: Some(at(6 * SECOND)),
             direction: Some(Direction::Outgoing),
             number: Some(e164("33123456789")),
+            trunk: None,
             outcome: Some(Outcome::Refused),
             limit: 5,
         };
         check(several, &[5]);
+        check(CallFilter { trunk: Some(TrunkId(2)), ..CallFilter::default() }, &[]);
     });
 }
 

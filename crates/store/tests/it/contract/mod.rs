@@ -3,6 +3,7 @@
 
 mod access;
 mod asking;
+mod standing;
 mod writing;
 
 use store::{Backend, MemoryStore, SqliteStore};

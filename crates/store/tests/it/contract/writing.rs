@@ -41,6 +41,8 @@ fn every_record_comes_back() {
                 Record::Account(Box::new(account(1))),
                 Record::Line(Box::new(line(1, 1, "alice"))),
                 Record::Line(Box::new(plain_line.clone())),
+                Record::Reseller(Box::new(Reseller { name: "old".to_owned(), ..reseller(2) })),
+                Record::Reseller(Box::new(reseller(2))),
                 Record::Number(number("442079460000", 1)),
                 Record::Number(all_lines.clone()),
                 Record::Trunk(Box::new(trunk(1))),
@@ -58,6 +60,8 @@ fn every_record_comes_back() {
         let snapshot = store.snapshot(SnapshotWindow::at(at(0))).unwrap();
         assert_eq!(snapshot.accounts, [account(1)]);
         assert_eq!(snapshot.lines, [line(1, 1, "alice"), plain_line]);
+        assert_eq!(snapshot.resellers, [reseller(2)]);
+        assert_eq!(store.resellers().unwrap(), [reseller(2)]);
         assert_eq!(snapshot.numbers, [number("442079460000", 1), all_lines]);
         assert_eq!(snapshot.trunks, [trunk(1), plain_trunk]);
         assert_eq!(snapshot.decks, [deck(1, &["33", "44", "447"])]);

@@ -1,0 +1,104 @@
+//! What stood when. Lives here: history of controls, what is beneath them, requests: into rows and out of them.
+//! Never here: what a change means.
+
+use rusqlite::{Connection, OptionalExtension};
+use types::{AccountId, AccountRaises, ControlRequest, LineId, LineStanding, Standing, UnixMicros};
+
+use super::columns::{Code, Json};
+use super::rows::{self, Rows, all};
+
+/// Appends what stands for an account; the same time told again changes nothing.
+pub fn append(conn: &Connection, standing: &Standing) -> rusqlite::Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO account_history (account, at, status, detail) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (account, at) DO NOTHING",
+    )?
+    .execute((standing.account.0, standing.at.0, Code(standing.status), Json(standing)))
+    .map(drop)
+}
+
+/// Appends what stands for a line.
+pub fn append_line(conn: &Connection, standing: &LineStanding) -> rusqlite::Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO line_history (line, at, account, detail) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (line, at) DO NOTHING",
+    )?
+    .execute((standing.line.0, standing.at.0, standing.account.0, Json(standing)))
+    .map(drop)
+}
+
+/// Inserts or replaces what is beneath an account's controls; deletes it when there is nothing.
+pub fn put_raises(conn: &Connection, raises: &AccountRaises) -> rusqlite::Result<()> {
+    if raises.is_empty() {
+        let sql = "DELETE FROM account_raises WHERE account = $1";
+        return conn.prepare_cached(sql)?.execute([raises.account.0]).map(drop);
+    }
+    conn.prepare_cached(
+        "INSERT INTO account_raises (account, detail) VALUES ($1, $2) \
+         ON CONFLICT (account) DO UPDATE SET detail = excluded.detail",
+    )?
+    .execute((raises.account.0, Json(raises)))
+    .map(drop)
+}
+
+/// Inserts or replaces a request.
+pub fn put_request(conn: &Connection, request: &ControlRequest) -> rusqlite::Result<()> {
+    let (account, state, at) = (request.account.0, request.state.code(), request.at.0);
+    conn.prepare_cached(
+        "INSERT INTO control_request (id, account, state, at, detail) VALUES ($1, $2, $3, $4, $5) \
+         ON CONFLICT (id) DO UPDATE SET account = excluded.account, state = excluded.state, \
+         at = excluded.at, detail = excluded.detail",
+    )?
+    .execute((request.id, account, state, at, Json(request)))
+    .map(drop)
+}
+
+/// What stood for an account at a time.
+pub fn at(conn: &Connection, id: AccountId, at: UnixMicros) -> rusqlite::Result<Option<Standing>> {
+    let sql = "SELECT detail FROM account_history WHERE account = $1 AND at <= $2 \
+               ORDER BY at DESC LIMIT 1";
+    conn.prepare_cached(sql)?.query_row((id.0, at.0), rows::whole).optional()
+}
+
+/// Everything that stood for an account, the newest first.
+pub fn of(conn: &Connection, id: AccountId, limit: u32) -> Rows<Standing> {
+    let sql = "SELECT detail FROM account_history WHERE account = $1 ORDER BY at DESC LIMIT $2";
+    all(conn, sql, (id.0, limit), rows::whole)
+}
+
+/// What stood for a line at a time.
+pub fn line_at(
+    conn: &Connection,
+    id: LineId,
+    at: UnixMicros,
+) -> rusqlite::Result<Option<LineStanding>> {
+    let sql = "SELECT detail FROM line_history WHERE line = $1 AND at <= $2 \
+               ORDER BY at DESC LIMIT 1";
+    conn.prepare_cached(sql)?.query_row((id.0, at.0), rows::whole).optional()
+}
+
+/// Everything that stood for a line, the newest first.
+pub fn of_line(conn: &Connection, id: LineId) -> Rows<LineStanding> {
+    let sql = "SELECT detail FROM line_history WHERE line = $1 ORDER BY at DESC";
+    all(conn, sql, [id.0], rows::whole)
+}
+
+/// One request.
+pub fn request(conn: &Connection, id: u32) -> rusqlite::Result<Option<ControlRequest>> {
+    let sql = "SELECT detail FROM control_request WHERE id = $1";
+    conn.prepare_cached(sql)?.query_row([id], rows::whole).optional()
+}
+
+/// What a node needs: what is beneath, requests that wait, the highest number of a request.
+pub fn snapshot(
+    conn: &Connection,
+) -> rusqlite::Result<(Vec<AccountRaises>, Vec<ControlRequest>, u32)> {
+    let raises = "SELECT detail FROM account_raises ORDER BY account";
+    let waiting = "SELECT detail FROM control_request WHERE state = 'open' ORDER BY id";
+    let last = "SELECT COALESCE(MAX(id), 0) FROM control_request";
+    Ok((
+        all(conn, raises, [], rows::whole)?,
+        all(conn, waiting, [], rows::whole)?,
+        conn.query_row(last, [], |row| row.get(0))?,
+    ))
+}
