@@ -44,14 +44,14 @@ impl Engine {
         self.facts.extend(told.map(|fact| Record::Fact(now.wall, fact)));
     }
 
-    /// A line has got levels of its own, or others: from now on it is counted.
+    /// A line has got levels of its own, or lost them: from now on it is counted on its own, or not.
     pub(crate) fn follow_line_levels(&mut self, line: &Line) {
-        if line.stop_levels.is_none() {
-            return;
-        }
         let own = self.calls.of_account(line.account);
         let own = own.filter(|call| call.hold.line == Some(line.id) && call.chargeable());
         let open: Vec<_> = own.map(|call| call.hold.decision).collect();
-        self.ledger.count_line(line.id, line.account, open);
+        match line.stop_levels {
+            Some(_) => self.ledger.count_line(line.id, line.account, open),
+            None => self.ledger.forget_line(line.id, open),
+        }
     }
 }

@@ -117,6 +117,17 @@ impl Ledger {
         Ok(())
     }
 
+    /// A line has no levels of its own any more: what is not counted from now on must not be taken for all of it,
+    /// should it get levels again. `open`: its calls in progress.
+    pub fn forget_line(&mut self, line: LineId, open: impl IntoIterator<Item = DecisionId>) {
+        for decision in open {
+            if let Some(hold) = self.holds.get_mut(&decision) {
+                hold.payer.line = None;
+            }
+        }
+        self.exposures.remove(&Place::Line(line));
+    }
+
     /// Opens a hold that was open before the start, whatever the levels are now.
     pub fn adopt(&mut self, ask: Ask) -> Result<(), LedgerError> {
         positive(ask.amount)?;

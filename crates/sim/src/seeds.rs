@@ -185,7 +185,7 @@ fn controls(dice: &mut Dice) -> Controls {
         stop_level_7d: dice.chance(200).then(|| level(dice)),
         stop_level_off_hours: dice.chance(500).then(|| level(dice)),
         stop_level_all_24h: Money::from_cents([50, 200, 10_000][dice.below(3) as usize]),
-        costly_calls: 1 + dice.below(60) as u16,
+        costly_calls: 1 + dice.below(30) as u16,
         calls: 3 + dice.below(100) as u16,
         warning_level: Money::from_cents(10),
         ip_lock: if dice.chance(100) {

@@ -25,7 +25,7 @@ fn stale_phones(world: &World) -> Vec<Vec<String>> {
         Fact::StaleSecrets { phones, .. } => Some(phones),
         _ => None,
     });
-    let named = |phone: &types::record::StalePhone| format!("{} {}", phone.agent, phone.peer);
+    let named = |phone: &types::StalePhone| format!("{} {}", phone.agent, phone.peer);
     messages.map(|phones| phones.iter().map(named).collect()).collect()
 }
 

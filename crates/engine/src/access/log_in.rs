@@ -7,7 +7,7 @@
 //! All others from a source share the lane of source and user name; strangers are also counted by
 //! source, and by user name over all sources.
 
-use types::record::StalePhone;
+use types::StalePhone;
 use types::{
     AccountId, BanReason, DeviceId, DeviceNotices, DeviceState, Fact, FormerSecret, Line, LineId,
     LineKind, LockOut, Now, Record, Source,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use types::record::StalePhone;
+use types::StalePhone;
 use types::{AccountId, Fact, Millis, Now, Record, Tick};
 
 /// Phones named in one message; were there more, the message names these.

@@ -77,6 +77,15 @@ fn a_line_with_levels_of_its_own_is_bounded_beside_its_account() {
     assert_eq!(against(&mut world, ALICE_DESK), [LevelScope::Line]);
     assert_eq!(against(&mut world, ALICE_LINE), [], "the other line of the account goes on");
     assert_eq!(world.engine.audit(), Ok(()));
+    // What it holds while it has no levels counts when it gets them back.
+    let with = own(&world);
+    let without = Line { stop_levels: None, ..with.clone() };
+    world.engine.command(world.now, Command::PutLine(without)).expect("good");
+    assert_eq!(against(&mut world, ALICE_DESK), []);
+    let more = Line { stop_levels: Some(Box::new(day(11))), ..with };
+    world.engine.command(world.now, Command::PutLine(more)).expect("good");
+    assert_eq!(against(&mut world, ALICE_DESK), [LevelScope::Line]);
+    assert_eq!(world.engine.audit(), Ok(()));
     let bad = Line { stop_levels: Some(Box::new(day(-1))), ..own(&world) };
     let refused =
         world.engine.command(world.now, Command::PutLine(bad)).expect_err("below nothing");

@@ -1,6 +1,6 @@
 //! Facts in words. Lives here: one sentence for each kind of fact. Never here: who is told, where.
 
-use types::record::StalePhone;
+use types::StalePhone;
 use types::{Changed, Fact, LevelNotice, LevelScope};
 
 /// One sentence for a person, without the full stop.

@@ -62,7 +62,7 @@ pub enum Command {
 
 /// Whoever of staff types the command: `RINGFENCE_STAFF`, or his login at this machine.
 pub fn staff() -> By {
-    let names = ["RINGFENCE_STAFF", "SUDO_USER", "USER", "LOGNAME"];
+    let names = [STAFF_VARIABLE, "SUDO_USER", "USER", "LOGNAME"];
     let name =
         names.iter().find_map(|name| std::env::var(name).ok().filter(|name| !name.is_empty()));
     let is_plain = |c: &char| !c.is_control();
