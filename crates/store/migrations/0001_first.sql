@@ -47,20 +47,22 @@ CREATE INDEX line_account ON line (account);
 
 -- What stood from when on, by whom: appended, never changed.
 CREATE TABLE account_history (
+    seq         INTEGER PRIMARY KEY,
     account     BIGINT NOT NULL,
     at          BIGINT NOT NULL,
     status      TEXT   NOT NULL,
-    detail      TEXT   NOT NULL,  -- JSON: controls, by whom, why
-    PRIMARY KEY (account, at)
-) WITHOUT ROWID;
+    detail      TEXT   NOT NULL   -- JSON: controls, by whom, why
+);
+CREATE UNIQUE INDEX account_history_at ON account_history (account, at);
 
 CREATE TABLE line_history (
+    seq         INTEGER PRIMARY KEY,
     line        BIGINT NOT NULL,
     at          BIGINT NOT NULL,
     account     BIGINT NOT NULL,
-    detail      TEXT   NOT NULL,  -- JSON: what bounded its use, by whom, why
-    PRIMARY KEY (line, at)
-) WITHOUT ROWID;
+    detail      TEXT   NOT NULL   -- JSON: what bounded its use, by whom, why
+);
+CREATE UNIQUE INDEX line_history_at ON line_history (line, at);
 
 -- What stands when the raises of an account have ended, and when they do.
 CREATE TABLE account_raises (
@@ -322,6 +324,21 @@ CREATE TABLE fact (
 );
 -- The same fact told twice is there once.
 CREATE UNIQUE INDEX fact_once ON fact (at, body);
+
+-- What was recorded cannot be changed unseen: each link is signed, and covers the ones before it. The
+-- rows of calls, postings, bills, histories and facts stay as they are, and are hashed again to verify; of
+-- rows that are replaced the link keeps what they hashed to.
+CREATE TABLE link (
+    seq         INTEGER PRIMARY KEY,
+    key_id      BIGINT,           -- of the key it was made with; none: everybody's
+    kind        BIGINT NOT NULL,
+    key         BIGINT NOT NULL,  -- decision, number or id of what it is of; of a bill: run · 2³² + account
+    part        BIGINT NOT NULL,
+    body        BLOB,
+    marks       BLOB   NOT NULL,
+    hash        BLOB   NOT NULL,
+    mac         BLOB   NOT NULL
+);
 
 -- One row for each time a program opened the store to write: the number of its last group that was
 -- committed tells the outcome of a commit that nobody could report. The newest decision and time

@@ -6,6 +6,7 @@
 
 pub mod backend;
 mod billing;
+pub mod chain;
 pub mod error;
 pub mod journal;
 pub mod memory;
@@ -17,6 +18,7 @@ pub mod writer;
 
 pub use backend::{Backend, Batch, SnapshotWindow};
 pub use billing::{BillFilter, BillItems, PostingFilter};
+pub use chain::{Anchor, Break, ChainQuestion, ChainReport};
 pub use error::{Cause, CommitError, StoreError};
 pub use journal::Journal;
 pub use memory::MemoryStore;
@@ -25,5 +27,5 @@ pub use queries::{
     Unopened, Verification, WhatSealed,
 };
 pub use seal::Sealer;
-pub use sqlite::{OpenOptions, SqliteStore, Synchronous};
+pub use sqlite::{BackupPace, OpenOptions, SqliteStore, Synchronous};
 pub use writer::{Health, SubmitError, Writer, WriterOptions};

@@ -14,6 +14,7 @@ use types::{
 };
 
 use crate::billing::{BillFilter, BillItems, PostingFilter};
+use crate::chain::{Anchor, ChainQuestion, ChainReport};
 use crate::error::StoreError;
 use crate::seal::KeyId;
 
@@ -378,6 +379,17 @@ pub trait Reader {
 
     /// Computes every kept sum again from CDRs and transfers, and compares. Reads everything: slow.
     fn verify(&self) -> Result<Verification, StoreError>;
+
+    /// Walks along the chain, and compares every row with what was recorded. `progress` hears how many
+    /// links of how many are done. Reads everything: slow.
+    fn verify_chain(
+        &self,
+        question: &ChainQuestion,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<ChainReport, StoreError>;
+
+    /// How far the chain reaches; `None` if nothing was ever recorded.
+    fn anchor(&self) -> Result<Option<Anchor>, StoreError>;
 }
 
 macro_rules! forward {
@@ -425,4 +437,6 @@ forward! {
     bans() -> Vec<Ban>;
     sealing() -> Sealing;
     verify() -> Verification;
+    verify_chain(question: &ChainQuestion, progress: &mut dyn FnMut(u64, u64)) -> ChainReport;
+    anchor() -> Option<Anchor>;
 }

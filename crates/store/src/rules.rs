@@ -56,8 +56,11 @@ pub fn refusal(record: &Record) -> Option<String> {
             decisions.chain([plan.id]).find_map(bad_id)
         }
         Record::HoldClosed(id) => bad_id(*id),
-        Record::BillRun(_)
-        | Record::BillRunDone(_)
+        // A bill is chained by run and account in one number of the database.
+        Record::BillRun(run) => i32::try_from(run.run)
+            .is_err()
+            .then(|| format!("bill run {} is beyond any calendar", run.run)),
+        Record::BillRunDone(_)
         | Record::Binding(_)
         | Record::BindingGone(..)
         | Record::Device(_)

@@ -18,6 +18,7 @@ mod lock;
 mod login;
 mod office;
 mod phones;
+mod record;
 mod registering;
 mod restart;
 mod right_secret;
@@ -119,6 +120,8 @@ pub const PEERS: &[Check] = checks! {
 pub const CRASH: &[Check] = checks! {
     "kill -9 during 200 live calls": restart::live_calls,
     "kill -9 again and again while calls come and go": crash::again_and_again,
+    "kill -9 again and again, and the record of decisions holds": record::survives,
+    "the database is copied under load, and restored": record::is_copied,
     "S1 secrets are found nowhere, a crash with a journal included": secrets::found_nowhere,
 };
 

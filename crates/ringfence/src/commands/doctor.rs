@@ -6,12 +6,13 @@ use std::process::ExitCode;
 
 use serde_json::json;
 use sip::flow::Transport;
-use store::{Problem, Reader, SqliteStore, StoreError};
+use store::{ChainQuestion, Reader, SqliteStore, StoreError};
 use types::{AccountStatus, LineStatus};
 
 use super::Context;
 use super::office::ask;
 use super::output::line;
+use super::verify::examine;
 use crate::config::Config;
 use crate::shell::clock::system_wall;
 use crate::shell::control::Request;
@@ -77,7 +78,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     report("key", found)?;
     match open_existing(config, keys.as_ref()) {
         Ok(Some(reader)) => {
-            for (name, found) in database(&reader, config, args.offline)? {
+            for (name, found) in database(&reader, config, args.offline, context)? {
                 report(&name, found)?;
             }
         }
@@ -242,26 +243,35 @@ fn database(
     reader: &SqliteStore,
     config: &Config,
     offline: bool,
+    context: &Context,
 ) -> anyhow::Result<Vec<(String, Found)>> {
-    let mut found = Vec::new();
-    let verified = reader.verify()?;
-    let sum = format!("{} calls and {} transfers add up", verified.cdrs, verified.transfers);
-    let is_secret = |problem: &&Problem| matches!(problem, Problem::Unopened(_));
-    let (secrets, records): (Vec<_>, Vec<_>) = verified.problems.iter().partition(is_secret);
-    if records.is_empty() {
-        found.push(("money".to_owned(), Good(sum)));
-    }
-    found.extend(records.iter().map(|problem| {
-        let remedy = "stop the node and keep a copy of the data directory: the records disagree";
-        ("money".to_owned(), Wrong(problem.to_string(), remedy.to_owned()))
-    }));
-    found.extend(secrets.iter().map(|problem| {
-        let remedy = "put the key back, or a backup; or set a new secret, then enable it again";
-        ("passwords".to_owned(), Wrong(problem.to_string(), remedy.to_owned()))
-    }));
+    let mut found = verified(reader, context)?;
     found.push(("rate decks".to_owned(), decks(reader)?));
     found.extend(trunks(reader, config, offline)?);
     found.push(("accounts".to_owned(), accounts(reader)?));
+    Ok(found)
+}
+
+/// Sums and links; rows are compared with their links by `verify`, which takes longer.
+fn verified(reader: &SqliteStore, context: &Context) -> anyhow::Result<Vec<(String, Found)>> {
+    let question = ChainQuestion { is_quick: true, ..ChainQuestion::default() };
+    let examined = examine(reader, &question, context)?;
+    let mut found: Vec<(String, Found)> = Vec::new();
+    for (part, what) in examined.problems() {
+        let remedy = match part {
+            "passwords" => {
+                "put the key back, or a backup; or set a new secret, then enable it again"
+            }
+            "record" => "keep a copy of the data directory, and see all of it: ringfence verify",
+            _ => "stop the node and keep a copy of the data directory: the records disagree",
+        };
+        found.push((part.to_owned(), Wrong(what, remedy.to_owned())));
+    }
+    for (part, good) in [("record", examined.record(true)), ("money", examined.money())] {
+        if found.iter().all(|(of, _)| of != part) {
+            found.push((part.to_owned(), Good(good)));
+        }
+    }
     Ok(found)
 }
 

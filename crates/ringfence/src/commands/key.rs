@@ -16,7 +16,7 @@ use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use store::seal::{Key, Keys};
-use store::{Reader, Sealing, WhatSealed};
+use store::{ChainQuestion, Reader, Sealing, WhatSealed};
 use types::{LineId, TrunkId};
 
 use super::Context;
@@ -148,7 +148,10 @@ fn rotate(args: &RotateArgs, config: &Config, context: &Context) -> anyhow::Resu
     }
     let sealed = seal_anew(args, &keys, &mut office, config, context)?;
     let after = survey(config, &keys)?;
-    let kept_because = keeps_old(args, &after, config);
+    let kept_because = match keeps_old(args, &after, config) {
+        Some(why) => Some(why),
+        None => broken_record(config, &keys)?,
+    };
     let old = keys.keys().iter().count() - 1;
     if kept_because.is_none() && old > 0 && keys.is_file() {
         keys.replace(keys.keys().newest_only())?;
@@ -204,6 +207,16 @@ fn keeps_old(args: &RotateArgs, after: &Sealing, config: &Config) -> Option<Stri
     } else {
         None
     }
+}
+
+/// The first break of the record, while the keys that made its links are still there: afterwards it could
+/// only be told that the links are as they were when the keys were exchanged.
+fn broken_record(config: &Config, keys: &KeyRing) -> anyhow::Result<Option<String>> {
+    let Some(reader) = open_existing(config, Some(keys))? else { return Ok(None) };
+    let question = ChainQuestion { is_quick: true, ..ChainQuestion::default() };
+    let report = reader.verify_chain(&question, &mut |_, _| {})?;
+    let first = report.breaks.first();
+    Ok(first.map(|first| format!("the record does not hold: {first}; see `ringfence verify`")))
 }
 
 /// Seals with the newest key what another key seals; how many passwords that were.

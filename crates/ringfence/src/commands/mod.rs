@@ -4,6 +4,7 @@
 mod access;
 mod account;
 mod at_risk;
+mod backup;
 mod ban;
 mod bill;
 mod call;
@@ -34,6 +35,7 @@ mod serve;
 mod sip_parse;
 mod standing;
 mod trunk;
+mod verify;
 mod when;
 
 use std::path::{Path, PathBuf};
@@ -140,6 +142,12 @@ enum Command {
     Explain(explain::Args),
     /// Look for what is wrong, and say what to do
     Doctor(doctor::Args),
+    /// Was anything changed by somebody else: is every row as it was recorded, do the sums come out?
+    Verify(verify::Args),
+    /// Copy the database while the node runs, and verify the copy
+    Backup(backup::BackupArgs),
+    /// Put a verified copy in place of the database
+    Restore(backup::RestoreArgs),
     /// SIP messages
     #[command(subcommand)]
     Sip(sip_parse::Command),
@@ -214,6 +222,9 @@ fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Carrier(command) => carrier::run(command, context),
         Command::Explain(args) => explain::run(args, context),
         Command::Doctor(args) => return doctor::run(args, context),
+        Command::Verify(args) => return verify::run(args, context),
+        Command::Backup(args) => backup::backup(args, context),
+        Command::Restore(args) => backup::restore(args, context),
         Command::Sip(command) => return sip_parse::run(command, context),
         Command::Status(args) => serve::status(args, context),
         Command::Completions { shell } => {

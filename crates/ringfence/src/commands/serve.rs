@@ -13,6 +13,7 @@ use store::{Backend, SnapshotWindow};
 use super::Context;
 use super::office::{ask, engine_config};
 use crate::config::Config;
+use crate::shell::anchor::Anchors;
 use crate::shell::atlas;
 use crate::shell::certificate::{Renewal, TrunkRoots};
 use crate::shell::clock::{Clock, system_wall};
@@ -58,7 +59,9 @@ pub fn run(_args: Args, context: &Context) -> anyhow::Result<()> {
             "listening"
         );
     }
+    let anchors = Anchors::start(config.database())?;
     let outcome = driver.run();
+    drop(anchors);
     drop(std::fs::remove_file(config.control_socket()));
     drop(lock);
     outcome

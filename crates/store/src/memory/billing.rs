@@ -34,12 +34,12 @@ impl State {
             if let Judged::Refused(why) = judged {
                 return Some(why);
             }
-            trial.apply(record);
+            trial.put(record);
         }
         None
     }
 
-    fn judge_posting(&self, posting: &Posting) -> Judged {
+    pub fn judge_posting(&self, posting: &Posting) -> Judged {
         let Transfer { decision, kind, .. } = posting.transfer;
         let transfers = self.transfers_of(decision);
         let adjusted = transfers.iter().filter(|one| one.kind.adjusts_call());
@@ -57,7 +57,7 @@ impl State {
         judge_posting(posting, &there)
     }
 
-    fn judge_bill(&self, bill: &Bill) -> Judged {
+    pub fn judge_bill(&self, bill: &Bill) -> Judged {
         let same = self.bills.get(&(bill.account, bill.run));
         let run = self.bill_runs.get(&bill.run);
         judge_bill(bill, run, self.last_run(bill.account), same.map(|same| &**same))

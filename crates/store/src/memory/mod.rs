@@ -8,6 +8,7 @@
 //! ```
 
 mod billing;
+mod chain;
 mod read;
 mod state;
 
@@ -110,7 +111,9 @@ impl MemoryStore {
     }
 
     fn write(&mut self, batches: &[Batch]) {
-        batches.iter().flat_map(|batch| &batch.records).for_each(|record| self.state.apply(record));
+        let records = batches.iter().flat_map(|batch| &batch.records);
+        let mut appender = None;
+        records.for_each(|record| self.state.apply(record, &mut appender));
         let SyncModel::EveryNth(every) = self.sync else {
             return;
         };

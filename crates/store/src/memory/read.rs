@@ -14,6 +14,7 @@ use super::MemoryStore;
 use super::state::State;
 use crate::backend::SnapshotWindow;
 use crate::billing::{BillFilter, BillItems, PostingFilter};
+use crate::chain::{Anchor, ChainQuestion, ChainReport, walk};
 use crate::error::StoreError;
 use crate::queries::{
     Balance, CallFilter, Decided, DeckSummary, FactFilter, Problem, Reader, Sealing, StoredFact,
@@ -356,5 +357,21 @@ impl Reader for MemoryStore {
 
     fn verify(&self) -> Result<Verification, StoreError> {
         Ok(self.state().verify())
+    }
+
+    fn verify_chain(
+        &self,
+        question: &ChainQuestion,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<ChainReport, StoreError> {
+        let Ok(report) = walk(self.state(), None, question, progress);
+        Ok(report)
+    }
+
+    fn anchor(&self) -> Result<Option<Anchor>, StoreError> {
+        let links = &self.state().links;
+        let anchor =
+            |link: &super::chain::Kept| Anchor { seq: links.len() as u64, hash: link.hash };
+        Ok(links.last().map(anchor))
     }
 }

@@ -11,6 +11,9 @@ use types::{
     ResellerId, Standing, Transfer, TransferKind, Trunk, TrunkId, UnixMicros,
 };
 
+use super::chain::Kept;
+use crate::billing::Judged;
+use crate::chain::{Appender, Place, place_of, place_of_transfer, write, write_run};
 use crate::rules;
 
 /// A deck: its name, its rows by prefix and effective time.
@@ -26,6 +29,9 @@ pub struct State {
     pub accounts: BTreeMap<AccountId, Arc<Account>>,
     pub history: BTreeMap<(AccountId, UnixMicros), Arc<Standing>>,
     pub line_history: BTreeMap<(LineId, UnixMicros), Arc<LineStanding>>,
+    /// Both histories in the order of commits.
+    pub standings: Vec<(AccountId, UnixMicros)>,
+    pub line_standings: Vec<(LineId, UnixMicros)>,
     pub raises: BTreeMap<AccountId, AccountRaises>,
     pub requests: BTreeMap<u32, ControlRequest>,
     pub lines: BTreeMap<LineId, Line>,
@@ -54,6 +60,7 @@ pub struct State {
     pub countries: BTreeSet<(AccountId, Region)>,
     pub last_decision: DecisionId,
     pub newest: UnixMicros,
+    pub links: Vec<Kept>,
 }
 
 impl State {
@@ -83,8 +90,75 @@ impl State {
         None
     }
 
-    /// Writes one record that passed [`State::refusal`].
-    pub fn apply(&mut self, record: &Record) {
+    /// Writes one record that passed [`State::refusal`], and chains it if it changed something that is kept.
+    pub fn apply(&mut self, record: &Record, appender: &mut Option<Appender>) {
+        let place = place_of(record).and_then(|place| self.new_place(place, record));
+        self.put(record);
+        let Some(place) = place else { return };
+        let appender = appender.get_or_insert_with(|| {
+            let head = self.links.last().map(|link| (self.links.len() as u64, link.hash));
+            Appender::after(head, None)
+        });
+        // A posting is two rows: what moved, and who ordered it.
+        if let Record::Posting(posting) = record {
+            let (place, moved) =
+                (place_of_transfer(&posting.transfer), Record::Transfer(posting.transfer));
+            let link = appender.link(place, |content| write(content, &moved, None));
+            self.links.push(Kept::of(link));
+        }
+        let run = match record {
+            Record::BillRun(run) => self.bill_runs.get(&run.run),
+            Record::BillRunDone(run) => self.bill_runs.get(run),
+            _ => None,
+        };
+        let link = appender.link(place, |content| match run {
+            Some(run) => write_run(content, run),
+            None => write(content, record, None),
+        });
+        self.links.push(Kept::of(link));
+    }
+
+    /// The place of a record, unless it is there already, or what it removes is not.
+    fn new_place(&self, place: Place, record: &Record) -> Option<Place> {
+        let is_new = match record {
+            Record::Cdr(cdr) => !self.cdrs.contains_key(&cdr.decision),
+            Record::Transfer(transfer) => {
+                !self.transfers.contains_key(&(transfer.decision, transfer.kind))
+            }
+            Record::Fact(at, fact) => {
+                let key = self.facts.len() as u64 + 1;
+                return (!self.has_fact(*at, fact)).then_some(Place { key, ..place });
+            }
+            Record::NumberGone(number) => self.numbers.contains_key(number),
+            Record::Posting(posting) => {
+                let key = self.postings.len() as u64 + 1;
+                let is_new = self.judge_posting(posting) == Judged::New;
+                return is_new.then_some(Place { key, ..place });
+            }
+            Record::BillRun(run) => !self.bill_runs.contains_key(&run.run),
+            Record::BillRunDone(run) => self.bill_runs.get(run).is_some_and(|run| !run.done),
+            Record::Bill(bill) => self.judge_bill(bill) == Judged::New,
+            Record::Instalments(plan) => !self.plans.contains_key(&plan.id),
+            Record::Standing(standing) => {
+                let key = self.standings.len() as u64 + 1;
+                let is_new = !self.history.contains_key(&(standing.account, standing.at));
+                return is_new.then_some(Place { key, ..place });
+            }
+            Record::LineStanding(standing) => {
+                let key = self.line_standings.len() as u64 + 1;
+                let is_new = !self.line_history.contains_key(&(standing.line, standing.at));
+                return is_new.then_some(Place { key, ..place });
+            }
+            Record::Raises(raises) if raises.is_empty() => {
+                self.raises.contains_key(&raises.account)
+            }
+            _ => true,
+        };
+        is_new.then_some(place)
+    }
+
+    /// Writes one record that passed [`State::refusal`], without a link.
+    pub fn put(&mut self, record: &Record) {
         let (decision, time) = rules::newest(record);
         self.last_decision = self.last_decision.max(decision);
         self.newest = self.newest.max(time);
@@ -138,11 +212,17 @@ impl State {
             }
             Record::Standing(standing) => {
                 let key = (standing.account, standing.at);
-                self.history.entry(key).or_insert_with(|| Arc::new(Standing::clone(standing)));
+                self.history.entry(key).or_insert_with(|| {
+                    self.standings.push(key);
+                    Arc::new(Standing::clone(standing))
+                });
             }
             Record::LineStanding(standing) => {
                 let (key, whole) = ((standing.line, standing.at), LineStanding::clone(standing));
-                self.line_history.entry(key).or_insert_with(|| Arc::new(whole));
+                self.line_history.entry(key).or_insert_with(|| {
+                    self.line_standings.push(key);
+                    Arc::new(whole)
+                });
             }
             Record::Raises(raises) if raises.is_empty() => {
                 drop(self.raises.remove(&raises.account))
@@ -191,11 +271,15 @@ impl State {
     }
 
     fn append_fact(&mut self, at: UnixMicros, fact: &Fact) {
-        let same_time = self.facts_at.entry(at).or_default();
-        if same_time.iter().any(|&index| *self.facts[index].1 == *fact) {
+        if self.has_fact(at, fact) {
             return;
         }
-        same_time.push(self.facts.len());
+        self.facts_at.entry(at).or_default().push(self.facts.len());
         self.facts.push((at, Arc::new(fact.clone())));
+    }
+
+    fn has_fact(&self, at: UnixMicros, fact: &Fact) -> bool {
+        let same_time = self.facts_at.get(&at);
+        same_time.is_some_and(|found| found.iter().any(|&index| *self.facts[index].1 == *fact))
     }
 }

@@ -10,6 +10,8 @@ use sha2::{Digest, Sha256};
 use types::UnixMicros;
 use zeroize::Zeroizing;
 
+use crate::chain::ChainKey;
+
 /// Bytes of a key's name.
 pub(super) const ID: usize = 4;
 /// In microseconds.
@@ -26,6 +28,16 @@ impl KeyId {
         let digest =
             Sha256::new().chain_update(b"ringfence key id\0").chain_update(bytes).finalize();
         KeyId(*digest.first_chunk().expect("a digest is longer than an id"))
+    }
+
+    /// Its name as a number.
+    pub fn number(self) -> u32 {
+        u32::from_be_bytes(self.0)
+    }
+
+    /// The name that is this number.
+    pub fn from_number(number: u32) -> KeyId {
+        KeyId(number.to_be_bytes())
     }
 
     /// The key that a sealed value names.
@@ -53,13 +65,15 @@ pub struct Key {
     made: Option<UnixMicros>,
     bytes: Zeroizing<[u8; KEY]>,
     pub(super) cipher: Aes256Gcm,
+    chain: ChainKey,
 }
 
 impl Key {
     /// The key of these bytes, made at this time, if that is known.
     pub fn new(bytes: Zeroizing<[u8; KEY]>, made: Option<UnixMicros>) -> Key {
         let cipher = Aes256Gcm::new((&*bytes).into());
-        Key { id: KeyId::of(&bytes), made, bytes, cipher }
+        let chain = ChainKey::derive(&bytes);
+        Key { id: KeyId::of(&bytes), made, bytes, cipher, chain }
     }
 
     /// A key from its 44 characters of base64.
@@ -81,6 +95,11 @@ impl Key {
     /// Its name.
     pub fn id(&self) -> KeyId {
         self.id
+    }
+
+    /// What it makes links of the chain with.
+    pub(crate) fn chain(&self) -> &ChainKey {
+        &self.chain
     }
 
     /// When it was made.

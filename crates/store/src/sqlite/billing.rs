@@ -31,10 +31,10 @@ fn is_new(judged: Judged) -> rusqlite::Result<bool> {
     }
 }
 
-/// Writes a posting with its transfer, and changes un-billed usage, unless it is there.
-pub fn put_posting(conn: &Connection, posting: &Posting) -> rusqlite::Result<()> {
+/// Writes a posting with its transfer, and changes un-billed usage, unless it is there; gives its number.
+pub fn put_posting(conn: &Connection, posting: &Posting) -> rusqlite::Result<Option<u64>> {
     if !is_new(judge_posting(posting, &about_posting(conn, posting)?))? {
-        return Ok(());
+        return Ok(None);
     }
     let Transfer { decision, kind, debit, credit, amount, at } = posting.transfer;
     let ((debit, debit_id), (credit, credit_id)) =
@@ -45,22 +45,24 @@ pub fn put_posting(conn: &Connection, posting: &Posting) -> rusqlite::Result<()>
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )?
     .execute((key.0, key.1, debit, debit_id, credit, credit_id, amount.micros(), at.0))?;
-    conn.prepare_cached(
+    let mut insert = conn.prepare_cached(
         "INSERT INTO posting (seq, decision, kind, account, reference, ordered_by, note) \
-         VALUES ((SELECT COALESCE(MAX(seq), 0) + 1 FROM posting), $1, $2, $3, $4, $5, $6)",
-    )?
-    .execute((
+         VALUES ((SELECT COALESCE(MAX(seq), 0) + 1 FROM posting), $1, $2, $3, $4, $5, $6) \
+         RETURNING seq",
+    )?;
+    let row = (
         key.0,
         key.1,
         posting.account.map(|id| id.0),
         &posting.reference,
         &posting.by,
         &posting.note,
-    ))?;
-    match posting.account {
-        Some(account) => change_unbilled(conn, account, posting.adds_to_usage()),
-        None => Ok(()),
+    );
+    let seq = insert.query_row(row, |row| read(row, 0))?;
+    if let Some(account) = posting.account {
+        change_unbilled(conn, account, posting.adds_to_usage())?;
     }
+    Ok(Some(seq))
 }
 
 fn about_posting(conn: &Connection, posting: &Posting) -> rusqlite::Result<AboutPosting> {
@@ -102,36 +104,41 @@ fn change_unbilled(conn: &Connection, account: AccountId, by: Money) -> rusqlite
     .map(drop)
 }
 
-/// Is the run there already?
-pub fn has_run(conn: &Connection, run: u32) -> rusqlite::Result<bool> {
-    conn.prepare_cached("SELECT 1 FROM bill_run WHERE run = $1")?.exists([run])
+/// The run of this number.
+pub fn run(conn: &Connection, run: u32) -> rusqlite::Result<Option<KnownRun>> {
+    let sql = format!("{RUN} WHERE run = $1");
+    conn.prepare_cached(&sql)?.query_row([run], known_run).optional()
 }
 
-/// Writes a new run with the marks of this moment; what is recent was moved before.
-pub fn put_run(conn: &Connection, run: &BillRun) -> rusqlite::Result<()> {
+/// Writes a new run with the marks of this moment; what is recent was moved before. Gives it as it is now.
+pub fn put_run(conn: &Connection, new: &BillRun) -> rusqlite::Result<Option<KnownRun>> {
     conn.prepare_cached(
         "INSERT INTO bill_run (run, day, only_account, at, mark_calls, mark_postings, done) \
          VALUES ($1, $2, $3, $4, (SELECT COALESCE(MAX(move), 0) FROM move), \
          (SELECT COALESCE(MAX(seq), 0) FROM posting), 0)",
     )?
-    .execute((run.run, run.day.0, run.only.map(|id| id.0), run.at.0))
-    .map(drop)
+    .execute((new.run, new.day.0, new.only.map(|id| id.0), new.at.0))?;
+    run(conn, new.run)
 }
 
-/// All bills of a run are made.
-pub fn end_run(conn: &Connection, run: u32) -> rusqlite::Result<()> {
-    conn.prepare_cached("UPDATE bill_run SET done = 1 WHERE run = $1")?.execute([run]).map(drop)
+/// All bills of a run are made; gives the run as it is now, unless nothing changed.
+pub fn end_run(conn: &Connection, number: u32) -> rusqlite::Result<Option<KnownRun>> {
+    let sql = "UPDATE bill_run SET done = 1 WHERE run = $1 AND done = 0";
+    match conn.prepare_cached(sql)?.execute([number])? {
+        0 => Ok(None),
+        _ => run(conn, number),
+    }
 }
 
-/// Writes a bill, and lowers un-billed usage by it, unless it is there.
-pub fn put_bill(conn: &Connection, bill: &Bill) -> rusqlite::Result<()> {
+/// Writes a bill, and lowers un-billed usage by it, unless it is there; gives how many were written.
+pub fn put_bill(conn: &Connection, bill: &Bill) -> rusqlite::Result<usize> {
     let sql = "SELECT COALESCE(MAX(run), 0) FROM bill WHERE account = $1";
     let newest = conn.prepare_cached(sql)?.query_row([bill.account.0], |row| read(row, 0))?;
     let sql = "SELECT detail FROM bill WHERE account = $1 AND run = $2";
     let same: Option<Bill> = all(conn, sql, [bill.account.0, bill.run], whole)?.pop();
-    let run = all(conn, &format!("{RUN} WHERE run = $1"), [bill.run], known_run)?.pop();
+    let run = run(conn, bill.run)?;
     if !is_new(judge_bill(bill, run.as_ref(), newest, same.as_ref()))? {
-        return Ok(());
+        return Ok(0);
     }
     conn.prepare_cached(
         "INSERT INTO bill (account, run, previous, total, due, detail) \
@@ -145,23 +152,23 @@ pub fn put_bill(conn: &Connection, bill: &Bill) -> rusqlite::Result<()> {
         bill.due.micros(),
         Json(bill),
     ))?;
-    change_unbilled(conn, bill.account, Money::ZERO.saturating_sub(bill.total))
+    change_unbilled(conn, bill.account, Money::ZERO.saturating_sub(bill.total))?;
+    Ok(1)
 }
 
-/// Writes a plan, unless it is there.
-pub fn put_plan(conn: &Connection, plan: &InstalmentPlan) -> rusqlite::Result<()> {
+/// Writes a plan, unless it is there; gives how many were written.
+pub fn put_plan(conn: &Connection, plan: &InstalmentPlan) -> rusqlite::Result<usize> {
     conn.prepare_cached(
         "INSERT INTO instalment_plan (id, account, detail) VALUES ($1, $2, $3) \
          ON CONFLICT (id) DO NOTHING",
     )?
     .execute((columns::decision(plan.id), plan.account.0, Json(plan)))
-    .map(drop)
 }
 
-const RUN: &str =
+pub const RUN: &str =
     "SELECT run, day, only_account, at, mark_calls, mark_postings, done FROM bill_run";
 
-fn known_run(row: &Row<'_>) -> rusqlite::Result<KnownRun> {
+pub fn known_run(row: &Row<'_>) -> rusqlite::Result<KnownRun> {
     let (day, only, at) = (read(row, 1)?, maybe(row, 2)?, read(row, 3)?);
     Ok(KnownRun {
         run: BillRun { run: read(row, 0)?, day, only, at },

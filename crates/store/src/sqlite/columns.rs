@@ -48,7 +48,11 @@ read! {
     u64: value => u64::try_from(value).map_err(|_| FromSqlError::OutOfRange(value))?;
     u32: value => small(value)?;
     u16: value => u16::try_from(value).map_err(|_| FromSqlError::OutOfRange(value))?;
-    bool: value => value != 0;
+    bool: value => match value {
+        0 => false,
+        1 => true,
+        _ => return Err(FromSqlError::OutOfRange(value)),
+    };
 }
 
 fn small(value: i64) -> FromSqlResult<u32> {

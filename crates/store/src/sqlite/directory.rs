@@ -1,7 +1,7 @@
 //! Records that people make, into rows. Lives here: accounts, lines, numbers, trunks, decks, facts.
 //! Never here: calls and bindings, which come in thousands (`write`).
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use types::record::Deck;
 use types::{
     Account, Ban, Device, DeviceId, E164, Fact, Line, LockOut, LockScope, Number, Reseller, Trunk,
@@ -13,16 +13,21 @@ use super::sealed;
 use crate::rules;
 use crate::seal::Sealer;
 
-/// Appends a fact, unless the same is there with the same time.
-pub fn append_fact(conn: &Connection, at: UnixMicros, fact: &Fact) -> rusqlite::Result<()> {
+/// Appends a fact, unless the same is there with the same time; gives its number.
+pub fn append_fact(
+    conn: &Connection,
+    at: UnixMicros,
+    fact: &Fact,
+) -> rusqlite::Result<Option<u64>> {
     let body = columns::json(fact)?;
-    conn.prepare_cached(
+    let mut insert = conn.prepare_cached(
         "INSERT INTO fact (seq, at, kind, account, body) \
          VALUES ((SELECT COALESCE(MAX(seq), 0) + 1 FROM fact), $1, $2, $3, $4) \
-         ON CONFLICT (at, body) DO NOTHING",
-    )?
-    .execute((at.0, rules::kind_of(&body), rules::account_of(fact).map(|id| id.0), &body))
-    .map(drop)
+         ON CONFLICT (at, body) DO NOTHING RETURNING seq",
+    )?;
+    let row = (at.0, rules::kind_of(&body), rules::account_of(fact).map(|id| id.0), &body);
+    let seq = insert.query_row(row, |row| row.get::<_, columns::Read<u64>>(0)).optional()?;
+    Ok(seq.map(|seq| seq.0))
 }
 
 /// Inserts or replaces an account.
@@ -71,8 +76,12 @@ pub fn put_reseller(conn: &Connection, reseller: &Reseller) -> rusqlite::Result<
     .map(drop)
 }
 
-/// Inserts or replaces a line.
-pub fn put_line(conn: &Connection, sealer: &Sealer, line: &Line) -> rusqlite::Result<()> {
+/// Inserts or replaces a line; gives what its verifiers are sealed as.
+pub fn put_line(
+    conn: &Connection,
+    sealer: &Sealer,
+    line: &Line,
+) -> rusqlite::Result<sealed::SealedLine> {
     let sealed = sealed::line(sealer, line)?;
     let caller_id = line.caller_id.map(columns::e164);
     conn.prepare_cached(
@@ -106,8 +115,8 @@ pub fn put_line(conn: &Connection, sealer: &Sealer, line: &Line) -> rusqlite::Re
         caller_id,
         Json(&line.ip_lock),
         line.stop_levels.as_deref().map(Json)
-    ])
-    .map(drop)
+    ])?;
+    Ok(sealed)
 }
 
 /// Inserts or replaces a device.
@@ -249,7 +258,7 @@ pub fn put_deck(conn: &Connection, deck: &Deck) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Deletes a number.
-pub fn remove_number(conn: &Connection, number: E164) -> rusqlite::Result<()> {
-    conn.execute("DELETE FROM number WHERE e164 = $1", [columns::e164(number)]).map(drop)
+/// Deletes a number; gives how many there were.
+pub fn remove_number(conn: &Connection, number: E164) -> rusqlite::Result<usize> {
+    conn.execute("DELETE FROM number WHERE e164 = $1", [columns::e164(number)])
 }

@@ -7,38 +7,40 @@ use types::{AccountId, AccountRaises, ControlRequest, LineId, LineStanding, Stan
 use super::columns::{Code, Json};
 use super::rows::{self, Rows, all};
 
-/// Appends what stands for an account; the same time told again changes nothing.
-pub fn append(conn: &Connection, standing: &Standing) -> rusqlite::Result<()> {
-    conn.prepare_cached(
-        "INSERT INTO account_history (account, at, status, detail) VALUES ($1, $2, $3, $4) \
-         ON CONFLICT (account, at) DO NOTHING",
-    )?
-    .execute((standing.account.0, standing.at.0, Code(standing.status), Json(standing)))
-    .map(drop)
+/// Appends what stands for an account; the same time told again changes nothing. Gives its number.
+pub fn append(conn: &Connection, standing: &Standing) -> rusqlite::Result<Option<u64>> {
+    let mut insert = conn.prepare_cached(
+        "INSERT INTO account_history (seq, account, at, status, detail) \
+         VALUES ((SELECT COALESCE(MAX(seq), 0) + 1 FROM account_history), $1, $2, $3, $4) \
+         ON CONFLICT (account, at) DO NOTHING RETURNING seq",
+    )?;
+    let row = (standing.account.0, standing.at.0, Code(standing.status), Json(standing));
+    insert.query_row(row, |row| rows::read(row, 0)).optional()
 }
 
-/// Appends what stands for a line.
-pub fn append_line(conn: &Connection, standing: &LineStanding) -> rusqlite::Result<()> {
-    conn.prepare_cached(
-        "INSERT INTO line_history (line, at, account, detail) VALUES ($1, $2, $3, $4) \
-         ON CONFLICT (line, at) DO NOTHING",
-    )?
-    .execute((standing.line.0, standing.at.0, standing.account.0, Json(standing)))
-    .map(drop)
+/// Appends what stands for a line; the same time told again changes nothing. Gives its number.
+pub fn append_line(conn: &Connection, standing: &LineStanding) -> rusqlite::Result<Option<u64>> {
+    let mut insert = conn.prepare_cached(
+        "INSERT INTO line_history (seq, line, at, account, detail) \
+         VALUES ((SELECT COALESCE(MAX(seq), 0) + 1 FROM line_history), $1, $2, $3, $4) \
+         ON CONFLICT (line, at) DO NOTHING RETURNING seq",
+    )?;
+    let row = (standing.line.0, standing.at.0, standing.account.0, Json(standing));
+    insert.query_row(row, |row| rows::read(row, 0)).optional()
 }
 
-/// Inserts or replaces what is beneath an account's controls; deletes it when there is nothing.
-pub fn put_raises(conn: &Connection, raises: &AccountRaises) -> rusqlite::Result<()> {
+/// Inserts or replaces what is beneath an account's controls; deletes it when there is nothing. Gives how many
+/// rows that changed.
+pub fn put_raises(conn: &Connection, raises: &AccountRaises) -> rusqlite::Result<usize> {
     if raises.is_empty() {
         let sql = "DELETE FROM account_raises WHERE account = $1";
-        return conn.prepare_cached(sql)?.execute([raises.account.0]).map(drop);
+        return conn.prepare_cached(sql)?.execute([raises.account.0]);
     }
     conn.prepare_cached(
         "INSERT INTO account_raises (account, detail) VALUES ($1, $2) \
          ON CONFLICT (account) DO UPDATE SET detail = excluded.detail",
     )?
     .execute((raises.account.0, Json(raises)))
-    .map(drop)
 }
 
 /// Inserts or replaces a request.

@@ -1,7 +1,9 @@
 //! The store in a SQLite file. Lives here: opening, committing, coming back after a failure.
 //! Never here: what a record looks like as rows (`write`, `query`), threads.
 
+mod backup;
 mod billing;
+mod chain;
 mod columns;
 mod connect;
 mod detail;
@@ -29,6 +31,7 @@ use crate::rules;
 use crate::seal::{KeyId, Sealer};
 use connect::{Doing, connect, create, database_error};
 
+pub use backup::BackupPace;
 pub(crate) use connect::sync_directory;
 use sealed::Opener;
 
@@ -153,6 +156,11 @@ impl SqliteStore {
         let options = OpenOptions { read_only: true, ..OpenOptions::default() };
         let store = SqliteStore::open(path, options)?;
         sealed::last_key(store.conn()?).doing(&store.file, "ask for the sealing key")
+    }
+
+    /// The key that made the last link of the chain; `None` if no key did.
+    pub fn chain_key(&self) -> Result<Option<KeyId>, StoreError> {
+        chain::last_key(self.conn()?).doing(&self.file, "ask for the key of the last link")
     }
 
     fn sealer(&self) -> Option<&Sealer> {

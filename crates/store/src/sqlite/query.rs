@@ -8,11 +8,13 @@ use types::{
     Number, Reseller, Standing, StoredPosting, Transfer, Trunk, UnixMicros,
 };
 
+use super::chain::{self, Tables};
 use super::columns::{self, Json};
 use super::connect::Doing;
 use super::rows::{self, Rows, all, read};
 use super::{SqliteStore, billing, history, sealed, snapshot, verify};
 use crate::billing::{BillFilter, BillItems, PostingFilter};
+use crate::chain::{Anchor, ChainQuestion, ChainReport, walk};
 use crate::error::StoreError;
 use crate::queries::{
     Balance, CallFilter, Decided, DeckSummary, FactFilter, Reader, Sealing, StoredFact,
@@ -317,5 +319,26 @@ impl Reader for SqliteStore {
 
     fn verify(&self) -> Result<Verification, StoreError> {
         verify::run(self.conn()?, self.sealer()).doing(&self.file, "verify its sums")
+    }
+
+    fn verify_chain(
+        &self,
+        question: &ChainQuestion,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<ChainReport, StoreError> {
+        let conn = self.conn()?;
+        let walk = || {
+            // Only reads: the transaction is there so that they all see the same moment.
+            let tx = conn.unchecked_transaction()?;
+            let report = walk(&Tables(&tx), self.sealer(), question, progress)?;
+            tx.finish()?;
+            Ok(report)
+        };
+        let mut walk = walk;
+        walk().doing(&self.file, "walk along the chain")
+    }
+
+    fn anchor(&self) -> Result<Option<Anchor>, StoreError> {
+        chain::anchor(self.conn()?).doing(&self.file, "ask for the last link")
     }
 }

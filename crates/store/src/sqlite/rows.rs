@@ -7,7 +7,7 @@ use types::decision::{Destination, Explanation, Outcome};
 use types::record::Deck;
 use types::{
     Account, Ban, BindingRecord, Cdr, DeckId, Hold, HoldState, Line, LockOut, Number, Rate,
-    RateRow, Reseller, Trunk, TrunkAuth, TrunkRoute, UnixMicros,
+    RateRow, Reseller, Trunk, TrunkAuth, TrunkId, TrunkRoute, UnixMicros,
 };
 
 use super::columns::{Code, Json, Read};
@@ -69,10 +69,15 @@ pub const LINE: &str = "SELECT id, account, user_name, kind, ha1_md5, ha1_sha256
                         reminded, wants_new, tls_only, sha256_only, status, caller_id, ip_lock, stop_levels \
                         FROM line";
 
+/// The verifiers of a line as they are sealed.
+pub fn sealed_line(row: &Row<'_>) -> rusqlite::Result<SealedLine> {
+    let former = row.get::<_, Json<Vec<SealedFormer>>>(7)?.0;
+    Ok(SealedLine { md5: row.get(4)?, sha256: row.get(5)?, former })
+}
+
 /// A line, with what opens of its verifiers.
 pub fn line(row: &Row<'_>, opener: &Opener<'_>) -> rusqlite::Result<Line> {
-    let former = row.get::<_, Json<Vec<SealedFormer>>>(7)?.0;
-    let sealed = SealedLine { md5: row.get(4)?, sha256: row.get(5)?, former };
+    let sealed = sealed_line(row)?;
     let mut line = Line {
         id: read(row, 0)?,
         account: read(row, 1)?,
@@ -132,12 +137,15 @@ pub const TRUNK: &str = "SELECT id, name, address, transport, host, auth_user, a
 pub fn trunks(conn: &Connection, opener: &Opener<'_>) -> Rows<Trunk> {
     let mut trunks = all(conn, TRUNK, [], |row| trunk(row, opener))?;
     for trunk in &mut trunks {
-        let sql = "SELECT prefix, priority FROM trunk_route WHERE trunk = $1 ORDER BY position";
-        trunk.routes = all(conn, sql, [trunk.id.0], |row| {
-            Ok(TrunkRoute { prefix: row.get(0)?, priority: read(row, 1)? })
-        })?;
+        trunk.routes = routes(conn, trunk.id)?;
     }
     Ok(trunks)
+}
+
+/// The routes of a trunk.
+pub fn routes(conn: &Connection, trunk: TrunkId) -> Rows<TrunkRoute> {
+    let sql = "SELECT prefix, priority FROM trunk_route WHERE trunk = $1 ORDER BY position";
+    all(conn, sql, [trunk.0], |row| Ok(TrunkRoute { prefix: row.get(0)?, priority: read(row, 1)? }))
 }
 
 /// A trunk without its routes, with what opens of its secret.

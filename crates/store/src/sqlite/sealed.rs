@@ -35,6 +35,23 @@ pub struct SealedFormer {
     grace_devices: Vec<DeviceId>,
 }
 
+impl SealedFormer {
+    /// What can be told without a key.
+    pub fn unopened(&self) -> FormerSecret {
+        FormerSecret {
+            ha1: Ha1 { md5: [0; 16], sha256: [0; 32] },
+            replaced: self.replaced,
+            grace_until: self.grace_until,
+            grace_devices: self.grace_devices.clone(),
+        }
+    }
+
+    /// What is sealed, as text.
+    pub fn texts(&self) -> (&str, &str) {
+        (&self.md5, &self.sha256)
+    }
+}
+
 /// Seals the verifiers of a line.
 pub fn line(sealer: &Sealer, line: &Line) -> rusqlite::Result<SealedLine> {
     let seal = |ha1: &Ha1, place: usize| {

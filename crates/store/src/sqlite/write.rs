@@ -3,9 +3,10 @@
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, Params, params};
-use types::{BillRun, BindingRecord, Cdr, DecisionId, Hold, HoldState, Record, Transfer};
+use types::{BillRun, BindingRecord, Cdr, DecisionId, Hold, HoldState, KnownRun, Record, Transfer};
 
-use super::{Applied, billing, columns, detail, directory, history, sealed};
+use super::{Applied, billing, chain, columns, detail, directory, history, sealed};
+use crate::chain::{Appender, Content, Hash, Place, place_of, place_of_transfer, write, write_run};
 use crate::rules;
 use crate::seal::{KeyId, Sealer};
 
@@ -44,6 +45,8 @@ statements! {
                ON CONFLICT (line, contact) \
                DO UPDATE SET expires = excluded.expires, detail = excluded.detail";
     BindingGone = "DELETE FROM binding WHERE line = $1 AND contact = $2";
+    Link = "INSERT INTO link (seq, key_id, kind, key, part, body, marks, hash, mac) \
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     Applied = "UPDATE applied SET group_seq = $1, last_decision = $2, newest = $3 WHERE writer = $4";
 }
 
@@ -78,6 +81,37 @@ pub struct Written {
     pub proven: Option<KeyId>,
 }
 
+/// What became of a record.
+enum Became {
+    /// It was there before, or what it removes was not.
+    Before,
+    /// It is there now.
+    New,
+    /// The same, under this number.
+    Numbered(u64),
+    /// The same, with a secret sealed as this.
+    Sealed(Hash),
+    /// A bill run that reads like this now.
+    Run(KnownRun),
+}
+
+impl Became {
+    /// By the count of rows that changed.
+    fn rows(count: usize) -> Became {
+        if count > 0 { Became::New } else { Became::Before }
+    }
+
+    /// By the number of the row that was added, if one was.
+    fn numbered(seq: Option<u64>) -> Became {
+        seq.map_or(Became::Before, Became::Numbered)
+    }
+
+    /// By the run as it is now, if it changed.
+    fn run(run: Option<KnownRun>) -> Became {
+        run.map_or(Became::Before, Became::Run)
+    }
+}
+
 /// One transaction. Statements are looked up once for the whole of it.
 pub struct Group<'c> {
     conn: &'c Connection,
@@ -92,6 +126,8 @@ pub struct Group<'c> {
     sealer: Option<&'c Sealer>,
     /// The key whose proof is in the store.
     proven: Option<KeyId>,
+    /// Makes the links, once there is something to link.
+    appender: Option<Appender>,
 }
 
 impl<'c> Group<'c> {
@@ -102,7 +138,17 @@ impl<'c> Group<'c> {
         (sealer, proven): (Option<&'c Sealer>, Option<KeyId>),
     ) -> Group<'c> {
         let (ready, buffer) = ([const { None }; TEXTS.len()], Vec::with_capacity(2_048));
-        Group { conn, ready, buffer, newest, added: 0, moved: false, sealer, proven }
+        Group {
+            conn,
+            ready,
+            buffer,
+            newest,
+            added: 0,
+            moved: false,
+            sealer,
+            proven,
+            appender: None,
+        }
     }
 
     /// What seals, once the store has a proof of its key.
@@ -131,61 +177,127 @@ impl<'c> Group<'c> {
         Ok(Written { added: self.added, moved: self.moved, proven: self.proven })
     }
 
+    /// Chains a record that was written.
+    fn link(&mut self, place: Place, write: impl FnOnce(&mut Content)) -> rusqlite::Result<()> {
+        let appender = match &mut self.appender {
+            Some(appender) => appender,
+            slot => {
+                let key = self.sealer.map(|sealer| {
+                    let keys = sealer.keys();
+                    (keys.newest().id(), keys.newest().chain().clone())
+                });
+                slot.insert(Appender::after(chain::head(self.conn)?, key))
+            }
+        };
+        let link = appender.link(place, write);
+        let row = params![
+            link.seq.cast_signed(),
+            link.key.map(KeyId::number),
+            link.place.kind as u8,
+            link.place.key.cast_signed(),
+            link.place.part,
+            link.body,
+            link.marks,
+            link.hash,
+            link.mac,
+        ];
+        statement(self.conn, &mut self.ready, Sql::Link)?.execute(row).map(drop)
+    }
+
     /// Our row in `applied`.
     pub fn applied(&mut self, to: Applied) -> rusqlite::Result<()> {
         let row = (to.group_seq, columns::decision(to.last_decision), to.newest.0, to.writer);
         self.run(Sql::Applied, row).map(drop)
     }
 
-    /// Writes one record.
+    /// Writes one record, and chains it if it changed something that is kept.
     pub fn record(&mut self, record: &Record) -> rusqlite::Result<()> {
+        let became = self.put(record)?;
+        let Some(place) = place_of(record) else { return Ok(()) };
+        match became {
+            Became::Before => Ok(()),
+            Became::New => self.link(place, |content| write(content, record, None)),
+            Became::Sealed(sealed) => {
+                self.link(place, |content| write(content, record, Some(&sealed)))
+            }
+            Became::Numbered(key) => {
+                // A posting is two rows: what moved, and who ordered it.
+                if let Record::Posting(posting) = record {
+                    let moved = Record::Transfer(posting.transfer);
+                    self.link(place_of_transfer(&posting.transfer), |content| {
+                        write(content, &moved, None);
+                    })?;
+                }
+                self.link(Place { key, ..place }, |content| write(content, record, None))
+            }
+            Became::Run(run) => self.link(place, |content| write_run(content, &run)),
+        }
+    }
+
+    fn put(&mut self, record: &Record) -> rusqlite::Result<Became> {
         let decision = rules::newest(record).0;
         let is_new = decision > self.newest;
         self.newest = self.newest.max(decision);
+        let conn = self.conn;
         match record {
-            Record::Hold(hold) => self.hold(hold, is_new),
-            Record::HoldClosed(id) => self.run(Sql::HoldClosed, [columns::decision(*id)]).map(drop),
-            Record::Cdr(cdr) => self.cdr(cdr),
-            Record::Transfer(transfer) => self.transfer(transfer),
-            Record::Posting(posting) => billing::put_posting(self.conn, posting),
-            Record::BillRun(run) => self.bill_run(run),
-            Record::Bill(bill) => billing::put_bill(self.conn, bill),
-            Record::BillRunDone(run) => billing::end_run(self.conn, *run),
-            Record::Instalments(plan) => billing::put_plan(self.conn, plan),
-            Record::Binding(binding) => self.binding(binding),
-            Record::BindingGone(line, contact) => {
-                self.run(Sql::BindingGone, (line.0, contact)).map(drop)
+            Record::Hold(hold) => self.hold(hold, is_new)?,
+            Record::HoldClosed(id) => drop(self.run(Sql::HoldClosed, [columns::decision(*id)])?),
+            Record::Cdr(cdr) => return self.cdr(cdr).map(Became::rows),
+            Record::Transfer(transfer) => return self.transfer(transfer).map(Became::rows),
+            Record::Posting(posting) => {
+                return billing::put_posting(conn, posting).map(Became::numbered);
             }
-            Record::Device(device) => directory::put_device(self.conn, device),
-            Record::DeviceGone(id) => directory::remove_device(self.conn, *id),
-            Record::LockOut(lock) => directory::put_lock_out(self.conn, lock),
-            Record::LockOutGone(scope) => directory::remove_lock_out(self.conn, scope),
-            Record::Ban(ban) => directory::put_ban(self.conn, ban),
-            Record::BanGone(source) => directory::remove_ban(self.conn, *source),
-            Record::Fact(at, fact) => directory::append_fact(self.conn, *at, fact),
+            Record::BillRun(run) => return self.bill_run(run).map(Became::run),
+            Record::Bill(bill) => return billing::put_bill(conn, bill).map(Became::rows),
+            Record::BillRunDone(run) => return billing::end_run(conn, *run).map(Became::run),
+            Record::Instalments(plan) => return billing::put_plan(conn, plan).map(Became::rows),
+            Record::Binding(binding) => self.binding(binding)?,
+            Record::BindingGone(line, contact) => {
+                self.run(Sql::BindingGone, (line.0, contact))?;
+            }
+            Record::Device(device) => directory::put_device(conn, device)?,
+            Record::DeviceGone(id) => directory::remove_device(conn, *id)?,
+            Record::LockOut(lock) => directory::put_lock_out(conn, lock)?,
+            Record::LockOutGone(scope) => directory::remove_lock_out(conn, scope)?,
+            Record::Ban(ban) => directory::put_ban(conn, ban)?,
+            Record::BanGone(source) => directory::remove_ban(conn, *source)?,
+            Record::Fact(at, fact) => {
+                let seq = directory::append_fact(conn, *at, fact)?;
+                return Ok(Became::numbered(seq));
+            }
             // The group's own row in `applied` keeps the newest time.
-            Record::Alive(_) => Ok(()),
-            Record::Account(account) => directory::put_account(self.conn, account),
-            Record::Standing(standing) => history::append(self.conn, standing),
-            Record::LineStanding(standing) => history::append_line(self.conn, standing),
-            Record::Raises(raises) => history::put_raises(self.conn, raises),
-            Record::ControlRequest(request) => history::put_request(self.conn, request),
+            Record::Alive(_) => {}
+            Record::Account(account) => directory::put_account(conn, account)?,
+            Record::Standing(standing) => {
+                return history::append(conn, standing).map(Became::numbered);
+            }
+            Record::LineStanding(standing) => {
+                return history::append_line(conn, standing).map(Became::numbered);
+            }
+            Record::Raises(raises) => return history::put_raises(conn, raises).map(Became::rows),
+            Record::ControlRequest(request) => history::put_request(conn, request)?,
+            Record::Reseller(reseller) => directory::put_reseller(conn, reseller)?,
             Record::Line(line) => {
                 let sealer = self.proven_sealer()?;
-                directory::put_line(self.conn, sealer, line)
+                let sealed = directory::put_line(conn, sealer, line)?;
+                return Ok(Became::Sealed(chain::sealed_line(&sealed)));
             }
-            Record::Reseller(reseller) => directory::put_reseller(self.conn, reseller),
-            Record::Number(number) => directory::put_number(self.conn, number),
-            Record::NumberGone(number) => directory::remove_number(self.conn, *number),
+            Record::Number(number) => directory::put_number(conn, number)?,
+            Record::NumberGone(number) => {
+                return directory::remove_number(conn, *number).map(Became::rows);
+            }
             Record::Trunk(trunk) => {
                 let secret = match &trunk.auth {
                     None => None,
                     Some(auth) => Some(sealed::trunk(self.proven_sealer()?, trunk.id, auth)?),
                 };
-                directory::put_trunk(self.conn, trunk, secret)
+                let digest = secret.as_deref().map(chain::sealed_trunk);
+                directory::put_trunk(conn, trunk, secret)?;
+                return Ok(digest.map_or(Became::New, Became::Sealed));
             }
-            Record::Deck(deck) => directory::put_deck(self.conn, deck),
+            Record::Deck(deck) => directory::put_deck(conn, deck)?,
         }
+        Ok(Became::New)
     }
 
     fn run(&mut self, which: Sql, params: impl Params) -> rusqlite::Result<usize> {
@@ -228,9 +340,9 @@ impl<'c> Group<'c> {
         statement(self.conn, &mut self.ready, how)?.execute(row)
     }
 
-    fn cdr(&mut self, cdr: &Cdr) -> rusqlite::Result<()> {
+    fn cdr(&mut self, cdr: &Cdr) -> rusqlite::Result<usize> {
         if self.insert_cdr(cdr)? == 0 {
-            return Ok(());
+            return Ok(0);
         }
         self.added += 1;
         let row = (
@@ -245,7 +357,7 @@ impl<'c> Group<'c> {
         if let Some((account, region)) = rules::country_called(cdr) {
             self.run(Sql::Country, (account.0, region.as_str()))?;
         }
-        Ok(())
+        Ok(1)
     }
 
     fn insert_cdr(&mut self, cdr: &Cdr) -> rusqlite::Result<usize> {
@@ -275,19 +387,19 @@ impl<'c> Group<'c> {
         statement(self.conn, &mut self.ready, Sql::Cdr)?.execute(row)
     }
 
-    fn transfer(&mut self, transfer: &Transfer) -> rusqlite::Result<()> {
+    fn transfer(&mut self, transfer: &Transfer) -> rusqlite::Result<usize> {
         let (debit, debit_id) = columns::ledger_account(transfer.debit);
         let (credit, credit_id) = columns::ledger_account(transfer.credit);
         let (decision, kind) = (columns::decision(transfer.decision), transfer.kind as i64);
         let (amount, at) = (transfer.amount.micros(), transfer.at.0);
         let row = (decision, kind, debit, debit_id, credit, credit_id, amount, at);
-        self.run(Sql::Transfer, row).map(drop)
+        self.run(Sql::Transfer, row)
     }
 
     /// Begins a bill run: what is committed by now is in a move, and has a place among the postings.
-    fn bill_run(&mut self, run: &BillRun) -> rusqlite::Result<()> {
-        if billing::has_run(self.conn, run.run)? {
-            return Ok(());
+    fn bill_run(&mut self, run: &BillRun) -> rusqlite::Result<Option<KnownRun>> {
+        if billing::run(self.conn, run.run)?.is_some() {
+            return Ok(None);
         }
         self.move_recent()?;
         (self.added, self.moved) = (0, true);

@@ -35,7 +35,7 @@ pub fn posting(n: u32, kind: TransferKind, account: u32, amount: i64) -> Posting
     Posting { transfer, account: holder, reference: None, by, note }
 }
 
-fn post(posting: Posting) -> Record {
+pub fn post(posting: Posting) -> Record {
     Record::Posting(Box::new(posting))
 }
 
@@ -44,7 +44,7 @@ fn named(n: u32, amount: i64, reference: &str) -> Record {
     post(Posting { reference: Some(reference.to_owned()), ..payment })
 }
 
-fn run(run: u32) -> Record {
+pub fn run(run: u32) -> Record {
     Record::BillRun(BillRun { run, day: at(0), only: None, at: at(i64::from(run) * HOUR) })
 }
 
@@ -61,7 +61,7 @@ fn refuse(store: &mut dyn Backend, record: Record, want: &str) {
 }
 
 /// The bill of an account in a run, of all calls that ended by an hour.
-fn bill(store: &dyn Backend, run: u32, account: u32, until: i64) -> Bill {
+pub fn bill(store: &dyn Backend, run: u32, account: u32, until: i64) -> Bill {
     let runs = store.bill_runs().unwrap();
     let marks = runs.iter().find(|known| known.run.run == run).unwrap().marks;
     let id = AccountId(account);
@@ -232,22 +232,23 @@ fn a_late_call_is_on_the_next_bill_and_none_on_two() {
     });
 }
 
+/// A plan of one instalment.
+pub fn plan(n: u32, account: u32) -> InstalmentPlan {
+    let instalment = Instalment { decision: decision(n + 1), due: at(0), amount: money(9) };
+    InstalmentPlan {
+        id: decision(n),
+        account: AccountId(account),
+        total: money(9),
+        instalments: vec![instalment],
+        by: "ann".to_owned(),
+        note: "bit by bit".to_owned(),
+        at: at(0),
+    }
+}
+
 #[test]
 fn plans_of_instalments_are_kept() {
     each(|store| {
-        let plan = |n, account| InstalmentPlan {
-            id: decision(n),
-            account: AccountId(account),
-            total: money(9),
-            instalments: vec![Instalment {
-                decision: decision(n + 1),
-                due: at(0),
-                amount: money(9),
-            }],
-            by: "ann".to_owned(),
-            note: "bit by bit".to_owned(),
-            at: at(0),
-        };
         let record = |plan| Record::Instalments(Box::new(plan));
         put(store, vec![record(plan(1, 1)), record(plan(5, 2))]);
         put(store, vec![record(InstalmentPlan { total: money(1), ..plan(1, 1) })]);

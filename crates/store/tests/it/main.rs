@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+mod backup;
 mod billing;
+mod chain;
 mod contract;
 mod disk;
 mod files;
@@ -13,5 +15,6 @@ mod power;
 
 mod samples;
 mod sealing;
+mod tampering;
 mod vfs;
 mod writer;

@@ -390,11 +390,16 @@ pub struct Everything {
     pub balances: Vec<store::Balance>,
     pub facts: Vec<StoredFact>,
     pub verification: store::Verification,
+    /// Links of the chain.
+    pub links: u64,
+    /// Where it breaks.
+    pub breaks: Vec<store::Break>,
 }
 
 pub fn everything(store: &dyn Backend) -> Everything {
     let calls = store.calls(&CallFilter { limit: u32::MAX, ..CallFilter::default() }).unwrap();
     let transfers = calls.iter().flat_map(|cdr| store.transfers(cdr.decision).unwrap());
+    let chain = walked(store);
     Everything {
         snapshot: store.snapshot(ALL_TIME).unwrap(),
         accounts: store.accounts().unwrap(),
@@ -409,8 +414,15 @@ pub fn everything(store: &dyn Backend) -> Everything {
         balances: store.balances().unwrap(),
         facts: store.facts(&FactFilter { limit: u32::MAX, ..FactFilter::default() }).unwrap(),
         verification: store.verify().unwrap(),
+        links: chain.links,
+        breaks: chain.breaks,
         calls,
     }
+}
+
+/// What a whole walk along the chain finds.
+pub fn walked(store: &dyn Backend) -> store::ChainReport {
+    store.verify_chain(&store::ChainQuestion::default(), &mut |_, _| {}).unwrap()
 }
 
 /// What seals in these tests.

@@ -100,6 +100,8 @@ ask_below! {
     bans() -> Vec<Ban>;
     sealing() -> store::Sealing;
     verify() -> Verification;
+    verify_chain(question: &ChainQuestion, progress: &mut dyn FnMut(u64, u64)) -> ChainReport;
+    anchor() -> Option<Anchor>;
 }
 
 type Outcome = (u64, Result<(), CommitError>);
