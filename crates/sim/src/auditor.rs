@@ -137,7 +137,7 @@ impl Auditor {
             Record::Trunk(trunk) => {
                 self.trunks.insert(trunk.id, (**trunk).clone());
             }
-            Record::Deck(deck) => self.prices.put(deck),
+            Record::Deck(_, deck) => self.prices.put(deck),
             Record::Line(line) => self.senders.put(line),
             _ => {}
         }
@@ -180,7 +180,7 @@ impl Auditor {
             }
             self.kept.apply(record);
             self.newest = self.newest.max(records::time_of(record));
-            if matches!(record, Record::Account(_) | Record::Trunk(_) | Record::Deck(_)) {
+            if matches!(record, Record::Account(_) | Record::Trunk(_) | Record::Deck(..)) {
                 self.kept_settings.push(record.clone());
             }
         }
