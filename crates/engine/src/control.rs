@@ -19,7 +19,7 @@ use rating::RateDeck;
 use types::record::Deck;
 use types::{
     Account, AccountId, AccountStatus, By, DecisionId, DestinationClass, E164, Fact, Line, LineId,
-    LineSecurity, LineStatus, Now, Number, Record, Reseller, Setting, Trunk,
+    LineSecurity, LineStatus, Now, Number, Record, Reseller, Setting, Trunk, WebUser,
 };
 
 use crate::directory::AccountEntry;
@@ -102,6 +102,7 @@ impl Engine {
             Command::DeviceNotMine(device) => self.device_not_mine(now, device),
             Command::LiftLockOut(scope) => self.lift(now, scope),
             Command::NoteLogIns(tries) => self.note_foreign(now, &tries),
+            Command::PutWebUser(user, words) => put_web_user(now, user, &words),
             Command::Ban(order) => self.order_ban(now, *order),
             Command::Unban(source) => self.lift_ban(now, source),
         }
@@ -314,6 +315,15 @@ fn note(now: Now, account: AccountId, words: String) -> Done {
     let message = format!("account {account}: noted");
     let fact = Fact::AccountChanged { account, change: format!("note: {words}") };
     Done { records: vec![Record::Fact(now.wall, fact)], message, ..Done::default() }
+}
+
+/// The pages ask the store for web users; nothing of them is kept here.
+fn put_web_user(now: Now, user: Box<WebUser>, words: &str) -> Done {
+    let (account, change) = (user.account, format!("web user {}: {words}", user.name));
+    let message = format!("account {account}: {change}");
+    let fact = Fact::AccountChanged { account, change };
+    let records = vec![Record::WebUser(user), Record::Fact(now.wall, fact)];
+    Done { records, message, ..Done::default() }
 }
 
 fn with_cuts(message: String, cut: &[DecisionId]) -> String {

@@ -11,7 +11,9 @@ use types::{
 
 use crate::engine::Engine;
 use crate::intern::Shared;
+use crate::live_call::Call;
 use crate::rules::stop_level;
+use crate::warning::running_cost;
 
 /// What an account has used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,7 +131,18 @@ impl Engine {
 
     /// Every call in progress, oldest first.
     pub fn live(&self) -> impl Iterator<Item = LiveCall<'_>> {
-        self.calls.all().map(|call| LiveCall {
+        self.calls.all().map(live_call)
+    }
+
+    /// An account's calls in progress, with what each has cost to this second.
+    pub fn live_of(&self, now: Now, account: AccountId) -> Vec<(LiveCall<'_>, Money)> {
+        let calls = self.calls.of_account(account);
+        calls.map(|call| (live_call(call), running_cost(call, now.tick))).collect()
+    }
+}
+
+fn live_call(call: &Call) -> LiveCall<'_> {
+    LiveCall {
             decision: call.hold.decision,
             account: call.hold.account,
             line: call.hold.line,
@@ -146,7 +159,6 @@ impl Engine {
             costly: call.costly,
             chargeable: call.chargeable(),
             recovered: call.recovered,
-        })
     }
 }
 

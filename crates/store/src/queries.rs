@@ -10,7 +10,7 @@ use types::{
     Account, AccountId, AccountRaises, Ban, Bill, BillId, BindingRecord, Cdr, ControlRequest,
     Coverage, DecisionId, DeckId, Device, E164, Fact, Hold, InstalmentPlan, KnownRun,
     LedgerAccount, Line, LineId, LineStanding, LockOut, Money, Number, RateRow, Reseller, Standing,
-    StoredPosting, Transfer, Trunk, TrunkId, UnixMicros,
+    StoredPosting, Transfer, Trunk, TrunkId, UnixMicros, WebUser, WebUserId,
 };
 
 use crate::billing::{BillFilter, BillItems, PostingFilter};
@@ -221,6 +221,8 @@ pub enum WhatSealed {
     Line(LineId, String),
     /// A trunk, with its name.
     Trunk(TrunkId, String),
+    /// A web user, with his name.
+    WebUser(WebUserId, String),
 }
 
 impl fmt::Display for WhatSealed {
@@ -228,6 +230,7 @@ impl fmt::Display for WhatSealed {
         match self {
             WhatSealed::Line(id, user) => write!(f, "line {id} ({user})"),
             WhatSealed::Trunk(id, name) => write!(f, "trunk {id} ({name})"),
+            WhatSealed::WebUser(id, name) => write!(f, "web user {id} ({name})"),
         }
     }
 }
@@ -244,7 +247,7 @@ pub struct Unopened {
 /// What [`Reader::sealing`] found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sealing {
-    /// Lines and trunks with secrets.
+    /// Lines, trunks and web users with secrets.
     pub rows: u64,
     /// How many of them each key seals.
     pub keys: Vec<(KeyId, u64)>,
@@ -302,6 +305,12 @@ pub trait Reader {
         &self,
         account: Option<AccountId>,
     ) -> Result<Vec<ControlRequest>, StoreError>;
+
+    /// Web users of one account or all, removed ones too, by number.
+    fn web_users(&self, account: Option<AccountId>) -> Result<Vec<WebUser>, StoreError>;
+
+    /// The web user of this name who is not removed.
+    fn web_user(&self, name: &str) -> Result<Option<WebUser>, StoreError>;
 
     /// One request.
     fn control_request(&self, id: u32) -> Result<Option<ControlRequest>, StoreError>;
@@ -436,6 +445,8 @@ forward! {
     raises(account: AccountId) -> Option<AccountRaises>;
     control_requests(account: Option<AccountId>) -> Vec<ControlRequest>;
     control_request(id: u32) -> Option<ControlRequest>;
+    web_users(account: Option<AccountId>) -> Vec<WebUser>;
+    web_user(name: &str) -> Option<WebUser>;
     lines(account: Option<AccountId>) -> Vec<Line>;
     resellers() -> Vec<Reseller>;
     spending(account: AccountId, since: UnixMicros) -> Vec<Spending>;

@@ -26,6 +26,7 @@ pub mod source;
 pub mod stop_level;
 pub mod time;
 pub mod trunk;
+pub mod web_user;
 
 pub use access::{Ban, BanReason, LockOut, LockScope};
 pub use account::{
@@ -45,7 +46,7 @@ pub use destination::{ClassSet, DestinationClass, InternationalTier};
 pub use device::{Device, DeviceNotices, DeviceState, Place};
 pub use dice::Dice;
 pub use fact::{Fact, StalePhone};
-pub use ids::{AccountId, DecisionId, DeckId, DeviceId, LineId, ResellerId, TrunkId};
+pub use ids::{AccountId, DecisionId, DeckId, DeviceId, LineId, ResellerId, TrunkId, WebUserId};
 pub use ledger::{LedgerAccount, Posting, Transfer, TransferKind};
 pub use map::{HashKey, Map, Set};
 pub use money::{Money, MoneyError};
@@ -59,3 +60,4 @@ pub use source::Source;
 pub use stop_level::{LevelNotice, LevelScope, Reseller, StopLevels};
 pub use time::{Millis, Now, Tick, UnixMicros};
 pub use trunk::{Trunk, TrunkAuth, TrunkNumberFormat, TrunkRoute, TrunkTransport};
+pub use web_user::{OneTimeLink, TotpSecret, WebUser};

@@ -72,6 +72,8 @@ kinds! {
     RaisesGone = 18, "account_raises", "accounts whose raises ended", true;
     /// A request to change controls.
     ControlRequest = 19, "control_request", "requests", true;
+    /// A web user, his sealed secret included.
+    WebUser = 24, "web_user", "web users", true;
 }
 
 impl LinkKind {
@@ -154,6 +156,7 @@ impl fmt::Display for Place {
             LinkKind::LineStanding => write!(f, "entry {key} of the history of lines"),
             LinkKind::Raises | LinkKind::RaisesGone => write!(f, "raises of account {key}"),
             LinkKind::ControlRequest => write!(f, "request {key}"),
+            LinkKind::WebUser => write!(f, "web user {key}"),
         }
     }
 }
@@ -210,6 +213,7 @@ pub fn place_of(record: &Record) -> Option<Place> {
         }
         Record::Raises(raises) => place(LinkKind::Raises, raises.account.0.into()),
         Record::ControlRequest(request) => place(LinkKind::ControlRequest, request.id.into()),
+        Record::WebUser(user) => place(LinkKind::WebUser, user.id.0.into()),
         // What comes and goes by itself; what people change of it is told by a fact.
         Record::Hold(_)
         | Record::HoldClosed(_)

@@ -1,0 +1,128 @@
+//! What all pages share. Lives here: the desk off the pages' thread, sessions, what is bounded. Never here: a page.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use ipnet::IpNet;
+use tokio::sync::Semaphore;
+use types::AccountId;
+
+use crate::desk::{Desk, DeskError, Overview};
+use crate::sessions::Sessions;
+
+/// Live streams at once.
+pub const MOST_STREAMS: usize = 500;
+/// Log-ins that wait for one another; more are sent away.
+const MOST_WAITING: usize = 32;
+/// An account's money is not looked at more often for live streams.
+const LOOK_EVERY: Duration = Duration::from_millis(900);
+
+/// How the pages are reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// As people type it, without a path: `https://portal.example.com`. `None`: only loopback names are known.
+    pub url: Option<String>,
+    /// Proxies in front, whose word on where a request came from is taken.
+    pub proxies: Vec<IpNet>,
+}
+
+type Looked = BTreeMap<AccountId, (Instant, Arc<Overview>)>;
+
+/// What all pages share.
+pub struct App {
+    desk: Arc<dyn Desk>,
+    /// Who is signed in.
+    pub sessions: Arc<Sessions>,
+    /// How the pages are reached.
+    pub settings: Settings,
+    /// One password is looked at at a time: it costs 19 MiB, and nobody may try two before the first is counted.
+    pub log_ins: Semaphore,
+    /// Log-ins that may wait.
+    pub waiting: Semaphore,
+    /// Live streams.
+    pub streams: Arc<Semaphore>,
+    looked: Mutex<Looked>,
+}
+
+/// Shared by all requests.
+pub type Shared = Arc<App>;
+
+impl App {
+    /// Pages over this desk.
+    pub fn new(desk: Arc<dyn Desk>, sessions: Arc<Sessions>, settings: Settings) -> Shared {
+        Arc::new(App {
+            desk,
+            sessions,
+            settings,
+            log_ins: Semaphore::new(1),
+            waiting: Semaphore::new(MOST_WAITING),
+            streams: Arc::new(Semaphore::new(MOST_STREAMS)),
+            looked: Mutex::default(),
+        })
+    }
+
+    /// Asks the desk, on a thread that may wait.
+    pub async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&dyn Desk) -> Result<T, DeskError> + Send + 'static,
+    ) -> Result<T, DeskError> {
+        let desk = Arc::clone(&self.desk);
+        let answer = tokio::task::spawn_blocking(move || question(&*desk)).await;
+        answer.unwrap_or_else(|error| Err(DeskError::Down(error.to_string())))
+    }
+
+    /// Works on a thread that may take long.
+    pub async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, DeskError> {
+        tokio::task::spawn_blocking(work).await.map_err(|error| DeskError::Down(error.to_string()))
+    }
+
+    /// The time.
+    pub fn now(&self) -> types::UnixMicros {
+        self.desk.now()
+    }
+
+    /// An account's money now.
+    pub async fn overview(&self, account: AccountId) -> Result<Overview, DeskError> {
+        let found = self.ask(move |desk| desk.overview(account)).await?;
+        found.ok_or_else(|| DeskError::Refused("this account is closed".to_owned()))
+    }
+
+    /// An account's money, not older than a second: all streams of an account share one look.
+    pub async fn looked(&self, account: AccountId) -> Result<Arc<Overview>, DeskError> {
+        if let Some(known) = self.looked_lately(account) {
+            return Ok(known);
+        }
+        let found = Arc::new(self.overview(account).await?);
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        looked.retain(|_, (at, _)| at.elapsed() < LOOK_EVERY);
+        looked.insert(account, (Instant::now(), Arc::clone(&found)));
+        Ok(found)
+    }
+
+    fn looked_lately(&self, account: AccountId) -> Option<Arc<Overview>> {
+        let looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, found) = looked.get(&account)?;
+        (at.elapsed() < LOOK_EVERY).then(|| Arc::clone(found))
+    }
+
+    /// Where a request came from: the socket's peer, unless that is a proxy of ours: then what it says last.
+    pub fn source(&self, peer: IpAddr, forwarded: Option<&str>) -> IpAddr {
+        let peer = peer.to_canonical();
+        if !self.settings.proxies.iter().any(|proxy| proxy.contains(&peer)) {
+            return peer;
+        }
+        let last = forwarded.and_then(|list| list.rsplit(',').next());
+        let told = last.and_then(|text| text.trim().parse::<IpAddr>().ok());
+        told.map_or(peer, |told| told.to_canonical())
+    }
+
+    /// Are the pages reached by https?
+    pub fn is_secure(&self) -> bool {
+        self.settings.url.as_deref().is_some_and(|url| url.starts_with("https://"))
+    }
+}

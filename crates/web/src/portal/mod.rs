@@ -1,0 +1,12 @@
+//! The holder's pages, one file each. Never here: who may open them (`guard`, `routes`).
+
+pub mod api;
+pub mod confirm;
+pub mod freeze;
+pub mod limits;
+pub mod live;
+pub mod log_in;
+pub mod safe;
+pub mod settings;
+pub mod sign_in;
+pub mod totp;
