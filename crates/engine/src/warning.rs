@@ -4,6 +4,7 @@
 use types::{AccountId, DecisionId, Fact, Money, Now, Record, Tick};
 
 use crate::engine::Engine;
+use crate::live_call::Call;
 
 /// How exactly the moment of a warning is looked for.
 const RESOLUTION_US: u64 = 10_000;

@@ -309,6 +309,9 @@ pub trait Reader {
     /// Web users of one account or all, removed ones too, by number.
     fn web_users(&self, account: Option<AccountId>) -> Result<Vec<WebUser>, StoreError>;
 
+    /// The web user of this number, a removed one too.
+    fn web_user_of_id(&self, id: WebUserId) -> Result<Option<WebUser>, StoreError>;
+
     /// The web user of this name who is not removed.
     fn web_user(&self, name: &str) -> Result<Option<WebUser>, StoreError>;
 
@@ -447,6 +450,7 @@ forward! {
     control_request(id: u32) -> Option<ControlRequest>;
     web_users(account: Option<AccountId>) -> Vec<WebUser>;
     web_user(name: &str) -> Option<WebUser>;
+    web_user_of_id(id: WebUserId) -> Option<WebUser>;
     lines(account: Option<AccountId>) -> Vec<Line>;
     resellers() -> Vec<Reseller>;
     spending(account: AccountId, since: UnixMicros) -> Vec<Spending>;

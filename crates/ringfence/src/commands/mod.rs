@@ -17,13 +17,13 @@ mod device;
 mod dial_plan;
 mod doctor;
 mod explain;
-mod fact_text;
+pub mod fact_text;
 mod foreign_log;
 mod instalments;
 mod key;
 mod line;
 mod line_import;
-mod lookup;
+pub mod lookup;
 mod number;
 mod office;
 mod ordering;
@@ -37,6 +37,7 @@ mod sip_parse;
 mod standing;
 mod trunk;
 mod verify;
+mod user;
 mod when;
 
 use std::path::{Path, PathBuf};
@@ -90,6 +91,9 @@ enum Command {
     /// Who sells to accounts in the provider's place
     #[command(subcommand)]
     Reseller(reseller::Command),
+    /// Who may sign in at the pages
+    #[command(subcommand)]
+    User(user::Command),
     /// What holders ask for that they may not give themselves
     #[command(subcommand)]
     Request(request::Command),
@@ -204,6 +208,7 @@ fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Config(command) => configuration::run(command, context),
         Command::Account(command) => account::run(command, context),
         Command::Reseller(command) => reseller::run(command, context),
+        Command::User(command) => user::run(command, context),
         Command::Request(command) => request::run(command, context),
         Command::Key(command) => return key::run(command, context),
         Command::Line(command) => line::run(command, context),

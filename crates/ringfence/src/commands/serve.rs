@@ -13,6 +13,7 @@ use store::{Backend, SnapshotWindow};
 use super::Context;
 use super::office::{ask, engine_config};
 use crate::config::Config;
+use crate::pages::{self, NodeUsers};
 use crate::shell::anchor::Anchors;
 use crate::shell::atlas;
 use crate::shell::certificate::{Renewal, TrunkRoots};
@@ -113,7 +114,12 @@ pub fn assemble(config: &Config, lock: &Lock) -> anyhow::Result<(Driver, Vec<Lis
     };
     let store = StoreLink::start(store, (config.journal(), Some(keys.sealer())), wake)?;
     let (handle, jobs) = control::channel(waker);
-    control::serve(&config.control_socket(), handle, keys)?;
+    let users = Arc::new(NodeUsers::new(config, handle.clone(), &keys)?);
+    let pages = pages::serve(config, Arc::clone(&users))?;
+    if let Some(address) = pages {
+        tracing::info!(%address, url = config.web_address(), "pages are served");
+    }
+    control::serve(&config.control_socket(), handle, keys, users)?;
     let driver = Driver {
         clock,
         node,

@@ -89,6 +89,7 @@ pub fn keys() -> Vec<Key> {
     ];
     keys.extend(sip_keys());
     keys.extend(tls_keys());
+    keys.extend(web_keys());
     keys.extend(platform_keys());
     keys.extend(level_keys());
     keys.extend(money_keys());
@@ -122,6 +123,32 @@ macro_rules! number_key {
             |c, raw| raw.number($least, $most).map(|value| c.$($field).+ = value as _),
             |c| Raw::bare(c.$($field).+))
     };
+}
+
+fn web_keys() -> Vec<Key> {
+    vec![
+        key(
+            "web",
+            "listen",
+            "ADDRESS:PORT of the pages, without TLS: a proxy in front has it; none: no pages",
+            |c, raw| raw.optional(Raw::parse).map(|address| c.web_listen = address),
+            |c| Raw::maybe(c.web_listen),
+        ),
+        key(
+            "web",
+            "url",
+            "the pages as people type their address, or none: only on this machine",
+            |c, raw| raw.optional(origin).map(|url| c.web_url = url),
+            |c| Raw::maybe(c.web_url.as_ref()),
+        ),
+        list_key!(
+            "web",
+            "proxies",
+            "networks of proxies whose X-Forwarded-For is believed",
+            network,
+            web_proxies
+        ),
+    ]
 }
 
 fn sip_keys() -> Vec<Key> {

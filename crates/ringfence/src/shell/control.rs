@@ -21,6 +21,7 @@ use types::{AccountId, Ban, Now, UnixMicros};
 use super::keys::KeyRing;
 use crate::change::Change;
 use crate::look::Question;
+use crate::pages::{NodeUsers, UserAsk};
 
 /// Bytes of one request: a rate deck of 500,000 rows fits.
 const LONGEST: u64 = 256 << 20;
@@ -45,6 +46,8 @@ pub enum Request {
     Stop,
     /// Read the key file again: its newest key seals from now on.
     Keys,
+    /// About web users.
+    User(UserAsk),
 }
 
 /// What the node's thread is asked.
@@ -96,20 +99,29 @@ impl NodeHandle {
         Ok(answer)
     }
 
+    /// Asks and waits; an error is that the node did not answer.
+    pub fn reply(&self, ask: Ask) -> anyhow::Result<JobReply> {
+        self.ask(ask)?.recv_timeout(PATIENCE).context("the node did not answer")
+    }
+
     /// Asks and waits.
     pub fn answer(&self, ask: Ask) -> anyhow::Result<Value> {
-        let answer = self.ask(ask)?.recv_timeout(PATIENCE).context("the node did not answer")?;
-        answer.map_err(anyhow::Error::msg)
+        self.reply(ask)?.map_err(anyhow::Error::msg)
     }
 }
 
 /// Serves the socket on threads of their own until the process ends.
-pub fn serve(path: &Path, node: NodeHandle, keys: KeyRing) -> anyhow::Result<()> {
+pub fn serve(
+    path: &Path,
+    node: NodeHandle,
+    keys: KeyRing,
+    users: Arc<NodeUsers>,
+) -> anyhow::Result<()> {
     let listener = bind(path)?;
     let serve_one = move |stream: UnixStream| {
-        let (node, keys) = (node.clone(), keys.clone());
+        let (node, keys, users) = (node.clone(), keys.clone(), users.clone());
         let serve = move || {
-            if let Err(error) = converse(&stream, &node, &keys) {
+            if let Err(error) = converse(&stream, &node, &keys, &users) {
                 tracing::debug!(%error, "a control connection ended");
             }
         };
@@ -144,7 +156,12 @@ fn bind(path: &Path) -> anyhow::Result<UnixListener> {
     Ok(listener)
 }
 
-fn converse(stream: &UnixStream, node: &NodeHandle, keys: &KeyRing) -> anyhow::Result<()> {
+fn converse(
+    stream: &UnixStream,
+    node: &NodeHandle,
+    keys: &KeyRing,
+    users: &NodeUsers,
+) -> anyhow::Result<()> {
     let mut lines = BufReader::new(stream);
     loop {
         let mut line = Vec::new();
@@ -153,7 +170,7 @@ fn converse(stream: &UnixStream, node: &NodeHandle, keys: &KeyRing) -> anyhow::R
             return Ok(());
         }
         let answer = match serde_json::from_slice::<Request>(&line) {
-            Ok(request) => answer(request, node, keys),
+            Ok(request) => answer(request, node, keys, users),
             Err(error) => Err(anyhow::anyhow!("not a request: {error}")),
         };
         let answer = match answer {
@@ -167,10 +184,16 @@ fn converse(stream: &UnixStream, node: &NodeHandle, keys: &KeyRing) -> anyhow::R
     }
 }
 
-fn answer(request: Request, node: &NodeHandle, keys: &KeyRing) -> anyhow::Result<Value> {
+fn answer(
+    request: Request,
+    node: &NodeHandle,
+    keys: &KeyRing,
+    users: &NodeUsers,
+) -> anyhow::Result<Value> {
     node.answer(match request {
         // The node's thread has no part in it.
         Request::Keys => return Ok(json!({ "newest": keys.reload()?.to_string() })),
+        Request::User(ask) => return users.carry_out(ask),
         Request::Change(change) => Ask::Change(change),
         Request::Usage(account) => Ask::Usage(account),
         Request::Live => Ask::Live,

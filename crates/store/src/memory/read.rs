@@ -7,7 +7,7 @@ use types::{
     Account, AccountId, AccountRaises, Ban, Bill, BindingRecord, Cdr, ControlRequest, Coverage,
     DecisionId, DeckId, Device, Fact, Hold, InstalmentPlan, KnownRun, LedgerAccount, Line, LineId,
     LineStanding, LockOut, Money, Number, RateRow, RequestState, Reseller, Snapshot, Standing,
-    StoredPosting, Transfer, TransferKind, Trunk, UnixMicros, WebUser,
+    StoredPosting, Transfer, TransferKind, Trunk, UnixMicros, WebUser, WebUserId,
 };
 
 use super::MemoryStore;
@@ -230,6 +230,10 @@ impl Reader for MemoryStore {
     fn web_users(&self, account: Option<AccountId>) -> Result<Vec<WebUser>, StoreError> {
         let mine = |user: &&WebUser| account.is_none_or(|id| user.account == id);
         Ok(self.state().web_users.values().filter(mine).cloned().collect())
+    }
+
+    fn web_user_of_id(&self, id: WebUserId) -> Result<Option<WebUser>, StoreError> {
+        Ok(self.state().web_users.get(&id).cloned())
     }
 
     fn web_user(&self, name: &str) -> Result<Option<WebUser>, StoreError> {

@@ -5,7 +5,7 @@ use types::record::{Deck, Spending};
 use types::{
     Account, AccountId, AccountRaises, Ban, Bill, BindingRecord, Cdr, ControlRequest, Coverage,
     DecisionId, DeckId, Device, Hold, InstalmentPlan, KnownRun, Line, LineId, LineStanding,
-    LockOut, Money, Number, RateRow, Reseller, Standing, StoredPosting, Transfer, Trunk, WebUser,
+    LockOut, Money, Number, RateRow, Reseller, Standing, StoredPosting, Transfer, Trunk, WebUser, WebUserId,
     UnixMicros,
 };
 
@@ -207,6 +207,11 @@ impl Reader for SqliteStore {
         let select = (web_users::USER, "account = $1", "id");
         let read = |row: &rusqlite::Row<'_>| web_users::read(row, &opener);
         of_account(self.conn()?, select, account, read).doing(&self.file, "list web users")
+    }
+
+    fn web_user_of_id(&self, id: WebUserId) -> Result<Option<WebUser>, StoreError> {
+        let found = web_users::of_id(self.conn()?, id, &self.opener());
+        found.doing(&self.file, "look a web user up")
     }
 
     fn web_user(&self, name: &str) -> Result<Option<WebUser>, StoreError> {

@@ -1,7 +1,7 @@
 //! Web users, into rows and out of them. Never here: who may log in (web).
 
 use rusqlite::{Connection, OptionalExtension, Row};
-use types::WebUser;
+use types::{WebUser, WebUserId};
 
 use super::columns::Json;
 use super::chain::agree;
@@ -56,4 +56,14 @@ pub fn named(
 ) -> rusqlite::Result<Option<WebUser>> {
     let sql = format!("{USER} WHERE name = $1 AND is_removed = 0");
     conn.prepare_cached(&sql)?.query_row([name], |row| read(row, opener)).optional()
+}
+
+/// The web user of this number.
+pub fn of_id(
+    conn: &Connection,
+    id: WebUserId,
+    opener: &Opener<'_>,
+) -> rusqlite::Result<Option<WebUser>> {
+    let sql = format!("{USER} WHERE id = $1");
+    conn.prepare_cached(&sql)?.query_row([id.0], |row| read(row, opener)).optional()
 }

@@ -14,6 +14,7 @@ use super::agent::Login;
 use crate::change::{Change, NewAccount, NewLine};
 use crate::commands::office::Direct;
 use crate::config::Config;
+use crate::pages::UserAsk;
 use crate::shell::secrets::make_secret;
 
 const DECK: &str = include_str!("../../../../rating/data/demo_deck.csv");
@@ -26,6 +27,8 @@ pub const PEOPLE: [(&str, &str, &str); 4] = [
 ];
 /// The account whose secret is stolen.
 pub const VICTIM: &str = "Corner shop";
+/// Who signs in at its pages.
+const HOLDER: &str = "shop@example.com";
 /// What it can lose in any 24 hours.
 pub const STOP_LEVEL: Money = Money::from_units(5);
 
@@ -61,6 +64,13 @@ pub fn settle(
         logins.push(login);
     }
     Ok(logins)
+}
+
+/// A link that lets the victim in at the pages, once.
+pub fn link(config: &Config, direct: &mut Direct) -> anyhow::Result<String> {
+    let (account, name) = (VICTIM.to_owned(), HOLDER.to_owned());
+    let answer = direct.users(UserAsk::Add { account, name }, config)?;
+    Ok(answer["link"].as_str().unwrap_or_default().to_owned())
 }
 
 fn account(config: &Config, name: &str) -> NewAccount {
