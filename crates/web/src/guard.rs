@@ -175,7 +175,8 @@ pub async fn wrap(State(app): State<Shared>, request: Request, next: Next) -> Re
     );
     put(header::X_FRAME_OPTIONS, "DENY");
     put(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    put(header::REFERRER_POLICY, "no-referrer");
+    // Not `no-referrer`: with it browsers send their forms with `Origin: null`.
+    put(header::REFERRER_POLICY, "same-origin");
     put(header::CACHE_CONTROL, "no-store");
     put(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
     put(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");

@@ -244,9 +244,10 @@ mod tests {
 
     #[test]
     fn moments_and_lengths_read_as_people_say_them() {
-        let at = UnixMicros::from_seconds(1_795_390_800);
-        assert_eq!(moment(at, "Europe/London"), "Mon 23 Nov, 01:00".to_owned(), "winter time");
-        assert_eq!(moment(at, "nowhere"), moment(at, "UTC"));
+        // 2026-07-01T12:00:00Z
+        let at = UnixMicros::from_seconds(1_782_907_200);
+        assert_eq!(moment(at, "Europe/London"), "Wed 1 Jul, 13:00");
+        assert_eq!(moment(at, "nowhere"), "Wed 1 Jul, 12:00");
         assert_eq!([clock(0), clock(247_900), clock(3_723_000)], ["0:00", "4:07", "1:02:03"]);
     }
 }
