@@ -119,7 +119,7 @@ fn bound(name: &str, overview: &Overview) -> String {
         "connect_fee_cap" => format!("A hundred short calls cost at most {} to connect.", times(controls.connect_fee_cap, 100)),
         "costly_calls" => {
             let dearest = controls.price_cap_national.max(controls.price_cap_international);
-            format!("Together at most {} an hour.", times(dearest, 60 * i64::from(controls.costly_calls)))
+            format!("Without the stop levels, together at most {} an hour.", times(dearest, 60 * i64::from(controls.costly_calls)))
         }
         "calls" => format!("At most {} people talk at once.", controls.calls),
         "hotspot_calls" => format!("At most {} such calls in any 12 hours.", controls.hotspot_calls),

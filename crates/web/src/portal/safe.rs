@@ -13,6 +13,8 @@ use crate::page::{Frame, Problem, clock, moment, money, page, round_money};
 
 /// Events on the page.
 const EVENTS: u32 = 8;
+/// Calls that are shown, the dearest.
+const CALLS: usize = 10;
 /// Width of the bar, in its own units.
 const WIDTH: i64 = 1_000;
 
@@ -211,6 +213,7 @@ pub struct Live {
     stop_is_off_hours: bool,
     bar: Bar,
     calls: Vec<CallRow>,
+    more_calls: usize,
     most: Vec<(&'static str, String, String)>,
     can_stop: bool,
     is_frozen: bool,
@@ -229,6 +232,9 @@ impl Live {
             };
             (name, show(most.all), moment(most.until, &overview.time_zone))
         });
+        let mut dearest: Vec<&LiveCall> = overview.calls.iter().collect();
+        dearest.sort_by_key(|call| (std::cmp::Reverse(call.cost), call.decision));
+        dearest.truncate(CALLS);
         Live {
             light,
             sentence,
@@ -239,7 +245,8 @@ impl Live {
             stop_is_off_hours: overview.off_hours
                 && overview.stop_level < overview.controls.stop_level_24h,
             bar: Bar::of(overview),
-            calls: overview.calls.iter().map(|call| CallRow::of(call, &overview.currency)).collect(),
+            more_calls: overview.calls.len().saturating_sub(CALLS),
+            calls: dearest.into_iter().map(|call| CallRow::of(call, &overview.currency)).collect(),
             most: most.collect(),
             can_stop: matches!(
                 overview.status,
