@@ -249,7 +249,7 @@ fn look(place: &str) -> Option<Took> {
 
 #[expect(clippy::disallowed_methods, reason = "another process is looked at while it runs")]
 fn pause() {
-    std::thread::sleep(std::time::Duration::from_millis(5));
+    std::thread::sleep(std::time::Duration::from_millis(20));
 }
 
 #[test]
