@@ -19,7 +19,7 @@ use rating::RateDeck;
 use types::record::Deck;
 use types::{
     Account, AccountId, AccountStatus, By, DecisionId, DestinationClass, E164, Fact, Line, LineId,
-    LineSecurity, LineStatus, Now, Number, Record, Reseller, Setting, Trunk,
+    LineStatus, Now, Number, Record, Reseller, Setting, Trunk, TrunkStanding,
 };
 
 use crate::directory::AccountEntry;
@@ -139,7 +139,7 @@ impl Engine {
     fn put_line(&mut self, now: Now, mut line: Line, by: By, why: String) -> Done {
         let (id, account) = (line.id, line.account);
         let known = self.directory.line(id);
-        let security = known.map(LineSecurity::of);
+        let bounds = known.map(standing::line_bounds);
         secret::keep(known, &mut line, now);
         let change = line_change(known, &line);
         let relocks = known.is_some_and(|known| known.ip_lock != line.ip_lock);
@@ -158,7 +158,7 @@ impl Engine {
             cut.extend(self.follow_lock(account));
         }
         let fact = Fact::LineChanged { account, line: id, change: change.clone() };
-        let standing = self.line_standing(now, security.as_ref(), &line, by, why);
+        let standing = self.line_standing(now, bounds.as_ref(), &line, by, why);
         let mut records = vec![Record::Line(Box::new(line)), Record::Fact(now.wall, fact)];
         records.extend(standing);
         Done {
@@ -212,10 +212,16 @@ impl Engine {
             Some(known) if !known.enabled && trunk.enabled => "enabled",
             Some(_) => "changed",
         };
+        let cost_deck = trunk.cost_deck;
+        let is_new = self.directory.trunk(id).is_none_or(|known| known.cost_deck != cost_deck);
         self.directory.put_trunk(&trunk);
         let message = format!("trunk {id} ({}): {change}", trunk.name);
         let fact = Fact::TrunkChanged { trunk: id, change: change.to_owned() };
-        let records = vec![Record::Trunk(Box::new(trunk)), Record::Fact(now.wall, fact)];
+        let mut records = vec![Record::Trunk(Box::new(trunk)), Record::Fact(now.wall, fact)];
+        if is_new {
+            let at = self.next_decision(now.wall).time();
+            records.push(Record::TrunkStanding(TrunkStanding { trunk: id, at, cost_deck }));
+        }
         Done { records, message, ..Done::default() }
     }
 

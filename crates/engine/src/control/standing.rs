@@ -3,7 +3,7 @@
 
 use types::{
     Account, AccountId, By, Changed, DecisionId, Fact, Line, LineSecurity, LineStanding, Now,
-    Record, Risk, Setting, Standing, UnixMicros,
+    Record, Risk, Setting, Standing, StopLevels, UnixMicros,
 };
 
 use super::{Done, risk, with_cuts};
@@ -32,7 +32,7 @@ impl Engine {
         let Wish { account, known, others, changes, until, by, why } = wish;
         let (id, status) = (account.id, account.status);
         let mut records = Vec::new();
-        if known.is_none() || !changes.is_empty() {
+        if known.as_ref().is_none_or(|known| is_elsewhere(known, &account)) || !changes.is_empty() {
             records.push(self.standing(now.wall, &account, &by, &why));
         }
         self.directory.put_account(&account).expect("its time zone was looked up");
@@ -75,6 +75,9 @@ impl Engine {
             at,
             status: account.status,
             controls: account.controls.clone(),
+            sell_deck: account.sell_deck,
+            reseller: account.reseller,
+            time_zone: account.time_zone.clone(),
             by: by.clone(),
             why: why.to_owned(),
         }))
@@ -84,18 +87,19 @@ impl Engine {
     pub(super) fn line_standing(
         &mut self,
         now: Now,
-        known: Option<&LineSecurity>,
+        known: Option<&(LineSecurity, StopLevels)>,
         line: &Line,
         by: By,
         why: String,
     ) -> Option<Record> {
-        let security = LineSecurity::of(line);
-        if known == Some(&security) {
+        let bounds = line_bounds(line);
+        if known == Some(&bounds) {
             return None;
         }
         let at = self.next_decision(now.wall).time();
-        let (line, account) = (line.id, line.account);
-        Some(Record::LineStanding(Box::new(LineStanding { line, account, at, security, by, why })))
+        let (line, account, (security, stop_levels)) = (line.id, line.account, bounds);
+        let stood = LineStanding { line, account, at, security, stop_levels, by, why };
+        Some(Record::LineStanding(Box::new(stood)))
     }
 
     /// Ends the raises whose time is over. What that brings waits in `take_ended`.
@@ -186,6 +190,18 @@ impl Engine {
 }
 
 const UNCHANGED: &str = "unchanged";
+
+/// Is it priced by another deck, sold by somebody else, or at another place?
+fn is_elsewhere(known: &Account, account: &Account) -> bool {
+    let of = |one: &Account| (one.sell_deck, one.reseller);
+    of(known) != of(account) || known.time_zone != account.time_zone
+}
+
+/// What bounds the use of a line, and its spending.
+pub(super) fn line_bounds(line: &Line) -> (LineSecurity, StopLevels) {
+    let levels = line.stop_levels.as_deref().copied();
+    (LineSecurity::of(line), levels.unwrap_or_default())
+}
 
 /// The changes that go one way, in words.
 fn in_words(changes: &[Changed], way: Risk) -> impl Iterator<Item = String> {

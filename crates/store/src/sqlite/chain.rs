@@ -13,7 +13,7 @@ use types::{
 
 use super::columns::{self, Code, Json, Read};
 use super::sealed::{Opener, SealedFormer, SealedLine};
-use super::{billing, query, rows};
+use super::{billing, history, query, rows};
 use crate::chain::{
     self, Anchor, Content, Each, Found, Hash, Link, LinkKind, Links, Ordered, Place, ReadLink,
 };
@@ -220,6 +220,11 @@ impl Links for Tables<'_> {
                 let sql = "SELECT detail, line, at, account FROM line_history WHERE seq = $1";
                 self.one(sql, [key], line_standing)
             }
+            LinkKind::TrunkStanding => {
+                let sql = "SELECT trunk, at, cost_deck FROM trunk_history WHERE seq = $1";
+                let read = |row: &Row<'_>| history::trunk_standing(row).map(Record::TrunkStanding);
+                self.one(sql, [key], read)
+            }
             _ => Ok(Found::Nothing),
         }
     }
@@ -232,9 +237,11 @@ impl Links for Tables<'_> {
         let (key, part) = match kind {
             LinkKind::Call => ("decision", "0"),
             LinkKind::Transfer => ("decision", "kind"),
-            LinkKind::Fact | LinkKind::Posting | LinkKind::Standing | LinkKind::LineStanding => {
-                ("seq", "0")
-            }
+            LinkKind::Fact
+            | LinkKind::Posting
+            | LinkKind::Standing
+            | LinkKind::LineStanding
+            | LinkKind::TrunkStanding => ("seq", "0"),
             LinkKind::Bill => ("run * 4294967296 + account", "0"),
             LinkKind::Plan => ("id", "0"),
             _ => return Ok(Vec::new()),
