@@ -70,7 +70,7 @@ pub(crate) fn at_decision(case: &Case<'_>, found: &mut Vec<Mismatch>) {
     }
     if let Some(stood) = &case.line_stood {
         let (scope, line) = (LevelScope::Line, case.cdr.line);
-        let levels = of_line(&stood.stop_levels);
+        let levels = of_line(&stood.security.stop_levels);
         found.extend(levels.into_iter().filter_map(|one| check(scope, line, one)));
     }
 }
@@ -106,7 +106,7 @@ pub(crate) fn at_end(case: &Case<'_>, found: &mut Vec<Mismatch>) {
     found.extend(highest.into_iter().filter_map(|one| check(LevelScope::Account, None, one)));
     let lines = case.line_stood.iter().chain(&case.line_later);
     let (scope, line) = (LevelScope::Line, case.cdr.line);
-    let highest = self::highest(lines.map(|stood| of_line(&stood.stop_levels)));
+    let highest = self::highest(lines.map(|stood| of_line(&stood.security.stop_levels)));
     found.extend(highest.into_iter().filter_map(|one| check(scope, line, one)));
 }
 
@@ -241,7 +241,7 @@ mod tests {
             &bad("account", "24 hours, off hours"),
         );
         let line = |s: &mut Sample| {
-            s.line_stood.as_mut().expect("it stands").stop_levels.stop_level_24h = Some(cents(5));
+            s.line_stood.as_mut().expect("it stands").security.stop_levels.stop_level_24h = Some(cents(5));
         };
         check(line, International, &bad("line", "24 hours"));
         check(

@@ -187,8 +187,8 @@ fn line_stood() -> LineStanding {
             tls_only: false,
             sha256_only: false,
             ip_lock: Vec::new(),
+            stop_levels: StopLevels::NONE,
         },
-        stop_levels: StopLevels::NONE,
         by: By::STAFF,
         why: String::new(),
     }

@@ -19,7 +19,8 @@ use rating::RateDeck;
 use types::record::Deck;
 use types::{
     Account, AccountId, AccountStatus, By, DecisionId, DestinationClass, E164, Fact, Line, LineId,
-    LineStatus, Now, Number, Record, Reseller, Setting, Trunk, TrunkStanding,
+    LineSecurity, LineStatus, Now, Number, Record, Reseller, Setting, Trunk,
+    TrunkStanding,
 };
 
 use crate::directory::AccountEntry;
@@ -139,7 +140,7 @@ impl Engine {
     fn put_line(&mut self, now: Now, mut line: Line, by: By, why: String) -> Done {
         let (id, account) = (line.id, line.account);
         let known = self.directory.line(id);
-        let bounds = known.map(standing::line_bounds);
+        let security = known.map(LineSecurity::of);
         secret::keep(known, &mut line, now);
         let change = line_change(known, &line);
         let relocks = known.is_some_and(|known| known.ip_lock != line.ip_lock);
@@ -158,7 +159,7 @@ impl Engine {
             cut.extend(self.follow_lock(account));
         }
         let fact = Fact::LineChanged { account, line: id, change: change.clone() };
-        let standing = self.line_standing(now, bounds.as_ref(), &line, by, why);
+        let standing = self.line_standing(now, security.as_ref(), &line, by, why);
         let mut records = vec![Record::Line(Box::new(line)), Record::Fact(now.wall, fact)];
         records.extend(standing);
         Done {

@@ -275,8 +275,6 @@ pub struct LineStanding {
     pub at: UnixMicros,
     /// What bounded its use.
     pub security: LineSecurity,
-    /// What bounded its spending.
-    pub stop_levels: StopLevels,
     /// Who made it so.
     pub by: By,
     /// Why, in words; may be empty.

@@ -3,7 +3,7 @@
 
 use types::{
     Account, AccountId, By, Changed, DecisionId, Fact, Line, LineSecurity, LineStanding, Now,
-    Record, Risk, Setting, Standing, StopLevels, UnixMicros,
+    Record, Risk, Setting, Standing, UnixMicros,
 };
 
 use super::{Done, risk, with_cuts};
@@ -87,19 +87,18 @@ impl Engine {
     pub(super) fn line_standing(
         &mut self,
         now: Now,
-        known: Option<&(LineSecurity, StopLevels)>,
+        known: Option<&LineSecurity>,
         line: &Line,
         by: By,
         why: String,
     ) -> Option<Record> {
-        let bounds = line_bounds(line);
-        if known == Some(&bounds) {
+        let security = LineSecurity::of(line);
+        if known == Some(&security) {
             return None;
         }
         let at = self.next_decision(now.wall).time();
-        let (line, account, (security, stop_levels)) = (line.id, line.account, bounds);
-        let stood = LineStanding { line, account, at, security, stop_levels, by, why };
-        Some(Record::LineStanding(Box::new(stood)))
+        let (line, account) = (line.id, line.account);
+        Some(Record::LineStanding(Box::new(LineStanding { line, account, at, security, by, why })))
     }
 
     /// Ends the raises whose time is over. What that brings waits in `take_ended`.
@@ -195,12 +194,6 @@ const UNCHANGED: &str = "unchanged";
 fn is_elsewhere(known: &Account, account: &Account) -> bool {
     let of = |one: &Account| (one.sell_deck, one.reseller);
     of(known) != of(account) || known.time_zone != account.time_zone
-}
-
-/// What bounds the use of a line, and its spending.
-pub(super) fn line_bounds(line: &Line) -> (LineSecurity, StopLevels) {
-    let levels = line.stop_levels.as_deref().copied();
-    (LineSecurity::of(line), levels.unwrap_or_default())
 }
 
 /// The changes that go one way, in words.

@@ -189,7 +189,6 @@ pub fn line_standing(n: u32, line_id: u32) -> LineStanding {
         account: AccountId(1),
         at: at(i64::from(n) * SECOND),
         security: LineSecurity::of(&line(line_id, 1, "alice")),
-        stop_levels: StopLevels { stop_level_1h: Some(Money::from_units(2)), ..StopLevels::NONE },
         by: By::Holder { proof: Proof::Fresh },
         why: n.to_string(),
     }
