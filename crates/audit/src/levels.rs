@@ -241,7 +241,8 @@ mod tests {
             &bad("account", "24 hours, off hours"),
         );
         let line = |s: &mut Sample| {
-            s.line_stood.as_mut().expect("it stands").security.stop_levels.stop_level_24h = Some(cents(5));
+            s.line_stood.as_mut().expect("it stands").security.stop_levels.stop_level_24h =
+                Some(cents(5));
         };
         check(line, International, &bad("line", "24 hours"));
         check(

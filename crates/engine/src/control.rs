@@ -19,8 +19,7 @@ use rating::RateDeck;
 use types::record::Deck;
 use types::{
     Account, AccountId, AccountStatus, By, DecisionId, DestinationClass, E164, Fact, Line, LineId,
-    LineSecurity, LineStatus, Now, Number, Record, Reseller, Setting, Trunk,
-    TrunkStanding,
+    LineSecurity, LineStatus, Now, Number, Record, Reseller, Setting, Trunk, TrunkStanding,
 };
 
 use crate::directory::AccountEntry;
@@ -96,7 +95,7 @@ impl Engine {
             Command::Post(order) => self.post_order(now, &order),
             Command::PutPlan(order) => self.put_plan(now, *order),
             Command::BeginBillRun { run, day, only } => self.begin_run(now, run, day, only),
-            Command::PutBills(bills) => self.put_bills(bills),
+            Command::PutBills(bills) => self.put_bills(now, bills),
             Command::EndBillRun(run) => self.end_run(run),
             Command::Cut(decision) => self.cut(decision),
             Command::DeviceMine(device) => self.device_mine(now, device),

@@ -7,10 +7,10 @@ use types::cdr::Direction;
 use types::decision::Outcome;
 use types::record::{Deck, Spending};
 use types::{
-    Account, AccountId, Ban, Bill, BillId, BindingRecord, Cdr, ControlRequest, Coverage,
-    DecisionId, DeckId, Device, E164, Fact, Hold, InstalmentPlan, KnownRun, LedgerAccount, Line,
-    LineId, LineStanding, LockOut, Money, Number, Reseller, Standing, StoredPosting, Transfer,
-    Trunk, TrunkId, TrunkStanding, UnixMicros,
+    Account, AccountId, AccountRaises, Ban, Bill, BillId, BindingRecord, Cdr, ControlRequest,
+    Coverage, DecisionId, DeckId, Device, E164, Fact, Hold, InstalmentPlan, KnownRun,
+    LedgerAccount, Line, LineId, LineStanding, LockOut, Money, Number, Reseller, Standing,
+    StoredPosting, Transfer, Trunk, TrunkId, TrunkStanding, UnixMicros,
 };
 
 use crate::billing::{BillFilter, BillItems, PostingFilter};
@@ -293,6 +293,9 @@ pub trait Reader {
     /// Everything that bounded the use of a line, the newest first.
     fn line_history(&self, id: LineId) -> Result<Vec<LineStanding>, StoreError>;
 
+    /// What is beneath the controls of an account, and until when; `None`: nothing of it will end.
+    fn raises(&self, account: AccountId) -> Result<Option<AccountRaises>, StoreError>;
+
     /// Requests of one account or all, by number.
     fn control_requests(
         &self,
@@ -447,6 +450,7 @@ forward! {
     account_history(id: AccountId, limit: u32) -> Vec<Standing>;
     line_at(id: LineId, at: UnixMicros) -> Option<LineStanding>;
     line_history(id: LineId) -> Vec<LineStanding>;
+    raises(account: AccountId) -> Option<AccountRaises>;
     control_requests(account: Option<AccountId>) -> Vec<ControlRequest>;
     control_request(id: u32) -> Option<ControlRequest>;
     lines(account: Option<AccountId>) -> Vec<Line>;

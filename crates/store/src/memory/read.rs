@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use types::record::{Deck, Spending};
 use types::{
-    Account, AccountId, Ban, Bill, BindingRecord, Cdr, ControlRequest, Coverage, DecisionId,
-    DeckId, Device, Fact, Hold, InstalmentPlan, KnownRun, LedgerAccount, Line, LineId,
+    Account, AccountId, AccountRaises, Ban, Bill, BindingRecord, Cdr, ControlRequest, Coverage,
+    DecisionId, DeckId, Device, Fact, Hold, InstalmentPlan, KnownRun, LedgerAccount, Line, LineId,
     LineStanding, LockOut, Money, Number, RequestState, Reseller, Snapshot, Standing,
     StoredPosting, Transfer, TransferKind, Trunk, TrunkId, TrunkStanding, UnixMicros,
 };
@@ -209,6 +209,10 @@ impl Reader for MemoryStore {
         let all = (id, UnixMicros(i64::MIN))..=(id, UnixMicros(i64::MAX));
         let newest = self.state().line_history.range(all).rev();
         Ok(newest.map(|(_, standing)| LineStanding::clone(standing)).collect())
+    }
+
+    fn raises(&self, account: AccountId) -> Result<Option<AccountRaises>, StoreError> {
+        Ok(self.state().raises.get(&account).cloned())
     }
 
     fn control_requests(

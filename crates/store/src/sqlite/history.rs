@@ -142,9 +142,8 @@ pub fn move_mark(conn: &Connection, link: u64) -> rusqlite::Result<()> {
 
 /// The auditor's mark.
 pub fn mark(conn: &Connection) -> rusqlite::Result<u64> {
-    let found = conn.prepare_cached("SELECT link FROM audit_mark")?;
-    let mut found = found;
-    let link: Option<i64> = found.query_row([], |row| row.get(0)).optional()?;
+    let mut select = conn.prepare_cached("SELECT link FROM audit_mark")?;
+    let link: Option<i64> = select.query_row([], |row| row.get(0)).optional()?;
     Ok(link.map_or(0, i64::cast_unsigned))
 }
 
@@ -157,6 +156,12 @@ pub fn calls_on(conn: &Connection, (after, upto): (u64, u64)) -> Rows<(u64, Cdr)
                WHERE link.seq > $1 AND link.seq <= $2 AND link.kind = 1 ORDER BY link.seq";
     let read = |row: &Row<'_>| Ok((row.get::<_, i64>(20)?.cast_unsigned(), rows::cdr(row)?));
     all(conn, sql, (after.cast_signed(), upto.cast_signed()), read)
+}
+
+/// What is beneath the controls of an account.
+pub fn raises(conn: &Connection, id: AccountId) -> rusqlite::Result<Option<AccountRaises>> {
+    let sql = "SELECT detail FROM account_raises WHERE account = $1";
+    conn.prepare_cached(sql)?.query_row([id.0], rows::whole).optional()
 }
 
 /// One request.

@@ -3,9 +3,10 @@
 use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 use types::record::{Deck, Spending};
 use types::{
-    Account, AccountId, Ban, Bill, BindingRecord, Cdr, ControlRequest, Coverage, DecisionId,
-    DeckId, Device, Hold, InstalmentPlan, KnownRun, Line, LineId, LineStanding, LockOut, Money,
-    Number, Reseller, Standing, StoredPosting, Transfer, Trunk, TrunkId, TrunkStanding, UnixMicros,
+    Account, AccountId, AccountRaises, Ban, Bill, BindingRecord, Cdr, ControlRequest, Coverage,
+    DecisionId, DeckId, Device, Hold, InstalmentPlan, KnownRun, Line, LineId, LineStanding,
+    LockOut, Money, Number, Reseller, Standing, StoredPosting, Transfer, Trunk, TrunkId,
+    TrunkStanding, UnixMicros,
 };
 
 use super::chain::{self, Tables};
@@ -186,6 +187,10 @@ impl Reader for SqliteStore {
 
     fn line_history(&self, id: LineId) -> Result<Vec<LineStanding>, StoreError> {
         history::of_line(self.conn()?, id).doing(&self.file, "list what stood for a line")
+    }
+
+    fn raises(&self, account: AccountId) -> Result<Option<AccountRaises>, StoreError> {
+        history::raises(self.conn()?, account).doing(&self.file, "look raises up")
     }
 
     fn control_requests(

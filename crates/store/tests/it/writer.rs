@@ -74,6 +74,7 @@ ask_below! {
     account_history(id: AccountId, limit: u32) -> Vec<Standing>;
     line_at(id: LineId, at: UnixMicros) -> Option<LineStanding>;
     line_history(id: LineId) -> Vec<LineStanding>;
+    raises(account: AccountId) -> Option<AccountRaises>;
     control_requests(account: Option<AccountId>) -> Vec<ControlRequest>;
     control_request(id: u32) -> Option<ControlRequest>;
     lines(account: Option<AccountId>) -> Vec<Line>;
