@@ -163,7 +163,7 @@ mod tests {
         check((0, 1), (0, 1, 1), 1_000, 1);
         check((0, 100), (0, 1, 1), 7_000, 12);
         check((0, 600), (0, 1, 1), 86_400_000, 864_000);
-        check((0, 600), (0, 7, 11), 86_400_000, 864_020);
+        check((0, 600), (0, 7, 11), 86_400_000, 864_010);
         let dear = Rate { per_minute: Money::MAX, ..Rate::FREE };
         assert_eq!(cost(&dear, 120_000), None);
     }
@@ -250,7 +250,7 @@ mod tests {
                 right(s);
                 s.bought = Priced::At(vec![None]);
             },
-            ["", "the carrier's rate was taken for 0.006 a minute, by his deck it had no price"],
+            ["", "the carrier's rate was taken at 0.006 a minute, by his deck it had no price"],
         );
     }
 

@@ -1,6 +1,7 @@
 //! Commands of staff and operator. Lives here: what can be changed, and whether it makes sense.
 //! Never here: who may give a command, how it travels.
 
+mod audit;
 mod bans;
 mod ceiling;
 mod change;
@@ -30,6 +31,7 @@ use standing::{Wish, told};
 use together::{Checked, Made};
 use wording::{changes_of, deck_change, in_words, line_change, other_changes, reseller_change};
 
+pub use audit::{AuditReport, Misfit, Seen};
 pub use ceiling::default_ceiling;
 pub use change::{ControlChange, Judgement, LineChange, Weighed};
 pub(crate) use money::Billed;
@@ -97,6 +99,8 @@ impl Engine {
             Command::BeginBillRun { run, day, only } => self.begin_run(now, run, day, only),
             Command::PutBills(bills) => self.put_bills(now, bills),
             Command::EndBillRun(run) => self.end_run(run),
+            Command::Audited(report) => self.take_audit(now, *report),
+            Command::Seen(seen) => self.note_seen(now, *seen),
             Command::Cut(decision) => self.cut(decision),
             Command::DeviceMine(device) => self.device_mine(now, device),
             Command::DeviceNotMine(device) => self.device_not_mine(now, device),

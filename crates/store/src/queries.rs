@@ -438,6 +438,12 @@ macro_rules! forward {
                 (**self).$name($($arg),*)
             })*
         }
+
+        impl<R: Reader + ?Sized> Reader for &R {
+            $(fn $name(&self, $($arg: $type),*) -> Result<$out, StoreError> {
+                (**self).$name($($arg),*)
+            })*
+        }
     };
 }
 

@@ -392,7 +392,7 @@ pub struct Everything {
     pub history: Vec<Standing>,
     pub line_history: Vec<LineStanding>,
     pub trunk_history: Vec<TrunkStanding>,
-    pub on_links: store::CallsOnLinks,
+    pub on_links: Vec<(u64, Cdr)>,
     pub audited: u64,
     pub requests: Vec<ControlRequest>,
     pub calls: Vec<Cdr>,
@@ -424,7 +424,7 @@ pub fn everything(store: &dyn Backend) -> Everything {
                 store.trunk_at(TrunkId(n / 40 + 1), at(i64::from(n % 40) * SECOND)).unwrap()
             })
             .collect(),
-        on_links: store.calls_after(3, 1_000).unwrap(),
+        on_links: store.calls_after(3, 1_000).unwrap().calls,
         audited: store.audited().unwrap(),
         requests: store.control_requests(None).unwrap(),
         transfers: transfers.collect(),
