@@ -15,6 +15,7 @@ use crate::carrier::{Carrier, Life};
 use crate::customers::{Habits, Phone, phone_agent};
 use crate::disk::DiskFaults;
 use crate::network::NetworkFaults;
+use crate::office;
 use crate::planted::Planted;
 use crate::town;
 use crate::world::{Deed, NODE, Setup, World};
@@ -59,6 +60,8 @@ pub struct Report {
     pub story: String,
 }
 
+/// The office's stream of dice.
+const OFFICE_DICE: u64 = 5;
 /// After the end of all calls, until nothing may be left.
 const QUIET_US: u64 = 600_000_000;
 const USERS: [&str; 10] =
@@ -132,6 +135,7 @@ fn build(seed: u64, dice: &mut Dice, options: Options, span: u64) -> World {
     people(&mut world, dice, span, transports, options.thief);
     if options.faults {
         trouble(&mut world, dice, span, options.planted);
+        office::plan(&mut world, &mut Dice::simulated(seed, OFFICE_DICE), span);
     }
     world
 }

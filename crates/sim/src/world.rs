@@ -106,6 +106,8 @@ pub struct World {
     /// So many things it has done.
     pub things_done: u64,
     wakes_late_ms: Millis,
+    /// Has everybody gone home?
+    is_resting: bool,
     planted: Option<Planted>,
     addresses: BTreeMap<SocketAddr, usize>,
     wakes: Vec<u64>,
@@ -147,6 +149,7 @@ impl World {
             dies_after: None,
             things_done: 0,
             wakes_late_ms: setup.wakes_late_ms,
+            is_resting: false,
             planted: setup.planted,
             addresses: BTreeMap::new(),
             wakes: Vec::new(),
