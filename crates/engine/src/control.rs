@@ -239,7 +239,9 @@ impl Engine {
         self.deck_names.insert(id, deck.name.clone());
         let message = format!("rate deck {id} ({}): {change}", deck.name);
         let fact = Fact::DeckImported { deck: id, change };
-        let records = vec![Record::Deck(Box::new(deck)), Record::Fact(now.wall, fact)];
+        // From the row that decisions have their times from: each was priced before or after it.
+        let at = self.next_decision(now.wall).time();
+        let records = vec![Record::Deck(at, Box::new(deck)), Record::Fact(now.wall, fact)];
         Done { records, message, ..Done::default() }
     }
 

@@ -142,7 +142,7 @@ impl Auditor {
             Record::Trunk(trunk) => {
                 self.trunks.insert(trunk.id, (**trunk).clone());
             }
-            Record::Deck(deck) => self.prices.put(deck),
+            Record::Deck(_, deck) => self.prices.put(deck),
             Record::Line(line) => self.senders.put(line),
             _ => self.office.learn(record),
         }
@@ -190,7 +190,7 @@ impl Auditor {
             self.newest = self.newest.max(records::time_of(record));
             if matches!(
                 record,
-                Record::Account(_) | Record::Trunk(_) | Record::Deck(_) | Record::Standing(_)
+                Record::Account(_) | Record::Trunk(_) | Record::Deck(..) | Record::Standing(_)
             ) {
                 self.kept_settings.push(record.clone());
             }

@@ -154,8 +154,9 @@ fn start_of(dice: &mut Dice) -> UnixMicros {
 }
 
 fn records(dice: &mut Dice, transports: [TrunkTransport; 2]) -> Vec<Record> {
+    let decks = town::decks(&town::PRICES).into_iter();
     let mut records: Vec<Record> =
-        town::decks(&town::PRICES).into_iter().map(|deck| Record::Deck(Box::new(deck))).collect();
+        decks.map(|deck| Record::Deck(UnixMicros(0), Box::new(deck))).collect();
     for (at, transport) in transports.into_iter().enumerate() {
         let id = at as u32 + 1;
         records.push(Record::Trunk(Box::new(town::trunk(id, id as u16, transport))));

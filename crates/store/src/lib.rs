@@ -7,6 +7,7 @@
 pub mod backend;
 mod billing;
 pub mod chain;
+mod deck_states;
 pub mod error;
 pub mod journal;
 pub mod memory;
@@ -19,6 +20,7 @@ pub mod writer;
 pub use backend::{Backend, Batch, SnapshotWindow};
 pub use billing::{BillFilter, BillItems, PostingFilter};
 pub use chain::{Anchor, Break, ChainQuestion, ChainReport};
+pub use deck_states::DeckState;
 pub use error::{Cause, CommitError, StoreError};
 pub use journal::Journal;
 pub use memory::MemoryStore;

@@ -83,7 +83,7 @@ pub fn refusal(record: &Record) -> Option<String> {
         | Record::Number(_)
         | Record::NumberGone(_)
         | Record::Trunk(_)
-        | Record::Deck(_) => None,
+        | Record::Deck(..) => None,
     }
 }
 
@@ -150,6 +150,7 @@ pub fn newest(record: &Record) -> (DecisionId, UnixMicros) {
         Record::Standing(standing) => (none.0, standing.at),
         Record::LineStanding(standing) => (none.0, standing.at),
         Record::TrunkStanding(standing) => (none.0, standing.at),
+        Record::Deck(at, _) => (none.0, *at),
         _ => none,
     }
 }

@@ -187,8 +187,9 @@ pub enum Record {
     NumberGone(E164),
     /// Insert or replace a trunk.
     Trunk(Box<Trunk>),
-    /// Insert or replace a deck, all rows of it.
-    Deck(Box<Deck>),
+    /// A deck, all rows of it, as it stands from this moment on; the same told again changes nothing. What stood
+    /// before stays on record.
+    Deck(UnixMicros, Box<Deck>),
 }
 
 /// Settled spending of an account in a stretch of time, for the rolling windows.

@@ -120,9 +120,7 @@ impl<R: Reader> Evidence for StoreEvidence<R> {
         digits: &str,
         at: UnixMicros,
     ) -> Result<Vec<RateRow>, StoreError> {
-        let _ = at;
-        let rows = self.reader.deck(deck)?.map_or_else(Vec::new, |deck| deck.rows);
-        Ok(rows.into_iter().filter(|row| digits.starts_with(&row.prefix)).collect())
+        self.reader.deck_rows_at(deck, digits, at)
     }
 
     fn transfers(&mut self, decision: DecisionId) -> Result<Vec<Transfer>, StoreError> {

@@ -12,6 +12,7 @@ mod call;
 mod carrier;
 mod configuration;
 mod credit;
+mod deck_history;
 mod demo;
 mod device;
 mod dial_plan;

@@ -9,6 +9,7 @@
 
 mod billing;
 mod chain;
+mod decks;
 mod read;
 mod state;
 

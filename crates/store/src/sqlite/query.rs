@@ -5,7 +5,7 @@ use types::record::{Deck, Spending};
 use types::{
     Account, AccountId, AccountRaises, Ban, Bill, BindingRecord, Cdr, ControlRequest, Coverage,
     DecisionId, DeckId, Device, Hold, InstalmentPlan, KnownRun, Line, LineId, LineStanding,
-    LockOut, Money, Number, Reseller, Standing, StoredPosting, Transfer, Trunk, TrunkId,
+    LockOut, Money, Number, RateRow, Reseller, Standing, StoredPosting, Transfer, Trunk, TrunkId,
     TrunkStanding, UnixMicros,
 };
 
@@ -13,9 +13,10 @@ use super::chain::{self, Tables};
 use super::columns::{self, Json};
 use super::connect::Doing;
 use super::rows::{self, Rows, all, read};
-use super::{SqliteStore, billing, history, sealed, snapshot, verify};
+use super::{SqliteStore, billing, decks, history, sealed, snapshot, verify};
 use crate::billing::{BillFilter, BillItems, PostingFilter};
 use crate::chain::{Anchor, ChainQuestion, ChainReport, walk};
+use crate::deck_states::DeckState;
 use crate::error::StoreError;
 use crate::queries::{
     Balance, CallFilter, CallsOnLinks, Decided, DeckSummary, FactFilter, Reader, Sealing,
@@ -230,16 +231,24 @@ impl Reader for SqliteStore {
     }
 
     fn decks(&self) -> Result<Vec<DeckSummary>, StoreError> {
-        let sql = "SELECT id, name, (SELECT COUNT(*) FROM rate WHERE deck = deck.id) \
-                   FROM deck ORDER BY id";
-        all(self.conn()?, sql, [], |row| {
-            Ok(DeckSummary { id: read(row, 0)?, name: row.get(1)?, rows: read(row, 2)? })
-        })
-        .doing(&self.file, "list decks")
+        decks::summaries(self.conn()?).doing(&self.file, "list decks")
     }
 
-    fn deck(&self, id: DeckId) -> Result<Option<Deck>, StoreError> {
-        rows::deck(self.conn()?, id).doing(&self.file, "read a deck")
+    fn deck_at(&self, id: DeckId, at: UnixMicros) -> Result<Option<Deck>, StoreError> {
+        decks::at(self.conn()?, id, at).doing(&self.file, "read a deck")
+    }
+
+    fn deck_rows_at(
+        &self,
+        deck: DeckId,
+        digits: &str,
+        at: UnixMicros,
+    ) -> Result<Vec<RateRow>, StoreError> {
+        decks::rows_at(self.conn()?, deck, digits, at).doing(&self.file, "look up rates")
+    }
+
+    fn deck_states(&self, id: DeckId) -> Result<Vec<DeckState>, StoreError> {
+        decks::states(self.conn()?, id).doing(&self.file, "read the history of a deck")
     }
 
     fn bindings(&self, account: Option<AccountId>) -> Result<Vec<BindingRecord>, StoreError> {

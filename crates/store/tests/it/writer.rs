@@ -83,7 +83,9 @@ ask_below! {
     numbers(account: Option<AccountId>) -> Vec<Number>;
     trunks() -> Vec<Trunk>;
     decks() -> Vec<DeckSummary>;
-    deck(id: DeckId) -> Option<types::record::Deck>;
+    deck_at(id: DeckId, at: UnixMicros) -> Option<types::record::Deck>;
+    deck_rows_at(deck: DeckId, digits: &str, at: UnixMicros) -> Vec<RateRow>;
+    deck_states(id: DeckId) -> Vec<DeckState>;
     bindings(account: Option<AccountId>) -> Vec<BindingRecord>;
     holds(account: Option<AccountId>) -> Vec<Hold>;
     unbilled(account: AccountId) -> Money;
