@@ -119,7 +119,8 @@ pub struct World {
     queue: BTreeMap<(u64, u64), Event>,
     last_event: u64,
     steps: u64,
-    spins: (u64, u64),
+    /// Timeouts of the node within this instant, and within this second.
+    spins: [(u64, u64); 2],
     seed: u64,
     digest: siphasher::sip::SipHasher13,
     outputs: Outputs,
@@ -164,7 +165,7 @@ impl World {
             queue: BTreeMap::new(),
             last_event: 0,
             steps: 0,
-            spins: (0, 0),
+            spins: [(0, 0); 2],
             seed: setup.seed,
             digest: HashKey(0, 0).build_hasher(),
             outputs: Outputs::default(),
@@ -293,15 +294,18 @@ impl World {
 
     /// A node that wants time to pass without end would hold the world up.
     fn spin_check(&mut self) {
-        if self.spins.0 != self.now {
-            self.spins = (self.now, 0);
-        }
-        self.spins.1 += 1;
-        if self.spins.1 > 1_000 {
-            self.auditor.blame(
-                self.now,
-                "the node wants a timeout at the same instant for ever".to_owned(),
-            );
+        for (spin, length_us, most) in
+            [(&mut self.spins[0], 1, 1_000), (&mut self.spins[1], 1_000_000, 100_000)]
+        {
+            if spin.0 != self.now / length_us {
+                *spin = (self.now / length_us, 0);
+            }
+            spin.1 += 1;
+            if spin.1 > most {
+                let what =
+                    format!("the node wants more than {most} timeouts within {length_us} µs");
+                self.auditor.violations.push(what);
+            }
         }
     }
 
