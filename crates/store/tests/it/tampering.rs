@@ -171,7 +171,7 @@ fn every_column_of_every_row_is_watched() {
             columns += 1;
         }
     }
-    assert_eq!(columns, 137, "columns that were changed");
+    assert_eq!(columns, 141, "columns that were changed");
 }
 
 fn columns_of(path: &Path, table: &str) -> Vec<String> {
