@@ -294,8 +294,8 @@ impl World {
 
     /// A node that wants time to pass without end would hold the world up.
     fn spin_check(&mut self) {
-        for (spin, length_us, most) in
-            [(&mut self.spins[0], 1, 1_000), (&mut self.spins[1], 1_000_000, 100_000)]
+        for (spin, (length_us, most)) in
+            self.spins.iter_mut().zip([(1, 1_000), (1_000_000, 100_000)])
         {
             if spin.0 != self.now / length_us {
                 *spin = (self.now / length_us, 0);
