@@ -1,8 +1,8 @@
 //! What the auditor asks. Lives here: the questions. Never here: who answers them.
 
 use types::{
-    AccountId, DecisionId, DeckId, LineId, LineStanding, RateRow, Standing, Transfer, TrunkId,
-    TrunkStanding, UnixMicros,
+    AccountId, DecisionId, DeckId, LineId, LineStanding, Money, RateRow, Standing, Transfer,
+    TrunkId, TrunkStanding, UnixMicros,
 };
 
 use crate::call::Calls;
@@ -59,6 +59,15 @@ pub trait Evidence {
 
     /// What was posted for a decision.
     fn transfers(&mut self, decision: DecisionId) -> Result<Vec<Transfer>, Self::Error>;
+
+    /// What calls of an account that ended within a time cost beyond their holds, as recorded. Asked only where somebody
+    /// would be accused.
+    fn overruns(
+        &mut self,
+        account: AccountId,
+        since: UnixMicros,
+        until: UnixMicros,
+    ) -> Result<Money, Self::Error>;
 
     /// When the node started, each time, oldest first.
     fn starts(&mut self) -> Result<&[UnixMicros], Self::Error>;

@@ -95,6 +95,11 @@ pub fn judge<E: Evidence>(
         calendar,
     };
     JUDGES.iter().for_each(|judge| judge(&case, &mut verdict.mismatches));
+    let is_overspent = |one: &Mismatch| matches!(one, Mismatch::Overspent { .. });
+    if verdict.mismatches.iter().any(is_overspent) {
+        let overrun = evidence.overruns(cdr.account, since, cdr.ended)?;
+        verdict.mismatches.retain(|one| !levels::is_overrun(one, overrun));
+    }
     Ok(verdict)
 }
 

@@ -6,7 +6,7 @@
 //! - At the decision: spent in the window, plus the least that was held for each call in progress, plus the least that was
 //!   held for this one, is at most the level.
 //! - At the end: whatever was spent in the window was spent or held when money was held for the last time, which was at the
-//!   decision or later. So it is at most the highest level that stood in that time. A call that the node took up after a
+//!   decision or later. So it is at most the highest level that stood in that time, and overruns that are on record. A call that the node took up after a
 //!   restart may have cost more than was held, because nobody could cut it: it is judged by the first bound only.
 
 use types::reason::Window;
@@ -108,6 +108,14 @@ pub(crate) fn at_end(case: &Case<'_>, found: &mut Vec<Mismatch>) {
     let (scope, line) = (LevelScope::Line, case.cdr.line);
     let highest = self::highest(lines.map(|stood| of_line(&stood.security.stop_levels)));
     found.extend(highest.into_iter().filter_map(|one| check(scope, line, one)));
+}
+
+/// Is it no more than what calls cost beyond their holds, as was recorded?
+pub(crate) fn is_overrun(mismatch: &Mismatch, overrun: Money) -> bool {
+    match mismatch {
+        Mismatch::Overspent { spent, level, .. } => *spent <= level.saturating_add(overrun),
+        _ => false,
+    }
 }
 
 fn spent_by_end(case: &Case<'_>, whose: Whose, stretch_us: i64) -> i64 {
@@ -253,6 +261,19 @@ mod tests {
             International,
             "",
         );
+    }
+
+    #[test]
+    fn overruns_on_record_are_nobodys_fault() {
+        let bad = Mismatch::Overspent {
+            scope: LevelScope::Account,
+            window: Window::Day,
+            spent: cents(12),
+            level: cents(10),
+        };
+        assert!(!is_overrun(&bad, cents(1)));
+        assert!(is_overrun(&bad, cents(2)));
+        assert!(!is_overrun(&Mismatch::LineDisabled, Money::MAX));
     }
 
     #[test]

@@ -104,9 +104,9 @@ pub(crate) fn posted(case: &Case<'_>, found: &mut Vec<Mismatch>) {
     let cdr = case.cdr;
     let receivable = LedgerAccount::Receivable(cdr.account);
     let sum = |kind: TransferKind, is_right: &dyn Fn(&Transfer) -> bool| {
-        let of_kind = case.transfers.iter().filter(|one| one.kind == kind);
-        of_kind.fold(Some(0i64), |sum, one| {
-            sum.filter(|_| is_right(one)).and_then(|sum| sum.checked_add(one.amount.micros()))
+        let mut of_kind = case.transfers.iter().filter(|one| one.kind == kind);
+        of_kind.try_fold(0i64, |sum, one| {
+            sum.checked_add(one.amount.micros()).filter(|_| is_right(one))
         })
     };
     let charged = sum(TransferKind::Charge, &|one| {

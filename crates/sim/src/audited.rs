@@ -6,11 +6,11 @@ use std::convert::Infallible;
 
 use audit::{Calendar, Calls, Evidence, KnownCall, Mismatch, judge};
 use engine::{AuditReport, CallFacts, Misfit, OffHours};
-use store::{CallFilter, FactFilter, MemoryStore, Reader};
+use store::{CallFilter, FactFilter, MemoryStore, Reader, StoredFact};
 use types::decision::Outcome;
 use types::{
-    AccountId, Cdr, DecisionId, DeckId, LineId, LineStanding, RateRow, Record, Standing, Transfer,
-    TransferKind, TrunkId, TrunkStanding, UnixMicros,
+    AccountId, Cdr, DecisionId, DeckId, Fact, LineId, LineStanding, Money, RateRow, Record,
+    Standing, Transfer, TransferKind, TrunkId, TrunkStanding, UnixMicros,
 };
 
 const READ: &str = "memory can always be read";
@@ -202,6 +202,26 @@ impl Evidence for Asked<'_> {
 
     fn transfers(&mut self, decision: DecisionId) -> Result<Vec<Transfer>, Infallible> {
         Ok(self.store.transfers(decision).expect(READ))
+    }
+
+    fn overruns(
+        &mut self,
+        account: AccountId,
+        since: UnixMicros,
+        until: UnixMicros,
+    ) -> Result<Money, Infallible> {
+        let filter = FactFilter {
+            account: Some(account),
+            since: Some(since),
+            until: Some(UnixMicros(until.0.saturating_add(1))),
+            kind: Some("overrun".to_owned()),
+            limit: u32::MAX,
+        };
+        let sum = |sum: Money, stored: StoredFact| match stored.fact {
+            Fact::Overrun { amount, .. } => sum.saturating_add(amount),
+            _ => sum,
+        };
+        Ok(self.store.facts(&filter).expect(READ).into_iter().fold(Money::ZERO, sum))
     }
 
     fn starts(&mut self) -> Result<&[UnixMicros], Infallible> {

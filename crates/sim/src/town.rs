@@ -220,6 +220,11 @@ fn falsify(controls: &mut Controls, planted: Planted) {
             controls.stop_level_7d = controls.stop_level_7d.map(tenfold);
             controls.stop_level_off_hours = controls.stop_level_off_hours.map(tenfold);
         }
+        Planted::LimitsForgotten => {
+            let limits =
+                [&mut controls.calls, &mut controls.costly_calls, &mut controls.hotspot_calls];
+            limits.into_iter().for_each(|limit| *limit = u16::MAX);
+        }
         Planted::LockForgotten => controls.ip_lock.clear(),
         Planted::BarsForgotten => {
             controls.barred = types::ClassSet::EMPTY;

@@ -11,7 +11,7 @@ use sim::seeds::{Options, play_seed};
 use sim::world::{Deed, World};
 use store::{CallFilter, Reader};
 use types::decision::Outcome;
-use types::{AccountId, Cdr, DecisionId, Direction, Rate, TransferKind};
+use types::{AccountId, Cdr, Controls, DecisionId, Direction, Rate, TransferKind, UnixMicros};
 
 /// Worlds played with each bug.
 const SEEDS: u64 = 12;
@@ -64,8 +64,31 @@ fn is_let_through(world: &World, planted: Planted, cdr: &Cdr) -> bool {
                 && cdr.explanation.rate.is_some_and(has_minutes)
         }
         Planted::WrongPayer => cdr.direction != Direction::Incoming && cdr.line.is_some(),
+        Planted::LimitsForgotten => is_beyond_limits(world, &controls, cdr),
         other => panic!("{other:?} forgets no control"),
     }
+}
+
+/// Were too many calls in progress, or too many hotspots called, when it came?
+fn is_beyond_limits(world: &World, controls: &Controls, cdr: &Cdr) -> bool {
+    let earlier: Vec<Cdr> = admitted(world)
+        .into_iter()
+        .filter(|one| one.account == cdr.account && one.decision < cdr.decision && is_asked(one))
+        .collect();
+    let count = |is_one: &dyn Fn(&Cdr) -> bool| earlier.iter().filter(|one| is_one(one)).count();
+    let at = cdr.decision.time();
+    let open = count(&|one| one.ended > at);
+    let costly = count(&|one| one.ended > at && one.destination.class.is_costly());
+    let half_a_day = UnixMicros(cdr.started.0 - 12 * 3_600_000_000);
+    let hotspots = count(&|one| {
+        let reached = one.answered.is_some() || one.ended > at;
+        one.destination.hotspot && reached && one.started > half_a_day
+    });
+    let is_paid = cdr.direction == Direction::Outgoing && is_asked(cdr);
+    let is_costly = is_paid && cdr.destination.class.is_costly();
+    is_asked(cdr) && open >= usize::from(controls.calls)
+        || is_costly && costly >= usize::from(controls.costly_calls)
+        || is_paid && cdr.destination.hotspot && hotspots >= usize::from(controls.hotspot_calls)
 }
 
 /// Is this what the bug does?
@@ -78,6 +101,9 @@ fn is_its_kind(planted: Planted, mismatch: &Mismatch) -> bool {
         }
         Planted::HalfPrice => matches!(mismatch, M::Rate { .. } | M::CostRate { .. }),
         Planted::LevelsTenfold => matches!(mismatch, M::StopLevel { .. } | M::Overspent { .. }),
+        Planted::LimitsForgotten => {
+            matches!(mismatch, M::Calls { .. } | M::CostlyCalls { .. } | M::Hotspots { .. })
+        }
         // A stranger's controls are another's: whatever they do not allow.
         Planted::WrongPayer => true,
         other => panic!("{other:?} forgets no control"),
@@ -96,8 +122,8 @@ fn worlds(planted: Planted) -> impl Iterator<Item = (World, Vec<Found>)> {
 
 #[test]
 fn a_forgotten_control_is_found_in_exactly_the_calls_it_let_through() {
-    use Planted::{BarsForgotten, HalfPrice, LockForgotten, WrongPayer};
-    for planted in [LockForgotten, BarsForgotten, HalfPrice, WrongPayer] {
+    use Planted::{BarsForgotten, HalfPrice, LimitsForgotten, LockForgotten, WrongPayer};
+    for planted in [LockForgotten, BarsForgotten, LimitsForgotten, HalfPrice, WrongPayer] {
         let (mut let_through, mut fine) = (0, 0);
         for (world, found) in worlds(planted) {
             for one in &found {

@@ -178,6 +178,7 @@ pub fn account_of(fact: &Fact) -> Option<AccountId> {
         | Fact::StaleSecrets { account, .. }
         | Fact::OldSecretLeaked { account, .. }
         | Fact::OutsideLock { account, .. }
+        | Fact::Overrun { account, .. }
         | Fact::AuditMismatch { account, .. }
         | Fact::MismatchSeen { account, .. }
         | Fact::SecretAge { account, .. } => Some(*account),

@@ -306,6 +306,15 @@ pub enum Fact {
         /// What changed, in words; never the secret.
         change: String,
     },
+    /// A call cost more than was held for it: the node was not there to cut it, or was held up.
+    Overrun {
+        /// Whose.
+        account: AccountId,
+        /// Which call.
+        decision: DecisionId,
+        /// By how much.
+        amount: Money,
+    },
     /// The auditor found that a call does not fit what stood for it.
     AuditMismatch {
         /// Whose.

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use ::audit::{Calls, Evidence, KnownCall};
-use store::{CallFilter, Reader, StoreError};
+use store::{CallFilter, FactFilter, Reader, StoreError, StoredFact};
 use types::decision::Outcome;
 use types::{
-    AccountId, Cdr, DecisionId, DeckId, Hold, LineId, LineStanding, RateRow, Standing, Transfer,
-    TrunkId, TrunkStanding, UnixMicros,
+    AccountId, Cdr, DecisionId, DeckId, Fact, Hold, LineId, LineStanding, Money, RateRow, Standing,
+    Transfer, TrunkId, TrunkStanding, UnixMicros,
 };
 
 use super::known::Known;
@@ -125,6 +125,26 @@ impl<R: Reader> Evidence for StoreEvidence<R> {
 
     fn transfers(&mut self, decision: DecisionId) -> Result<Vec<Transfer>, StoreError> {
         self.reader.transfers(decision)
+    }
+
+    fn overruns(
+        &mut self,
+        account: AccountId,
+        since: UnixMicros,
+        until: UnixMicros,
+    ) -> Result<Money, StoreError> {
+        let filter = FactFilter {
+            account: Some(account),
+            since: Some(since),
+            until: Some(UnixMicros(until.0.saturating_add(1))),
+            kind: Some("overrun".to_owned()),
+            limit: u32::MAX,
+        };
+        let sum = |sum: Money, stored: StoredFact| match stored.fact {
+            Fact::Overrun { amount, .. } => sum.saturating_add(amount),
+            _ => sum,
+        };
+        Ok(self.reader.facts(&filter)?.into_iter().fold(Money::ZERO, sum))
     }
 
     fn starts(&mut self) -> Result<&[UnixMicros], StoreError> {
