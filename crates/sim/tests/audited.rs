@@ -14,7 +14,7 @@ use types::decision::Outcome;
 use types::{AccountId, Cdr, Controls, DecisionId, Direction, Rate, TransferKind, UnixMicros};
 
 /// Worlds played with each bug.
-const SEEDS: u64 = 12;
+const SEEDS: u64 = 5;
 
 fn admitted(world: &World) -> Vec<Cdr> {
     let filter =
@@ -32,7 +32,7 @@ fn is_asked(cdr: &Cdr) -> bool {
 }
 
 /// What the records say that the node was told otherwise: is this call one that it should not have let out?
-fn is_let_through(world: &World, planted: Planted, cdr: &Cdr) -> bool {
+fn is_let_through(world: &World, planted: Planted, calls: &[Cdr], cdr: &Cdr) -> bool {
     let stood = |id: AccountId| {
         let stood = world.disk.store().controls_at(id, cdr.decision.time());
         stood.expect("memory can always be read").expect("something always stood")
@@ -64,15 +64,15 @@ fn is_let_through(world: &World, planted: Planted, cdr: &Cdr) -> bool {
                 && cdr.explanation.rate.is_some_and(has_minutes)
         }
         Planted::WrongPayer => cdr.direction != Direction::Incoming && cdr.line.is_some(),
-        Planted::LimitsForgotten => is_beyond_limits(world, &controls, cdr),
+        Planted::LimitsForgotten => is_beyond_limits(calls, &controls, cdr),
         other => panic!("{other:?} forgets no control"),
     }
 }
 
 /// Were too many calls in progress, or too many hotspots called, when it came?
-fn is_beyond_limits(world: &World, controls: &Controls, cdr: &Cdr) -> bool {
-    let earlier: Vec<Cdr> = admitted(world)
-        .into_iter()
+fn is_beyond_limits(calls: &[Cdr], controls: &Controls, cdr: &Cdr) -> bool {
+    let earlier: Vec<&Cdr> = calls
+        .iter()
         .filter(|one| one.account == cdr.account && one.decision < cdr.decision && is_asked(one))
         .collect();
     let count = |is_one: &dyn Fn(&Cdr) -> bool| earlier.iter().filter(|one| is_one(one)).count();
@@ -132,7 +132,7 @@ fn a_forgotten_control_is_found_in_exactly_the_calls_it_let_through() {
             }
             let got: BTreeSet<DecisionId> = found.iter().map(|one| one.cdr.decision).collect();
             let calls = admitted(&world);
-            let bad = calls.iter().filter(|cdr| is_let_through(&world, planted, cdr));
+            let bad = calls.iter().filter(|cdr| is_let_through(&world, planted, &calls, cdr));
             let want: BTreeSet<DecisionId> = bad.map(|cdr| cdr.decision).collect();
             assert_eq!(got, want, "{planted:?}");
             let_through += want.len();
@@ -154,7 +154,7 @@ fn levels_that_are_too_high_are_found_in_calls_that_passed_the_right_ones() {
         found_in += usize::from(!found.is_empty());
         quiet += admitted(&world).len() - found.len();
     }
-    assert!(found_in >= 3 && quiet > 0, "found in {found_in} of {SEEDS} worlds, {quiet} fine");
+    assert!(found_in >= 2 && quiet > 0, "found in {found_in} of {SEEDS} worlds, {quiet} fine");
 }
 
 #[test]
