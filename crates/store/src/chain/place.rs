@@ -72,6 +72,8 @@ kinds! {
     RaisesGone = 18, "account_raises", "accounts whose raises ended", true;
     /// A request to change controls.
     ControlRequest = 19, "control_request", "requests", true;
+    /// What stood for a trunk from a moment on.
+    TrunkStanding = 20, "trunk_history", "entries", false;
 }
 
 impl LinkKind {
@@ -152,6 +154,7 @@ impl fmt::Display for Place {
             LinkKind::Reseller => write!(f, "reseller {key}"),
             LinkKind::Standing => write!(f, "entry {key} of the history of accounts"),
             LinkKind::LineStanding => write!(f, "entry {key} of the history of lines"),
+            LinkKind::TrunkStanding => write!(f, "entry {key} of the history of trunks"),
             LinkKind::Raises | LinkKind::RaisesGone => write!(f, "raises of account {key}"),
             LinkKind::ControlRequest => write!(f, "request {key}"),
         }
@@ -205,6 +208,7 @@ pub fn place_of(record: &Record) -> Option<Place> {
         Record::Reseller(reseller) => place(LinkKind::Reseller, reseller.id.0.into()),
         Record::Standing(_) => place(LinkKind::Standing, 0),
         Record::LineStanding(_) => place(LinkKind::LineStanding, 0),
+        Record::TrunkStanding(_) => place(LinkKind::TrunkStanding, 0),
         Record::Raises(raises) if raises.is_empty() => {
             place(LinkKind::RaisesGone, raises.account.0.into())
         }
@@ -221,6 +225,7 @@ pub fn place_of(record: &Record) -> Option<Place> {
         | Record::LockOutGone(_)
         | Record::Ban(_)
         | Record::BanGone(_)
+        | Record::Audited(_)
         | Record::Alive(_) => None,
     }
 }
