@@ -121,7 +121,9 @@ impl Need {
             Need::Playwright => {
                 std::fs::create_dir_all(npm())?;
                 let mut install = Command::new("npm");
-                install.args(["install", "--silent", "--no-fund", "--no-audit", "--prefix"]).arg(npm());
+                install
+                    .args(["install", "--silent", "--no-fund", "--no-audit", "--prefix"])
+                    .arg(npm());
                 retry("npm install", install.args(["playwright-core@1", "axe-core@4"]))
             }
             Need::CargoFuzz => {

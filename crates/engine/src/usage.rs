@@ -143,22 +143,22 @@ impl Engine {
 
 fn live_call(call: &Call) -> LiveCall<'_> {
     LiveCall {
-            decision: call.hold.decision,
-            account: call.hold.account,
-            line: call.hold.line,
-            to_account: call.hold.to_account,
-            direction: call.hold.direction,
-            caller: &call.hold.caller,
-            dialled: &call.hold.dialled,
-            class: call.hold.destination.class,
-            trunk: call.hold.trunk,
-            started: call.hold.started,
-            answered: call.answered_at(),
-            held: call.hold.amount,
-            covered_ms: call.stored_ms,
-            costly: call.costly,
-            chargeable: call.chargeable(),
-            recovered: call.recovered,
+        decision: call.hold.decision,
+        account: call.hold.account,
+        line: call.hold.line,
+        to_account: call.hold.to_account,
+        direction: call.hold.direction,
+        caller: &call.hold.caller,
+        dialled: &call.hold.dialled,
+        class: call.hold.destination.class,
+        trunk: call.hold.trunk,
+        started: call.hold.started,
+        answered: call.answered_at(),
+        held: call.hold.amount,
+        covered_ms: call.stored_ms,
+        costly: call.costly,
+        chargeable: call.chargeable(),
+        recovered: call.recovered,
     }
 }
 

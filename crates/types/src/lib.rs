@@ -40,7 +40,7 @@ pub use cdr::{Cdr, Direction, HangupSide};
 pub use chunks::Chunks;
 pub use controls::{
     AccountRaises, By, Changed, ControlRequest, LineSecurity, LineStanding, Proof, Raise,
-    RequestState, Risk, Setting, Standing,
+    RequestState, Risk, Setting, Standing, TrunkStanding,
 };
 pub use destination::{ClassSet, DestinationClass, InternationalTier};
 pub use device::{Device, DeviceNotices, DeviceState, Place};

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 use types::{
-    AccountId, AccountRaises, AccountStatus, ControlRequest, Controls, DecisionId, DestinationClass,
-    Direction, Money, Proof, Setting, UnixMicros, WebUser, WebUserId,
+    AccountId, AccountRaises, AccountStatus, ControlRequest, Controls, DecisionId,
+    DestinationClass, Direction, Money, Proof, Setting, UnixMicros, WebUser, WebUserId,
 };
 
 /// Why the node did not do what a page asked. The text is for people.

@@ -110,7 +110,8 @@ pub async fn admit(
         (Who::Holder | Who::HalfWay, _) => false,
     };
     if !is_in {
-        let wants_page = text(request.headers(), &ACCEPT).is_none_or(|accept| accept.contains("html"));
+        let wants_page =
+            text(request.headers(), &ACCEPT).is_none_or(|accept| accept.contains("html"));
         let is_page = request.method() == Method::GET && wants_page && !path.starts_with("/api/");
         return match is_page {
             true => Redirect::to("/sign-in").into_response(),
@@ -148,8 +149,7 @@ fn is_our_host(app: &Shared, headers: &HeaderMap) -> bool {
         Some(url) => url.split_once("://").is_some_and(|(_, ours)| ours == host),
         None => {
             let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-            name == "localhost"
-                || name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
+            name == "localhost" || name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
         }
     }
 }
@@ -193,13 +193,17 @@ fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
 
 fn cookie(headers: &HeaderMap) -> Option<String> {
     let all = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = all.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let mut pairs =
+        all.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
     pairs.find(|(name, _)| *name == SESSION_COOKIE).map(|(_, value)| value.to_owned())
 }
 
 /// Gives a browser its session.
 pub fn signed_in(response: impl IntoResponse, token: &str) -> Response {
-    with_cookie(response, &format!("{SESSION_COOKIE}={token}; Path=/; Secure; HttpOnly; SameSite=Lax"))
+    with_cookie(
+        response,
+        &format!("{SESSION_COOKIE}={token}; Path=/; Secure; HttpOnly; SameSite=Lax"),
+    )
 }
 
 /// Takes a browser's session away.

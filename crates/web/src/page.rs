@@ -2,8 +2,8 @@
 //! people. Never here: what a single page shows.
 
 use askama::Template;
-use axum::http::header::CONTENT_TYPE;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{Html, IntoResponse, Response};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -147,8 +147,10 @@ impl From<DeskError> for Problem {
             DeskError::Refused(why) => {
                 Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "That cannot be done").help(&why)
             }
-            DeskError::NeedsProof => Problem::new(StatusCode::FORBIDDEN, "Show again that it is you")
-                .help("Sign in again, then go on."),
+            DeskError::NeedsProof => {
+                Problem::new(StatusCode::FORBIDDEN, "Show again that it is you")
+                    .help("Sign in again, then go on.")
+            }
             DeskError::Down(why) => {
                 tracing::warn!(error = %why, "a page was not answered by the node");
                 Problem::new(StatusCode::SERVICE_UNAVAILABLE, "The system does not answer")

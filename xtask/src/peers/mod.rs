@@ -2,6 +2,7 @@
 //! Never here: what one of them does; the program's own code.
 
 mod attack_tools;
+mod audit;
 mod bans;
 mod browser;
 mod browser_calls;
@@ -124,6 +125,7 @@ pub const CRASH: &[Check] = checks! {
     "kill -9 again and again while calls come and go": crash::again_and_again,
     "kill -9 again and again, and the record of decisions holds": record::survives,
     "the database is copied under load, and restored": record::is_copied,
+    "the auditor accuses nobody while decks and controls change and the node dies": audit::accuses_nobody,
     "S1 secrets are found nowhere, a crash with a journal included": secrets::found_nowhere,
 };
 

@@ -38,7 +38,8 @@ pub fn pages() -> Result<()> {
     node.env("NODE_PATH", playwright()).env("PORTAL_USER", USER);
     let output = node.output().context("node is not there")?;
     let said = String::from_utf8_lossy(&output.stdout);
-    let checks: Vec<Value> = said.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let checks: Vec<Value> =
+        said.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let failed: Vec<String> = checks
         .iter()
         .filter(|check| check["ok"] != true)

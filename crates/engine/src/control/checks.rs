@@ -36,7 +36,9 @@ pub(super) fn web_user(user: &WebUser) -> Result<(), CommandError> {
     name(&user.name)?;
     let is_plain = |part: &str| {
         let ends = part.starts_with('.') || part.ends_with('.');
-        let odd = |c: char| !c.is_ascii_graphic() || c.is_ascii_uppercase() || "@<>()[],:;\\\"".contains(c);
+        let odd = |c: char| {
+            !c.is_ascii_graphic() || c.is_ascii_uppercase() || "@<>()[],:;\\\"".contains(c)
+        };
         !part.is_empty() && !ends && !part.contains(odd)
     };
     match user.name.split_once('@') {

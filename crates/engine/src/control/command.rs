@@ -9,10 +9,10 @@ use types::account::Ha1;
 use types::record::Deck;
 use types::{
     Account, AccountId, AccountStatus, Bill, DecisionId, DeckId, DeviceId, E164, Line, LineId,
-    LockScope, Number, Record, Reseller, ResellerId, Trunk, TrunkId, UnixMicros,
-    WebUser,
+    LockScope, Number, Record, Reseller, ResellerId, Trunk, TrunkId, UnixMicros, WebUser,
 };
 
+use super::audit::{AuditReport, Seen};
 use super::change::{ControlChange, Judgement, LineChange};
 use super::money::{PlanOrder, PostOrder};
 use crate::access::{DeviceAt, ForeignLogIn, Spared};
@@ -76,6 +76,10 @@ pub enum Command {
     PutBills(Vec<Bill>),
     /// All bills of a run are made.
     EndBillRun(u32),
+    /// Takes what the auditor found.
+    Audited(Box<AuditReport>),
+    /// Keeps that staff looked at what the auditor found.
+    Seen(Box<Seen>),
     /// Hangs up a live call.
     Cut(DecisionId),
     /// A device is the holder's.

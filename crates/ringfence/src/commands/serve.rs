@@ -12,10 +12,12 @@ use store::{Backend, SnapshotWindow};
 
 use super::Context;
 use super::office::{ask, engine_config};
+use crate::audit::calendar;
 use crate::config::Config;
 use crate::pages::{self, NodeUsers};
 use crate::shell::anchor::Anchors;
 use crate::shell::atlas;
+use crate::shell::auditor::Auditor;
 use crate::shell::certificate::{Renewal, TrunkRoots};
 use crate::shell::clock::{Clock, system_wall};
 use crate::shell::control::{self, Request};
@@ -106,7 +108,8 @@ pub fn assemble(config: &Config, lock: &Lock) -> anyhow::Result<(Driver, Vec<Lis
         "starting"
     );
     let node_config = node_config(config, listeners.clone())?;
-    let node = Node::new(node_config, snapshot, clock.now()).context("the node cannot start")?;
+    let started = clock.now();
+    let node = Node::new(node_config, snapshot, started).context("the node cannot start")?;
     memory::trim();
     let wake = {
         let waker = waker.clone();
@@ -114,6 +117,8 @@ pub fn assemble(config: &Config, lock: &Lock) -> anyhow::Result<(Driver, Vec<Lis
     };
     let store = StoreLink::start(store, (config.journal(), Some(keys.sealer())), wake)?;
     let (handle, jobs) = control::channel(waker);
+    let calendar = calendar(config, started.wall);
+    let auditor = Auditor::start(config.database(), handle.clone(), calendar)?;
     let users = Arc::new(NodeUsers::new(config, handle.clone(), &keys)?);
     let pages = pages::serve(config, Arc::clone(&users))?;
     if let Some(address) = pages {
@@ -129,6 +134,7 @@ pub fn assemble(config: &Config, lock: &Lock) -> anyhow::Result<(Driver, Vec<Lis
         store,
         signals,
         jobs,
+        auditor,
         stop_wait_ms: config.limits.stop_wait_s * 1_000,
         poll,
     };

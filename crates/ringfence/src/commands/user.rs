@@ -85,12 +85,13 @@ fn list(account: Option<&str>, config: &Config, context: &Context) -> anyhow::Re
         &["name", ">account", "added", "last seen", "waits for his link"],
         "nobody may sign in; `ringfence user add ACCOUNT MAIL-ADDRESS` lets somebody",
     );
-    let time = |at: Option<types::UnixMicros>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
+    let time =
+        |at: Option<types::UnixMicros>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
     for user in &users {
-        let waits = user.link.as_ref().map_or_else(
-            || "no".to_owned(),
-            |link| format!("until {}", link.until),
-        );
+        let waits = user
+            .link
+            .as_ref()
+            .map_or_else(|| "no".to_owned(), |link| format!("until {}", link.until));
         let (account, created) = (user.account.to_string(), user.created.to_string());
         table.row(vec![user.name.clone(), account, created, time(user.last_seen), waits]);
     }
@@ -112,8 +113,7 @@ fn view(user: &WebUser) -> Value {
 fn sessions(name: Option<String>, config: &Config, context: &Context) -> anyhow::Result<()> {
     let answer = user(config, UserAsk::Sessions { name })?;
     let found = answer.as_array().cloned().unwrap_or_default();
-    let mut table =
-        Table::new(&["user", "from", "since", "seen", "with"], "nobody is signed in");
+    let mut table = Table::new(&["user", "from", "since", "seen", "with"], "nobody is signed in");
     for session in &found {
         let text = |key: &str| session[key].as_str().unwrap_or_default().to_owned();
         table.row(vec![text("user"), text("source"), text("since"), text("seen"), text("agent")]);

@@ -187,7 +187,8 @@ impl Desk for NodeUsers {
     fn amend(&self, id: WebUserId, change: &mut Amend<'_>) -> Result<WebUser, DeskError> {
         let _alone = lock(&self.changing);
         let found = self.user_of_id(id)?.filter(|user| !user.is_removed);
-        let mut user = found.ok_or_else(|| DeskError::Refused("this user was removed".to_owned()))?;
+        let mut user =
+            found.ok_or_else(|| DeskError::Refused("this user was removed".to_owned()))?;
         let words = change(&mut user).map_err(DeskError::Refused)?;
         self.change(Change::PutWebUser(Box::new(user.clone()), words))?;
         Ok(user)

@@ -20,7 +20,8 @@ pub fn serve(config: &Config, users: Arc<NodeUsers>) -> anyhow::Result<Option<So
     let listener = TcpListener::bind(address).with_context(|| {
         format!("cannot serve pages on {address}: choose another web.listen, or \"none\"")
     })?;
-    let settings = web::Settings { url: config.web_url.clone(), proxies: config.web_proxies.clone() };
+    let settings =
+        web::Settings { url: config.web_url.clone(), proxies: config.web_proxies.clone() };
     let sessions = users.sessions();
     let app = web::App::new(users, sessions, settings);
     Ok(Some(web::start(listener, app).context("cannot serve pages")?))

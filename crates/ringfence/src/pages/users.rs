@@ -88,7 +88,8 @@ pub fn plan(
                 user.recovery.clear();
                 words.push_str(", so is the authenticator");
             }
-            let message = format!("{} signs in with this link, once, within a day:\n{shown}", user.name);
+            let message =
+                format!("{} signs in with this link, once, within a day:\n{shown}", user.name);
             let answer = json!({ "user": user.name, "link": shown, "message": message });
             Ok(UserPlan::of(user, &words, answer))
         }
@@ -154,14 +155,17 @@ fn add(
         is_removed: false,
     };
     let message = format!("{} signs in with this link, once, within a day:\n{shown}", user.name);
-    let answer = json!({ "user": user.name, "account": account.id, "link": shown, "message": message });
+    let answer =
+        json!({ "user": user.name, "account": account.id, "link": shown, "message": message });
     Ok(UserPlan::of(user, "added with a one-time link", answer))
 }
 
 fn find(reader: &dyn Reader, name: &str) -> anyhow::Result<WebUser> {
     let name = name.trim().to_lowercase();
     let found = reader.web_user(&name)?;
-    found.with_context(|| format!("there is no web user {name}; `ringfence user list` shows those there are"))
+    found.with_context(|| {
+        format!("there is no web user {name}; `ringfence user list` shows those there are")
+    })
 }
 
 /// What is kept of a link, and the link.
@@ -170,7 +174,8 @@ fn link(
     now: UnixMicros,
     address: Option<&str>,
 ) -> anyhow::Result<(OneTimeLink, String)> {
-    let address = address.context("no pages are served (web.listen is none), so there is no link to give")?;
+    let address =
+        address.context("no pages are served (web.listen is none), so there is no link to give")?;
     let token = web::token()?;
     let kept = OneTimeLink { hash: web::hash(&token), until: now.plus_ms(LINK_MS) };
     Ok((kept, format!("{address}/welcome/{id}-{token}")))

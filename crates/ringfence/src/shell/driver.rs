@@ -21,6 +21,7 @@ use sip::flow::Transport;
 use store::SqliteStore;
 use types::{Now, Tick, Trunk, TrunkTransport};
 
+use super::auditor::Auditor;
 use super::certificate::{Renewal, trunk_name};
 use super::clock::Clock;
 use super::control::{Ask, Job, JobReply, NodeStatus, live_view, usage_view};
@@ -70,6 +71,8 @@ pub struct Driver {
     pub signals: Signals,
     /// Commands and questions from the control socket.
     pub jobs: Receiver<Job>,
+    /// Judges calls again, beside the node.
+    pub auditor: Auditor,
     /// How long a graceful stop waits for calls.
     pub stop_wait_ms: u64,
     /// The poll; its waker is told of store answers and commands.
@@ -323,6 +326,7 @@ impl Driver {
                     datagrams_unread: self.datagrams.unread(),
                     store_up: self.store.is_up(),
                     store: self.store.health(),
+                    audit: self.auditor.view(),
                 }
                 .view(),
             };

@@ -3,6 +3,7 @@
 
 pub mod anchor;
 pub mod atlas;
+pub mod auditor;
 pub mod certificate;
 pub mod clock;
 pub mod control;

@@ -72,6 +72,8 @@ kinds! {
     RaisesGone = 18, "account_raises", "accounts whose raises ended", true;
     /// A request to change controls.
     ControlRequest = 19, "control_request", "requests", true;
+    /// What stood for a trunk from a moment on.
+    TrunkStanding = 20, "trunk_history", "entries", false;
     /// A web user, his sealed secret included.
     WebUser = 24, "web_user", "web users", true;
 }
@@ -154,6 +156,7 @@ impl fmt::Display for Place {
             LinkKind::Reseller => write!(f, "reseller {key}"),
             LinkKind::Standing => write!(f, "entry {key} of the history of accounts"),
             LinkKind::LineStanding => write!(f, "entry {key} of the history of lines"),
+            LinkKind::TrunkStanding => write!(f, "entry {key} of the history of trunks"),
             LinkKind::Raises | LinkKind::RaisesGone => write!(f, "raises of account {key}"),
             LinkKind::ControlRequest => write!(f, "request {key}"),
             LinkKind::WebUser => write!(f, "web user {key}"),
@@ -208,6 +211,7 @@ pub fn place_of(record: &Record) -> Option<Place> {
         Record::Reseller(reseller) => place(LinkKind::Reseller, reseller.id.0.into()),
         Record::Standing(_) => place(LinkKind::Standing, 0),
         Record::LineStanding(_) => place(LinkKind::LineStanding, 0),
+        Record::TrunkStanding(_) => place(LinkKind::TrunkStanding, 0),
         Record::Raises(raises) if raises.is_empty() => {
             place(LinkKind::RaisesGone, raises.account.0.into())
         }
@@ -225,6 +229,7 @@ pub fn place_of(record: &Record) -> Option<Place> {
         | Record::LockOutGone(_)
         | Record::Ban(_)
         | Record::BanGone(_)
+        | Record::Audited(_)
         | Record::Alive(_) => None,
     }
 }

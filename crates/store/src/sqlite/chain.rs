@@ -13,7 +13,7 @@ use types::{
 
 use super::columns::{self, Code, Json, Read};
 use super::sealed::{Opener, SealedFormer, SealedLine};
-use super::{billing, decks, query, rows, web_users};
+use super::{billing, decks, history, query, rows, web_users};
 use crate::chain::{
     self, Anchor, Content, Each, Found, Hash, Link, LinkKind, Links, Ordered, Place, ReadLink,
 };
@@ -225,6 +225,11 @@ impl Links for Tables<'_> {
                 let sql = "SELECT detail, line, at, account FROM line_history WHERE seq = $1";
                 self.one(sql, [key], line_standing)
             }
+            LinkKind::TrunkStanding => {
+                let sql = "SELECT trunk, at, cost_deck FROM trunk_history WHERE seq = $1";
+                let read = |row: &Row<'_>| history::trunk_standing(row).map(Record::TrunkStanding);
+                self.one(sql, [key], read)
+            }
             LinkKind::Deck => {
                 let (state, deck) = chain::state_of(place.key);
                 let state = decks::state(self.0, DeckId(deck), state);
@@ -242,9 +247,11 @@ impl Links for Tables<'_> {
         let (key, part) = match kind {
             LinkKind::Call => ("decision", "0"),
             LinkKind::Transfer => ("decision", "kind"),
-            LinkKind::Fact | LinkKind::Posting | LinkKind::Standing | LinkKind::LineStanding => {
-                ("seq", "0")
-            }
+            LinkKind::Fact
+            | LinkKind::Posting
+            | LinkKind::Standing
+            | LinkKind::LineStanding
+            | LinkKind::TrunkStanding => ("seq", "0"),
             LinkKind::Bill => ("run * 4294967296 + account", "0"),
             LinkKind::Deck => ("state * 4294967296 + deck", "0"),
             LinkKind::Plan => ("id", "0"),

@@ -10,7 +10,8 @@ use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
 use types::account::{FormerSecret, Ha1};
 use types::{
-    DeviceId, Line, LineStatus, TotpSecret, Trunk, TrunkAuth, TrunkId, UnixMicros, WebUser, WebUserId,
+    DeviceId, Line, LineStatus, TotpSecret, Trunk, TrunkAuth, TrunkId, UnixMicros, WebUser,
+    WebUserId,
 };
 
 use super::{rows, web_users};
@@ -302,7 +303,8 @@ pub fn survey(conn: &Connection, sealer: &Sealer) -> rusqlite::Result<Sealing> {
             note(WhatSealed::Trunk(trunk.id, trunk.name));
         }
     }
-    let mut users = tx.prepare(&format!("{} WHERE totp IS NOT NULL ORDER BY id", web_users::USER))?;
+    let mut users =
+        tx.prepare(&format!("{} WHERE totp IS NOT NULL ORDER BY id", web_users::USER))?;
     let mut found_users = users.query([])?;
     while let Some(row) = found_users.next()? {
         let user = web_users::read(row, &opener)?;

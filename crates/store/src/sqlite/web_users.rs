@@ -3,8 +3,8 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 use types::{WebUser, WebUserId};
 
-use super::columns::Json;
 use super::chain::agree;
+use super::columns::Json;
 use super::sealed::Opener;
 
 /// All web users.

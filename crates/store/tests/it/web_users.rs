@@ -3,7 +3,9 @@
 use std::fs;
 
 use rusqlite::Connection;
-use store::{Backend, ChainQuestion, Journal, MemoryStore, OpenOptions, Reader, SqliteStore, WhatSealed};
+use store::{
+    Backend, ChainQuestion, Journal, MemoryStore, OpenOptions, Reader, SqliteStore, WhatSealed,
+};
 use types::*;
 
 use crate::samples::*;
@@ -69,8 +71,7 @@ fn the_authenticator_s_secret_lies_in_no_file_and_follows_the_key() {
     let alice = user(1, 1, "alice@example.com");
     let mut store = with(&[7]);
     put(&mut store, vec![record(&alice)]);
-    let mut journal =
-        Journal::open(directory.path().join("rf.journal"), Some(sealer())).unwrap();
+    let mut journal = Journal::open(directory.path().join("rf.journal"), Some(sealer())).unwrap();
     journal.append(&[record(&alice)]).unwrap();
     for file in fs::read_dir(directory.path()).unwrap() {
         let file = file.unwrap().path();
@@ -138,7 +139,10 @@ fn who_edits_them_is_found() {
     check("UPDATE web_user SET totp = zeroblob(length(totp))", "web user 1: secret differs");
     check("UPDATE web_user SET totp = NULL", "web user 1: secret");
     for column in ["account = 2", "name = 'x'", "is_removed = 1"] {
-        check(&format!("UPDATE web_user SET {column}"), "web user 1, recorded at link 1, cannot be read");
+        check(
+            &format!("UPDATE web_user SET {column}"),
+            "web user 1, recorded at link 1, cannot be read",
+        );
     }
     check("DELETE FROM web_user", "web user 1, recorded at link 1, is gone");
     check(

@@ -26,19 +26,19 @@ struct ConfirmPage {
 
 fn in_words(pending: Option<&Pending>) -> &'static str {
     match pending {
-        Some(Pending::Limits(_)) => "This allows more than before, so we ask again who you are. What you typed is kept.",
-        Some(Pending::Thaw) => "Letting calls out again needs your password, so that nobody else can do it.",
+        Some(Pending::Limits(_)) => {
+            "This allows more than before, so we ask again who you are. What you typed is kept."
+        }
+        Some(Pending::Thaw) => {
+            "Letting calls out again needs your password, so that nobody else can do it."
+        }
         Some(Pending::NoTotp) => "Without your authenticator your password alone opens this page.",
         Some(Pending::Totp) => "An authenticator is added only by you.",
         None => "Show again that it is you.",
     }
 }
 
-async fn view(
-    app: &Shared,
-    visitor: &Visitor,
-    errors: Errors,
-) -> Result<ConfirmPage, Problem> {
+async fn view(app: &Shared, visitor: &Visitor, errors: Errors) -> Result<ConfirmPage, Problem> {
     let name = visitor.session.name.clone();
     let user = app.ask(move |desk| desk.user(&name)).await?.ok_or_else(Problem::signed_out)?;
     let what = in_words(visitor.session.pending.as_ref());

@@ -34,7 +34,11 @@ pub async fn stop(State(app): State<Shared>, visitor: Visitor) -> Result<Respons
     let account = visitor.session.account;
     let frozen = vec![Setting::Status(AccountStatus::Frozen)];
     app.ask(move |desk| desk.change_controls(account, frozen, "", Proof::LoggedIn)).await?;
-    say(&app, &visitor, "Outgoing calls are stopped. Calls that cost money were hung up. Emergency calls and calls to your provider still work.");
+    say(
+        &app,
+        &visitor,
+        "Outgoing calls are stopped. Calls that cost money were hung up. Emergency calls and calls to your provider still work.",
+    );
     Ok(Redirect::to("/").into_response())
 }
 
@@ -53,17 +57,23 @@ pub async fn thaw(State(app): State<Shared>, visitor: Visitor) -> Result<Respons
 pub async fn thaw_now(app: &App, account: AccountId) -> Result<String, DeskError> {
     let overview = app.overview(account).await?;
     if overview.status != AccountStatus::Frozen {
-        return Ok("Outgoing calls were not stopped by you: there is nothing to start again.".to_owned());
+        return Ok(
+            "Outgoing calls were not stopped by you: there is nothing to start again.".to_owned()
+        );
     }
     let before = overview.raises.and_then(|raises| raises.frozen_from);
     let before = before.unwrap_or(AccountStatus::Active);
     let settings = vec![Setting::Status(before)];
-    let outcome = app.ask(move |desk| desk.change_controls(account, settings, "", Proof::Fresh)).await?;
+    let outcome =
+        app.ask(move |desk| desk.change_controls(account, settings, "", Proof::Fresh)).await?;
     let after = app.overview(account).await?;
     Ok(match after.status {
         AccountStatus::Frozen => format!("Your provider has to agree to this: {}", outcome.message),
         AccountStatus::Active => "Outgoing calls work again, within your limits.".to_owned(),
-        status => format!("Your stop is lifted. The account is still {status} by your provider.", status = status.code()),
+        status => format!(
+            "Your stop is lifted. The account is still {status} by your provider.",
+            status = status.code()
+        ),
     })
 }
 

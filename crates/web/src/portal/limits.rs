@@ -108,22 +108,51 @@ fn bound(name: &str, overview: &Overview) -> String {
         None => "Not set: the other limits bound it.".to_owned(),
     };
     match name {
-        "warning_level" => format!("You hear from us at {}, and at each multiple of it.", show(controls.warning_level)),
+        "warning_level" => format!(
+            "You hear from us at {}, and at each multiple of it.",
+            show(controls.warning_level)
+        ),
         "stop_level_1h" => or(controls.stop_level_1h, "At most # of costly calls in any hour."),
-        "stop_level_24h" => format!("At most {} of costly calls in any 24 hours.", show(controls.stop_level_24h)),
-        "stop_level_7d" => or(controls.stop_level_7d, "At most # of costly calls in any seven days."),
-        "stop_level_off_hours" => or(controls.stop_level_off_hours, "At most # of costly calls in a night or weekend's 24 hours."),
-        "stop_level_all_24h" => format!("At most {} of all calls in any 24 hours.", show(controls.stop_level_all_24h)),
-        "price_cap_national" => format!("An hour of one such call costs at most {}.", times(controls.price_cap_national, 60)),
-        "price_cap_international" => format!("An hour of one such call costs at most {}.", times(controls.price_cap_international, 60)),
-        "connect_fee_cap" => format!("A hundred short calls cost at most {} to connect.", times(controls.connect_fee_cap, 100)),
+        "stop_level_24h" => {
+            format!("At most {} of costly calls in any 24 hours.", show(controls.stop_level_24h))
+        }
+        "stop_level_7d" => {
+            or(controls.stop_level_7d, "At most # of costly calls in any seven days.")
+        }
+        "stop_level_off_hours" => or(
+            controls.stop_level_off_hours,
+            "At most # of costly calls in a night or weekend's 24 hours.",
+        ),
+        "stop_level_all_24h" => {
+            format!("At most {} of all calls in any 24 hours.", show(controls.stop_level_all_24h))
+        }
+        "price_cap_national" => format!(
+            "An hour of one such call costs at most {}.",
+            times(controls.price_cap_national, 60)
+        ),
+        "price_cap_international" => format!(
+            "An hour of one such call costs at most {}.",
+            times(controls.price_cap_international, 60)
+        ),
+        "connect_fee_cap" => format!(
+            "A hundred short calls cost at most {} to connect.",
+            times(controls.connect_fee_cap, 100)
+        ),
         "costly_calls" => {
             let dearest = controls.price_cap_national.max(controls.price_cap_international);
-            format!("Without the stop levels, together at most {} an hour.", times(dearest, 60 * i64::from(controls.costly_calls)))
+            format!(
+                "Without the stop levels, together at most {} an hour.",
+                times(dearest, 60 * i64::from(controls.costly_calls))
+            )
         }
         "calls" => format!("At most {} people talk at once.", controls.calls),
-        "hotspot_calls" => format!("At most {} such calls in any 12 hours.", controls.hotspot_calls),
-        "new_device_cap" => or(controls.new_device_cap, "A stolen password in a new phone costs at most # in its first day."),
+        "hotspot_calls" => {
+            format!("At most {} such calls in any 12 hours.", controls.hotspot_calls)
+        }
+        "new_device_cap" => or(
+            controls.new_device_cap,
+            "A stolen password in a new phone costs at most # in its first day.",
+        ),
         _ => String::new(),
     }
 }
@@ -154,7 +183,9 @@ fn view(
         let words: Vec<String> = request
             .asked
             .iter()
-            .map(|change| format!("{} from {} to {}", label(change.to.name()), change.from, change.to))
+            .map(|change| {
+                format!("{} from {} to {}", label(change.to.name()), change.from, change.to)
+            })
             .collect();
         (request.id, words.join(", "), moment(request.at, &overview.time_zone))
     };
@@ -277,7 +308,8 @@ fn said(
 ) -> String {
     let (mut done, mut asked) = (Vec::new(), Vec::new());
     for rule in RULES {
-        let [was, is] = [&before.controls, &after.controls].map(|controls| shown(rule.name, controls));
+        let [was, is] =
+            [&before.controls, &after.controls].map(|controls| shown(rule.name, controls));
         let name = rule.label.to_lowercase();
         if was != is {
             let show = |text: &str| amount_words(rule, text, &after.currency);

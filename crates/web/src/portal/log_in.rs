@@ -34,11 +34,7 @@ async fn user_of(app: &Shared, visitor: &Visitor) -> Result<WebUser, Problem> {
     app.ask(move |desk| desk.user(&name)).await?.ok_or_else(Problem::signed_out)
 }
 
-async fn view(
-    app: &Shared,
-    visitor: &Visitor,
-    errors: Errors,
-) -> Result<LogInPage, Problem> {
+async fn view(app: &Shared, visitor: &Visitor, errors: Errors) -> Result<LogInPage, Problem> {
     let user = user_of(app, visitor).await?;
     let zone = app.overview(visitor.session.account).await?.time_zone;
     let sessions = app.sessions.list(Some(user.id), app.now());

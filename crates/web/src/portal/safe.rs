@@ -134,7 +134,8 @@ impl Bar {
         let whole = largest.unwrap_or(Money::ZERO).micros().max(1);
         // A tenth of air, so that a level at the end is still a line.
         let place = |amount: Money| {
-            let scaled = i128::from(amount.micros()) * i128::from(WIDTH) * 10 / (i128::from(whole) * 11);
+            let scaled =
+                i128::from(amount.micros()) * i128::from(WIDTH) * 10 / (i128::from(whole) * 11);
             i64::try_from(scaled).unwrap_or(WIDTH).clamp(0, WIDTH)
         };
         let end = place(used.saturating_add(held));
@@ -147,7 +148,13 @@ impl Bar {
             show(stop)
         );
         let from = place(used);
-        Bar { used: from, held: (from, end - from), warning: place(warning), stop: place(stop), words }
+        Bar {
+            used: from,
+            held: (from, end - from),
+            warning: place(warning),
+            stop: place(stop),
+            words,
+        }
     }
 }
 

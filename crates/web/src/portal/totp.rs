@@ -109,7 +109,8 @@ pub async fn enrol(
     }
     let secret = read_totp_text(&form.secret).ok_or_else(Problem::not_found)?;
     let Some(step) = totp_step(&secret, &form.code, app.now(), 0) else {
-        let problem = "That code does not fit. Is the clock of your phone right? Type the one it shows now.";
+        let problem =
+            "That code does not fit. Is the clock of your phone right? Type the one it shows now.";
         let errors = Errors::one("code", problem);
         let page = view(&app, &visitor, form.secret, errors).await?;
         return Ok(answer(StatusCode::UNPROCESSABLE_ENTITY, &page));

@@ -41,10 +41,8 @@ fn cookie_of(world: &World, who: Who) -> String {
         return answer.cookie().expect("a cookie");
     }
     // So that links and forms work in both cases.
-    let link = types::OneTimeLink {
-        hash: web::hash("let-me-in"),
-        until: types::UnixMicros(i64::MAX),
-    };
+    let link =
+        types::OneTimeLink { hash: web::hash("let-me-in"), until: types::UnixMicros(i64::MAX) };
     world.desk.state().users[0].link = Some(link);
     cookie
 }

@@ -38,7 +38,8 @@ fn what_strangers_say_is_text() {
         assert!(body.contains("00252&#60;script&#62;"), "{path}: {body}");
         assert!(!body.contains("<script>alert") && !body.contains("<img src=x"), "{path}");
     }
-    for route in routes().iter().filter(|route| route.method == "GET" && !route.path.contains('{')) {
+    for route in routes().iter().filter(|route| route.method == "GET" && !route.path.contains('{'))
+    {
         let answer = world.get(route.path, Some(&cookie));
         if !answer.header("content-type").is_some_and(|kind| kind.starts_with("text/html")) {
             continue;
@@ -60,7 +61,8 @@ fn looking_changes_nothing() {
         (state.users.clone(), state.status, state.controls.clone(), state.cut.len())
     };
     let before = kept(&world);
-    for route in routes().iter().filter(|route| route.method == "GET" && !route.path.contains('{')) {
+    for route in routes().iter().filter(|route| route.method == "GET" && !route.path.contains('{'))
+    {
         world.get(route.path, Some(&cookie));
     }
     assert_eq!(kept(&world), before);
@@ -75,7 +77,9 @@ fn stopping_is_one_click_and_starting_again_needs_proof() {
     world.grow_old(&cookie);
     assert_eq!(world.post("/stop", Some(&cookie), "").header("location"), Some("/"));
     assert_eq!(world.desk.state().status, Some(AccountStatus::Frozen));
-    assert!(world.get("/", Some(&cookie)).body.contains("Outgoing calls are stopped, as you asked"));
+    assert!(
+        world.get("/", Some(&cookie)).body.contains("Outgoing calls are stopped, as you asked")
+    );
 
     let asked = world.post("/start-again", Some(&cookie), "");
     assert_eq!(asked.header("location"), Some("/confirm"));
@@ -115,7 +119,9 @@ fn what_was_typed_is_kept_beside_what_is_wrong_with_it() {
     let body = "stop_level_24h=15&warning_level=lots&until=";
     let answer = world.post("/limits", Some(&cookie), body);
     assert_eq!(answer.status, 422);
-    for part in ["value=\"15\"", "value=\"lots\"", "id=\"warning_level-wrong\"", "href=\"#warning_level\""] {
+    for part in
+        ["value=\"15\"", "value=\"lots\"", "id=\"warning_level-wrong\"", "href=\"#warning_level\""]
+    {
         assert!(answer.body.contains(part), "{part}");
     }
     assert_eq!(world.desk.state().controls, None, "nothing of it was done");
@@ -177,9 +183,11 @@ fn an_authenticator_is_asked_for() {
     let world = World::new();
     let cookie = world.come_in();
     let page = world.get("/log-in/authenticator", Some(&cookie)).body;
-    let secret = page.split("name=\"secret\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+    let secret =
+        page.split("name=\"secret\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
     let secret = secret.expect("a secret");
-    let wrong = world.post("/log-in/authenticator", Some(&cookie), &format!("secret={secret}&code=1"));
+    let wrong =
+        world.post("/log-in/authenticator", Some(&cookie), &format!("secret={secret}&code=1"));
     assert_eq!(wrong.status, 422);
     assert_eq!(world.desk.state().users[0].totp, None, "it is kept only after its code was shown");
     // As after it was added: the code itself is computed by authenticators, not by this test.
