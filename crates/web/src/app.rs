@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 use tokio::sync::Semaphore;
-use types::AccountId;
+use types::{AccountId, UnixMicros};
 
 use crate::desk::{Desk, DeskError, Overview};
 use crate::sessions::Sessions;
@@ -17,7 +16,7 @@ pub const MOST_STREAMS: usize = 500;
 /// Log-ins that wait for one another; more are sent away.
 const MOST_WAITING: usize = 32;
 /// An account's money is not looked at more often for live streams.
-const LOOK_EVERY: Duration = Duration::from_millis(900);
+const LOOK_EVERY_MS: u64 = 900;
 
 /// How the pages are reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,7 +27,7 @@ pub struct Settings {
     pub proxies: Vec<IpNet>,
 }
 
-type Looked = BTreeMap<AccountId, (Instant, Arc<Overview>)>;
+type Looked = BTreeMap<AccountId, (UnixMicros, Arc<Overview>)>;
 
 /// What all pages share.
 pub struct App {
@@ -82,14 +81,16 @@ impl App {
     }
 
     /// The time.
-    pub fn now(&self) -> types::UnixMicros {
+    pub fn now(&self) -> UnixMicros {
         self.desk.now()
     }
 
-    /// An account's money now.
+    /// An account's money now. Live streams know it from then on: none shows what was before a change.
     pub async fn overview(&self, account: AccountId) -> Result<Overview, DeskError> {
         let found = self.ask(move |desk| desk.overview(account)).await?;
-        found.ok_or_else(|| DeskError::Refused("this account is closed".to_owned()))
+        let found = found.ok_or_else(|| DeskError::Refused("this account is closed".to_owned()))?;
+        self.remember(&found);
+        Ok(found)
     }
 
     /// An account's money, not older than a second: all streams of an account share one look.
@@ -97,17 +98,23 @@ impl App {
         if let Some(known) = self.looked_lately(account) {
             return Ok(known);
         }
-        let found = Arc::new(self.overview(account).await?);
+        self.overview(account).await.map(Arc::new)
+    }
+
+    fn remember(&self, found: &Overview) {
+        let now = self.now();
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        looked.retain(|_, (at, _)| at.elapsed() < LOOK_EVERY);
-        looked.insert(account, (Instant::now(), Arc::clone(&found)));
-        Ok(found)
+        looked.retain(|_, (at, _)| now.ms_since(*at) < LOOK_EVERY_MS);
+        // Two looks may come back in another order than they were made.
+        if looked.get(&found.account).is_none_or(|(_, known)| known.at <= found.at) {
+            looked.insert(found.account, (now, Arc::new(found.clone())));
+        }
     }
 
     fn looked_lately(&self, account: AccountId) -> Option<Arc<Overview>> {
         let looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, found) = looked.get(&account)?;
-        (at.elapsed() < LOOK_EVERY).then(|| Arc::clone(found))
+        (self.now().ms_since(*at) < LOOK_EVERY_MS).then(|| Arc::clone(found))
     }
 
     /// Where a request came from: the socket's peer, unless that is a proxy of ours: then what it says last.

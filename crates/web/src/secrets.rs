@@ -104,7 +104,7 @@ pub fn totp_step(secret: &[u8], code: &str, now: UnixMicros, last: u64) -> Optio
     let present = now.seconds() / STEP_S;
     let steps = (present - DRIFT..=present + DRIFT).filter_map(|step| u64::try_from(step).ok());
     let is_code = |step: &u64| is_same(&format!("{:06}", code_of(secret, *step)), &digits);
-    steps.filter(|step| *step > last).filter(is_code).last()
+    steps.filter(|step| *step > last).rfind(is_code)
 }
 
 /// Codes for the day when the authenticator is lost: ten letters and digits in two groups, 50 bits each.

@@ -63,6 +63,8 @@ fn the_example_configuration_is_good_and_whole() {
             "node.key_file",
             "node.domains",
             "sip.advertise",
+            "web.url",
+            "web.proxies",
             "tls.certificate",
             "tls.key",
             "platform.support",

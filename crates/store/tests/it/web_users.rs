@@ -137,7 +137,7 @@ fn who_edits_them_is_found() {
     check(&edit("00ff", "00fe"), "web user 1: link differs");
     check(&edit("\"bb\"", "\"cc\""), "web user 1: recovery differs");
     check("UPDATE web_user SET totp = zeroblob(length(totp))", "web user 1: secret differs");
-    check("UPDATE web_user SET totp = NULL", "web user 1: secret");
+    check("UPDATE web_user SET totp = NULL", "web user 1 differs from what was recorded");
     for column in ["account = 2", "name = 'x'", "is_removed = 1"] {
         check(
             &format!("UPDATE web_user SET {column}"),

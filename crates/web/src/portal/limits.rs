@@ -82,8 +82,8 @@ fn field(rule: &Rule, overview: &Overview, fields: &[(String, String)], errors: 
         text if rule.kind == Kind::Count => text.to_owned(),
         text => format!("{}{text}", sign(&overview.currency)),
     };
-    let raises = overview.raises.iter().flat_map(|raises| &raises.raises);
-    let raise = raises.filter(|raise| raise.to.name() == rule.name).next_back();
+    let mut raises = overview.raises.iter().flat_map(|raises| &raises.raises);
+    let raise = raises.rfind(|raise| raise.to.name() == rule.name);
     Field {
         id: rule.name,
         label: rule.label,

@@ -182,7 +182,7 @@ impl CallRow {
         };
         let line = call.line.as_deref().map_or_else(String::new, |line| format!(" · {line}"));
         let about = format!("{} · {state}{line}", in_words(call.class));
-        CallRow { decision: call.decision, who, about, cost: money(call.cost, currency) }
+        CallRow { decision: call.decision, who, about, cost: round_money(call.cost, currency) }
     }
 }
 
@@ -212,6 +212,7 @@ pub fn in_words(class: types::DestinationClass) -> &'static str {
 #[template(path = "live.html")]
 pub struct Live {
     light: Light,
+    word: &'static str,
     sentence: String,
     used: String,
     held: String,
@@ -244,6 +245,10 @@ impl Live {
         dearest.truncate(CALLS);
         Live {
             light,
+            word: match overview.status {
+                AccountStatus::Frozen => "Stopped by you",
+                _ => light.word(),
+            },
             sentence,
             used: show(overview.unbilled),
             held: show(overview.held),
