@@ -253,6 +253,7 @@ fn every_command_speaks_json() {
             "access locks",
             "bill list",
             "instalments list",
+            "user sessions",
         ]
         .contains(words);
         assert!(may_be_empty || values.is_ok_and(|values| !values.is_empty()), "{words}: silence");
