@@ -81,7 +81,10 @@ pub fn refusal(record: &Record) -> Option<String> {
         | Record::Number(_)
         | Record::NumberGone(_)
         | Record::Trunk(_)
-        | Record::Deck(_) => None,
+        | Record::Deck(_)
+        | Record::Contact(_)
+        | Record::Alert(_)
+        | Record::AlertMark(_) => None,
     }
 }
 
@@ -147,6 +150,7 @@ pub fn newest(record: &Record) -> (DecisionId, UnixMicros) {
         Record::Fact(at, _) | Record::Alive(at) => (none.0, *at),
         Record::Standing(standing) => (none.0, standing.at),
         Record::LineStanding(standing) => (none.0, standing.at),
+        Record::Contact(contact) => (none.0, contact.at),
         _ => none,
     }
 }
@@ -178,7 +182,11 @@ pub fn account_of(fact: &Fact) -> Option<AccountId> {
         Fact::StopLevelNear(notice) | Fact::StopLevelReached(notice) => {
             notice.scope.is_holders().then_some(notice.account)
         }
-        Fact::LockedOut { account, .. } | Fact::LockLifted { account, .. } => *account,
+        Fact::LockedOut { account, .. }
+        | Fact::LockLifted { account, .. }
+        | Fact::ContactChanged { account, .. }
+        | Fact::AlertTested { account, .. }
+        | Fact::AlertGivenUp { account, .. } => *account,
         Fact::ResellerChanged { .. }
         | Fact::Banned { .. }
         | Fact::BanLifted { .. }

@@ -9,6 +9,7 @@ use crate::access::{Ban, LockOut, LockScope};
 use crate::account::{Account, Line, Number};
 use crate::bill::{Bill, BillRun, InstalmentPlan};
 use crate::cdr::{Cdr, Direction};
+use crate::contact::{Alert, Contact};
 use crate::controls::{AccountRaises, ControlRequest, LineStanding, Standing};
 use crate::decision::{Destination, Explanation};
 use crate::device::Device;
@@ -185,6 +186,12 @@ pub enum Record {
     Trunk(Box<Trunk>),
     /// Insert or replace a deck, all rows of it.
     Deck(Box<Deck>),
+    /// Append how a contact stands from now on; the same told again changes nothing.
+    Contact(Box<Contact>),
+    /// Insert or replace an alert.
+    Alert(Box<Alert>),
+    /// Alerts were derived from all facts up to this number.
+    AlertMark(u64),
 }
 
 /// Settled spending of an account in a stretch of time, for the rolling windows.

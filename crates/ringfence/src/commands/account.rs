@@ -4,10 +4,9 @@ use anyhow::Context as _;
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use store::{FactFilter, Reader};
-use types::{Account, AccountStatus, By, Controls, DialPlan, Proof};
+use types::{Account, AccountStatus, By, Controls, DialPlan, Proof, fact_text};
 
 use super::dial_plan::DialPlanArgs;
-use super::fact_text::fact_text;
 use super::lookup::find_account;
 use super::office::{ask, change};
 use super::output::Table;

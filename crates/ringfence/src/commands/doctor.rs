@@ -21,6 +21,7 @@ use crate::shell::open::open_existing;
 
 mod certificate;
 mod reach;
+mod telling;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -249,6 +250,7 @@ fn database(
     found.push(("rate decks".to_owned(), decks(reader)?));
     found.extend(trunks(reader, config, offline)?);
     found.push(("accounts".to_owned(), accounts(reader)?));
+    found.extend(telling::look(reader, config)?);
     Ok(found)
 }
 

@@ -3,6 +3,7 @@
 
 mod access;
 mod account;
+mod alert;
 mod at_risk;
 mod backup;
 mod ban;
@@ -10,13 +11,13 @@ mod bill;
 mod call;
 mod carrier;
 mod configuration;
+mod contact;
 mod credit;
 mod demo;
 mod device;
 mod dial_plan;
 mod doctor;
 mod explain;
-mod fact_text;
 mod foreign_log;
 mod instalments;
 mod key;
@@ -113,6 +114,12 @@ enum Command {
     /// Sources of which nothing is read
     #[command(subcommand)]
     Ban(ban::Command),
+    /// Who is told when something happens
+    #[command(subcommand)]
+    Contact(contact::Command),
+    /// What was told to whom, and whether it arrived
+    #[command(subcommand)]
+    Alert(alert::Command),
     /// Rate decks
     #[command(subcommand)]
     Rates(rates::Command),
@@ -211,6 +218,8 @@ fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Number(command) => number::run(command, context),
         Command::Trunk(command) => trunk::run(command, context),
         Command::Ban(command) => ban::run(command, context),
+        Command::Contact(command) => contact::run(command, context),
+        Command::Alert(command) => alert::run(command, context),
         Command::Rates(command) => rates::run(command, context),
         Command::Calls(args) => call::list(args, context),
         Command::Call(command) => call::run(command, context),

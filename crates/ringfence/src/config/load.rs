@@ -235,6 +235,9 @@ fn check_together(loaded: &Loaded, errors: &mut Errors) {
     if let Err(error) = rating::Numbering::new(&config.numbering) {
         wrong("platform", error.to_string());
     }
+    for (path, message) in super::alerts::together(config) {
+        wrong(path, message);
+    }
     let shortest = config.slice_s.min(config.first_slice_s);
     if config.extend_lead_s >= shortest {
         let lead = config.extend_lead_s;

@@ -131,6 +131,10 @@ impl State {
                 let standing = self.line_history.get(self.line_standings.get(index()?)?)?;
                 Some(Record::LineStanding(Box::new(LineStanding::clone(standing))))
             }
+            LinkKind::Contact => {
+                let contact = self.telling.contacts.get(index()?).cloned();
+                contact.map(Box::new).map(Record::Contact)
+            }
             LinkKind::Raises | LinkKind::RaisesGone => {
                 let raises = self.raises.get(&AccountId(small(key)?)).cloned();
                 raises.map(Box::new).map(Record::Raises)
@@ -185,6 +189,7 @@ impl Links for State {
             LinkKind::LineStanding => self.line_history.len(),
             LinkKind::Raises | LinkKind::RaisesGone => self.raises.len(),
             LinkKind::ControlRequest => self.requests.len(),
+            LinkKind::Contact => self.telling.contacts.len(),
         };
         Ok(count as u64)
     }
@@ -203,6 +208,7 @@ impl Links for State {
             LinkKind::Posting => numbered(self.postings.len()),
             LinkKind::Standing => numbered(self.standings.len()),
             LinkKind::LineStanding => numbered(self.line_standings.len()),
+            LinkKind::Contact => numbered(self.telling.contacts.len()),
             LinkKind::Bill => {
                 self.bills.values().map(|bill| place(chain::key_of_bill(bill.id()), 0)).collect()
             }

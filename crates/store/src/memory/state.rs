@@ -11,6 +11,7 @@ use types::{
     ResellerId, Standing, Transfer, TransferKind, Trunk, TrunkId, UnixMicros,
 };
 
+use super::alerts::Alerts;
 use super::chain::Kept;
 use crate::billing::Judged;
 use crate::chain::{Appender, Place, place_of, place_of_transfer, write, write_run};
@@ -61,6 +62,7 @@ pub struct State {
     pub last_decision: DecisionId,
     pub newest: UnixMicros,
     pub links: Vec<Kept>,
+    pub telling: Alerts,
 }
 
 impl State {
@@ -148,6 +150,10 @@ impl State {
                 let key = self.line_standings.len() as u64 + 1;
                 let is_new = !self.line_history.contains_key(&(standing.line, standing.at));
                 return is_new.then_some(Place { key, ..place });
+            }
+            Record::Contact(contact) => {
+                let key = self.telling.contacts.len() as u64 + 1;
+                return self.telling.is_new(contact).then_some(Place { key, ..place });
             }
             Record::Raises(raises) if raises.is_empty() => {
                 self.raises.contains_key(&raises.account)
@@ -251,6 +257,11 @@ impl State {
                 let rows = DeckRows { name: deck.name.clone(), rows: keyed.collect() };
                 self.decks.insert(deck.id, Arc::new(rows));
             }
+            Record::Contact(contact) => self.telling.append(contact),
+            Record::Alert(alert) => {
+                drop(self.telling.alerts.insert(alert.id, types::Alert::clone(alert)));
+            }
+            Record::AlertMark(fact) => self.telling.mark = *fact,
         }
     }
 

@@ -1,0 +1,436 @@
+//! Changes of contacts. Lives here: what may be changed by whom, what is written for it. Never here: how a change travels.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use store::{AlertReader, ContactEntry, StoreError};
+use types::{
+    AccountId, By, Channel, Contact, ContactId, EventClass, Fact, Millis, Record, UnixMicros,
+};
+
+use crate::address::{self, AddressError};
+use crate::codes::Codes;
+
+/// Contacts of one account at most.
+const MOST: usize = 20;
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ContactOrder {
+    /// A new contact.
+    Add {
+        /// Whose; `None`: staff's.
+        account: Option<AccountId>,
+        /// Settings by name; one of `mail`, `webhook` and `sms` among them.
+        settings: Vec<(String, String)>,
+    },
+    /// Some settings of a contact.
+    Set {
+        /// Which.
+        contact: ContactId,
+        /// Settings by name.
+        settings: Vec<(String, String)>,
+    },
+    /// Nobody is told there any more.
+    Remove {
+        /// Which.
+        contact: ContactId,
+    },
+    /// Back to what it was before its last change.
+    Undo {
+        /// Which.
+        contact: ContactId,
+    },
+    /// Somebody has what was sent there.
+    Confirm {
+        /// Which.
+        contact: ContactId,
+        /// The code that was sent.
+        code: String,
+    },
+    /// A new secret for its webhook.
+    NewSecret {
+        /// Which.
+        contact: ContactId,
+    },
+    /// Tell it something, to see whether it arrives.
+    Test {
+        /// Which.
+        contact: ContactId,
+    },
+}
+
+/// Why a change is not made.
+#[derive(Debug, thiserror::Error)]
+pub enum ContactError {
+    /// There is no such contact.
+    #[error("there is no contact {0}; `ringfence contact list` shows all")]
+    Unknown(ContactId),
+    /// Not an address.
+    #[error("{0}")]
+    Address(#[from] AddressError),
+    /// A setting with a value it cannot have.
+    #[error("{name}={}: {why}", value.escape_debug())]
+    Setting {
+        /// Which.
+        name: String,
+        /// What was given.
+        value: String,
+        /// Why not.
+        why: String,
+    },
+    /// Something else.
+    #[error("{0}")]
+    Not(String),
+    /// The store.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+}
+
+/// What is written for a change, and what is said of it.
+#[derive(Debug)]
+pub struct Planned {
+    /// One transaction.
+    pub records: Vec<Record>,
+    /// The contact as it stands then.
+    pub contact: Contact,
+    /// What was done, in words.
+    pub message: String,
+}
+
+/// Settings of a contact, for people.
+pub const SETTINGS: &[(&str, &str)] = &[
+    ("mail", "address it is told at by mail"),
+    ("webhook", "URL that gets a signed POST"),
+    ("template", "body of the webhook: chat, a file of yours, or none: JSON with all there is"),
+    ("sms", "number it is told at by SMS: +447700900123"),
+    ("name", "what people call it"),
+    ("classes", "what it is told of: all, or security, money, devices, controls, billing"),
+    ("on", "is it told anything: yes or no"),
+    ("quiet", "hours in which only what is critical is told: 22:00-07:00, or none"),
+    ("order", "who comes first: 0 at once; 1, 2, … when those before were not reached"),
+    ("wait", "how long a later one waits for those before: 30s, 15m, 2h"),
+];
+
+/// What is to be written for an order, at this time by this person.
+pub fn plan(
+    order: ContactOrder,
+    (by, why): (By, String),
+    now: UnixMicros,
+    books: &dyn AlertReader,
+    codes: &Codes,
+) -> Result<Planned, ContactError> {
+    let known = |id: ContactId| newest(id, &by, books);
+    match order {
+        ContactOrder::Add { account, settings } => add(account, &settings, (by, why), now, books),
+        ContactOrder::Set { contact, settings } => {
+            let before = known(contact)?;
+            let mut after = before.clone();
+            apply(&mut after, &settings)?;
+            change(&before, after, (by, why), now)
+        }
+        ContactOrder::Remove { contact } => {
+            let before = known(contact)?;
+            let after = Contact { is_removed: true, ..before.clone() };
+            change(&before, after, (by, why), now)
+        }
+        ContactOrder::Undo { contact } => {
+            let mut history = books.contact_history(contact)?.into_iter();
+            let current = history.next().ok_or(ContactError::Unknown(contact))?.contact;
+            check_owner(&current, &by)?;
+            let before = history.next().map(|entry| entry.contact);
+            let before = before.ok_or_else(|| {
+                ContactError::Not(format!("contact {contact} was never changed: `contact remove`"))
+            })?;
+            change(
+                &current,
+                Contact { secret_version: current.secret_version, ..before },
+                (by, why),
+                now,
+            )
+        }
+        ContactOrder::Confirm { contact, code } => {
+            let before = known(contact)?;
+            if before.confirmed.is_some() {
+                return Err(ContactError::Not(format!("contact {contact} is confirmed already")));
+            }
+            if !codes.confirms(&before, &code, now) {
+                let why = format!(
+                    "this is not the code that was sent to contact {contact}, or it is older than seven days"
+                );
+                return Err(ContactError::Not(why));
+            }
+            let after = Contact { confirmed: Some(now), ..before.clone() };
+            change(&before, after, (by, why), now)
+        }
+        ContactOrder::NewSecret { contact } => {
+            let before = known(contact)?;
+            let secret_version = before.secret_version.saturating_add(1);
+            change(&before, Contact { secret_version, ..before.clone() }, (by, why), now)
+        }
+        ContactOrder::Test { contact } => {
+            let contact = known(contact)?;
+            if !contact.is_told() {
+                let why = if contact.is_on { "is not confirmed" } else { "is switched off" };
+                return Err(ContactError::Not(format!("contact {} {why}", contact.id)));
+            }
+            let fact = Fact::AlertTested { account: contact.account, contact: contact.id, by };
+            let message = format!("a test is on its way to {}", contact.channel.shown());
+            Ok(Planned { records: vec![Record::Fact(now, fact)], contact, message })
+        }
+    }
+}
+
+fn newest(id: ContactId, by: &By, books: &dyn AlertReader) -> Result<Contact, ContactError> {
+    let found = books.contact_history(id)?.into_iter().next().map(|entry| entry.contact);
+    let found = found.filter(|contact| !contact.is_removed).ok_or(ContactError::Unknown(id))?;
+    check_owner(&found, by)?;
+    Ok(found)
+}
+
+fn check_owner(contact: &Contact, by: &By) -> Result<(), ContactError> {
+    match (contact.account, by) {
+        (None, By::Holder { .. }) => Err(ContactError::Unknown(contact.id)),
+        _ => Ok(()),
+    }
+}
+
+fn add(
+    account: Option<AccountId>,
+    settings: &[(String, String)],
+    (by, why): (By, String),
+    now: UnixMicros,
+    books: &dyn AlertReader,
+) -> Result<Planned, ContactError> {
+    if account.is_none() && matches!(by, By::Holder { .. }) {
+        return Err(ContactError::Not("a holder has contacts of his account only".to_owned()));
+    }
+    let all = books.all_contacts()?;
+    let is_of =
+        |entry: &&ContactEntry| entry.contact.account == account && !entry.contact.is_removed;
+    if all.iter().filter(is_of).count() >= MOST {
+        let why = format!("there are {MOST} contacts already: remove one first");
+        return Err(ContactError::Not(why));
+    }
+    let last = all.iter().map(|entry| entry.contact.id.0).max().unwrap_or(0);
+    let mut contact = Contact {
+        id: ContactId(last.saturating_add(1)),
+        account,
+        name: String::new(),
+        channel: Channel::Mail { address: String::new() },
+        classes: EventClass::ALL.into(),
+        is_on: true,
+        quiet: None,
+        order: 0,
+        wait_ms: 900_000,
+        confirmed: Some(now),
+        since: now,
+        secret_version: 0,
+        is_removed: false,
+        at: now,
+        by: by.clone(),
+        why: why.clone(),
+    };
+    apply(&mut contact, settings)?;
+    let same = all.iter().filter(is_of).find(|one| one.contact.channel == contact.channel);
+    if let Some(same) = same {
+        let why = format!("contact {} is reached in this way already", same.contact.id);
+        return Err(ContactError::Not(why));
+    }
+    match &contact.channel {
+        Channel::Mail { address } if address.is_empty() => {
+            let why = "say how it is reached: mail=, webhook= or sms=".to_owned();
+            return Err(ContactError::Not(why));
+        }
+        _ => {}
+    }
+    // What a holder sets has to be shown to be his; what staff set, staff have looked at.
+    if matches!(by, By::Holder { .. }) {
+        contact.confirmed = None;
+    }
+    let what = format!("added: {}", shown(&contact));
+    Ok(planned(contact, what, (by, why), now))
+}
+
+fn change(
+    before: &Contact,
+    mut after: Contact,
+    (by, why): (By, String),
+    now: UnixMicros,
+) -> Result<Planned, ContactError> {
+    // Two entries of one contact are never of one moment.
+    let now = now.max(UnixMicros(before.at.0.saturating_add(1)));
+    let is_elsewhere = after.channel != before.channel;
+    if is_elsewhere {
+        after.since = now;
+        after.confirmed = match by {
+            By::Holder { .. } => None,
+            _ => Some(now),
+        };
+    }
+    let what = words(before, &after);
+    if what.is_empty() {
+        return Err(ContactError::Not(format!("contact {} is like that already", before.id)));
+    }
+    Ok(planned(after, what, (by, why), now))
+}
+
+/// The contact from now on, and the fact of it in the same transaction.
+fn planned(contact: Contact, what: String, (by, why): (By, String), now: UnixMicros) -> Planned {
+    let contact = Contact { at: now, by: by.clone(), why: why.clone(), ..contact };
+    let mut message = format!("contact {} {what}", contact.id);
+    if contact.confirmed.is_none() && !contact.is_removed {
+        message.push_str("; a code is sent there, to be confirmed within seven days");
+    }
+    let (account, id) = (contact.account, contact.id);
+    let fact = Fact::ContactChanged { account, contact: id, change: what, by, why };
+    let records = vec![Record::Contact(Box::new(contact.clone())), Record::Fact(now, fact)];
+    Planned { records, contact, message }
+}
+
+fn shown(contact: &Contact) -> String {
+    format!("{} {}", contact.channel.code(), contact.channel.shown())
+}
+
+/// What differs, in words; nothing: nothing does.
+fn words(before: &Contact, after: &Contact) -> String {
+    if after.is_removed && !before.is_removed {
+        return format!("removed: {}", shown(before));
+    }
+    let classes = |contact: &Contact| {
+        let all: Vec<&str> = contact.classes.iter().map(|class| class.code()).collect();
+        if all.len() == EventClass::ALL.len() { "all".to_owned() } else { all.join("+") }
+    };
+    let quiet = |contact: &Contact| {
+        contact.quiet.map_or_else(|| "none".to_owned(), |quiet| quiet.to_string())
+    };
+    let differs = |is: bool, text: String| is.then_some(text);
+    let changes = [
+        differs(before.is_removed && !after.is_removed, "is there again".to_owned()),
+        differs(
+            before.channel != after.channel,
+            match shown(before) == shown(after) {
+                true => format!("{} to another URL of the same host", shown(before)),
+                false => format!("{} to {}", shown(before), shown(after)),
+            },
+        ),
+        differs(before.is_on && !after.is_on, "switched off".to_owned()),
+        differs(!before.is_on && after.is_on, "switched on".to_owned()),
+        differs(
+            before.channel == after.channel
+                && before.confirmed.is_none()
+                && after.confirmed.is_some(),
+            "confirmed".to_owned(),
+        ),
+        differs(before.name != after.name, format!("name to {}", after.name)),
+        differs(
+            before.classes != after.classes,
+            format!("classes {} to {}", classes(before), classes(after)),
+        ),
+        differs(
+            before.quiet != after.quiet,
+            format!("quiet {} to {}", quiet(before), quiet(after)),
+        ),
+        differs(before.order != after.order, format!("order {} to {}", before.order, after.order)),
+        differs(
+            before.wait_ms != after.wait_ms,
+            format!("wait {} s to {} s", before.wait_ms / 1_000, after.wait_ms / 1_000),
+        ),
+        differs(before.secret_version != after.secret_version, "has a new secret".to_owned()),
+    ];
+    changes.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn apply(contact: &mut Contact, settings: &[(String, String)]) -> Result<(), ContactError> {
+    for (name, value) in settings {
+        let wrong =
+            |why: String| ContactError::Setting { name: name.clone(), value: value.clone(), why };
+        match name.as_str() {
+            "mail" => contact.channel = address::mail(value)?,
+            "webhook" => {
+                let template = match &contact.channel {
+                    Channel::Webhook { template, .. } => template.clone(),
+                    _ => None,
+                };
+                contact.channel = address::webhook(value, template)?;
+            }
+            "sms" => contact.channel = address::sms(value)?,
+            "template" => match &mut contact.channel {
+                Channel::Webhook { template, .. } => {
+                    *template = template_name(value).map_err(wrong)?;
+                }
+                _ => {
+                    return Err(wrong(
+                        "only a webhook has a template: set webhook= first".to_owned(),
+                    ));
+                }
+            },
+            "name" => {
+                if value.chars().count() > 100 || value.chars().any(char::is_control) {
+                    return Err(wrong("expected up to 100 characters".to_owned()));
+                }
+                contact.name.clone_from(value);
+            }
+            "classes" => contact.classes = classes(value).map_err(wrong)?,
+            "on" => contact.is_on = flag(value).map_err(wrong)?,
+            "quiet" => {
+                contact.quiet = match value.as_str() {
+                    "none" | "" => None,
+                    text => Some(text.parse().map_err(wrong)?),
+                };
+            }
+            "order" => {
+                let order = value.parse().ok().filter(|order| *order < 10);
+                contact.order =
+                    order.ok_or_else(|| wrong("expected a number from 0 to 9".to_owned()))?;
+            }
+            "wait" => contact.wait_ms = wait(value).map_err(wrong)?,
+            _ => {
+                let all: Vec<&str> = SETTINGS.iter().map(|(name, _)| *name).collect();
+                return Err(wrong(format!(
+                    "there is no such setting; there are {}",
+                    all.join(", ")
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn template_name(value: &str) -> Result<Option<String>, String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    match value {
+        "" | "none" => Ok(None),
+        name if name.len() <= 40 && name.chars().all(is_plain) => Ok(Some(name.to_owned())),
+        _ => Err("expected the name of a template, without .json".to_owned()),
+    }
+}
+
+fn classes(value: &str) -> Result<BTreeSet<EventClass>, String> {
+    match value {
+        "all" => Ok(EventClass::ALL.into()),
+        "none" => Ok(BTreeSet::new()),
+        list => list.split([',', '+']).map(|word| word.trim().parse()).collect(),
+    }
+}
+
+fn flag(value: &str) -> Result<bool, String> {
+    match value {
+        "yes" | "on" | "true" => Ok(true),
+        "no" | "off" | "false" => Ok(false),
+        _ => Err("expected yes or no".to_owned()),
+    }
+}
+
+fn wait(value: &str) -> Result<Millis, String> {
+    let units = [("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
+    let read = units.into_iter().find_map(|(unit, ms): (&str, u64)| {
+        let count: u64 = value.strip_suffix(unit)?.parse().ok()?;
+        count.checked_mul(ms).filter(|ms| *ms <= 7 * 86_400_000)
+    });
+    read.ok_or_else(|| "expected a time up to seven days: 30s, 15m, 2h".to_owned())
+}
+
+#[cfg(test)]
+mod tests;
