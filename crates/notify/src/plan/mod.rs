@@ -147,13 +147,12 @@ pub fn begin(
     if is_critical {
         return AlertState::Gathering { until: now.plus_ms(rules.critical_digest_ms) };
     }
-    // What gathers already says when; otherwise the time ends with the oldest that counts.
+    // What gathers already says when.
     let gathering = told.iter().find_map(|one| match one.state {
         AlertState::Gathering { until } if until > now => Some(until),
         _ => None,
     });
-    let oldest = told.iter().map(|one| one.made).min().unwrap_or(now);
-    AlertState::Gathering { until: gathering.unwrap_or(oldest.plus_ms(rules.digest_ms)).max(now) }
+    AlertState::Gathering { until: gathering.unwrap_or(now.plus_ms(rules.digest_ms)) }
 }
 
 /// What was gathered, as one: the first leads, and has the others within it.
