@@ -91,7 +91,7 @@ impl Mailer {
             .port(config.port)
             .tls(tls)
             .timeout(Some(config.timeout))
-            .pool_config(PoolConfig::new().max_size(2).idle_timeout(Duration::from_secs(20)));
+            .pool_config(PoolConfig::new().max_size(8).idle_timeout(Duration::from_secs(20)));
         if let Some((user, file)) = &config.log_in {
             let password = Zeroizing::new(read(file)?);
             let password = password.trim_end_matches(['\r', '\n']).to_owned();

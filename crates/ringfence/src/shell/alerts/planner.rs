@@ -23,8 +23,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60);
 /// How long a stop waits for what is under way.
 const LAST_MS: u64 = 2_000;
-/// Lots written in one go.
-const ROUNDS: usize = 1_000;
+/// Lots written in one go: then what is due goes out, however much happens meanwhile.
+const ROUNDS: usize = 3;
 
 /// Owns the outbox.
 pub struct Planner {
@@ -144,6 +144,7 @@ impl Planner {
     fn round(&mut self) -> Result<Duration, Trouble> {
         self.books()?;
         let Some(books) = &self.books else { return Ok(PAUSE) };
+        let mut is_more = true;
         for _ in 0..ROUNDS {
             let now = self.clock.now().wall;
             let records = self.outbox.records(now, books)?;
@@ -154,7 +155,7 @@ impl Planner {
                     return Err(Trouble::Node);
                 }
             }
-            let is_more = self.outbox.is_written();
+            is_more = self.outbox.is_written();
             if !is_more {
                 break;
             }
@@ -175,6 +176,9 @@ impl Planner {
                     self.outbox.ended(id, channel, Outcome::Failed(error.to_string()));
                 }
             }
+        }
+        if is_more {
+            return Ok(Duration::ZERO);
         }
         // What is due and finds no room is looked at when something has ended.
         let wait = match books.next_due()? {
