@@ -427,7 +427,9 @@ pub fn together(config: &Config) -> Vec<(&'static str, String)> {
             "a password needs TLS for certain: expected required or implicit".to_owned(),
         ));
     }
-    if let Err(error) = sender(&config.mail_from()) {
+    if alerts.mail_server.is_some()
+        && let Err(error) = sender(&config.mail_from())
+    {
         wrong.push(("mail.from", error.to_string()));
     }
     wrong
