@@ -275,7 +275,6 @@ impl Node {
             Record::Trunk(trunk) => {
                 engine.trunk(trunk.id).map(|trunk| Record::Trunk(Box::new(trunk.clone())))
             }
-            Record::Deck(deck) => engine.deck(deck.id).map(|deck| Record::Deck(Box::new(deck))),
             Record::Ban(ban) => Some(self.ban_as_it_is_now(ban.source)),
             Record::BanGone(source) => Some(self.ban_as_it_is_now(source)),
             Record::BindingGone(line, contact) => {
@@ -309,7 +308,7 @@ fn worth(records: &[Record]) -> Worth {
         | Record::Number(_)
         | Record::NumberGone(_)
         | Record::Trunk(_)
-        | Record::Deck(_) => true,
+        | Record::Deck(..) => true,
         Record::Cdr(cdr) => !cdr.price.is_zero() || !cdr.cost.is_zero(),
         _ => false,
     };

@@ -95,7 +95,7 @@ impl Engine {
             Command::Post(order) => self.post_order(now, &order),
             Command::PutPlan(order) => self.put_plan(now, *order),
             Command::BeginBillRun { run, day, only } => self.begin_run(now, run, day, only),
-            Command::PutBills(bills) => self.put_bills(bills),
+            Command::PutBills(bills) => self.put_bills(now, bills),
             Command::EndBillRun(run) => self.end_run(run),
             Command::Cut(decision) => self.cut(decision),
             Command::DeviceMine(device) => self.device_mine(now, device),
@@ -229,7 +229,9 @@ impl Engine {
         self.deck_names.insert(id, deck.name.clone());
         let message = format!("rate deck {id} ({}): {change}", deck.name);
         let fact = Fact::DeckImported { deck: id, change };
-        let records = vec![Record::Deck(Box::new(deck)), Record::Fact(now.wall, fact)];
+        // From the row that decisions have their times from: each was priced before or after it.
+        let at = self.next_decision(now.wall).time();
+        let records = vec![Record::Deck(at, Box::new(deck)), Record::Fact(now.wall, fact)];
         Done { records, message, ..Done::default() }
     }
 

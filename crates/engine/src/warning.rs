@@ -34,7 +34,7 @@ impl Engine {
         let level = self.directory.account(account)?.controls.warning_level;
         let told = self.calls.activity(account)?.warned;
         let unbilled = self.ledger.unbilled(account);
-        let next = told.checked_add(level).filter(|_| level > Money::ZERO)?;
+        let next = last_multiple(told, level).checked_add(level).filter(|_| level > Money::ZERO)?;
         if unbilled.saturating_add(self.ledger.held(account)) < next {
             return None;
         }

@@ -6,6 +6,7 @@ pub mod books;
 mod judge;
 mod last;
 pub mod legs;
+mod office;
 pub mod prices;
 mod records;
 
@@ -51,6 +52,8 @@ pub struct Tally {
     pub billed: i64,
     /// Of that, for talk beyond the node's own end of the call.
     pub overrun: i64,
+    /// Postings by kind, bills, controls that changed.
+    pub office: BTreeMap<String, u64>,
 }
 
 /// The auditor.
@@ -69,6 +72,7 @@ pub struct Auditor {
     kept: Books,
     legs: Legs,
     senders: judge::Senders,
+    office: office::Office,
     /// The price of a call is fixed when it is admitted.
     rates: BTreeMap<DecisionId, Option<Rate>>,
     /// Talk time that a durable hold ever covered.
@@ -101,6 +105,7 @@ impl Auditor {
     pub fn new(records: &[Record]) -> Auditor {
         let mut auditor = Auditor { kept_settings: records.to_vec(), ..Auditor::default() };
         records.iter().for_each(|record| auditor.learn(record));
+        auditor.accounts.values().for_each(|account| auditor.office.begin_with(account));
         auditor
     }
 
@@ -137,9 +142,9 @@ impl Auditor {
             Record::Trunk(trunk) => {
                 self.trunks.insert(trunk.id, (**trunk).clone());
             }
-            Record::Deck(deck) => self.prices.put(deck),
+            Record::Deck(_, deck) => self.prices.put(deck),
             Record::Line(line) => self.senders.put(line),
-            _ => {}
+            _ => self.office.learn(record),
         }
     }
 
@@ -178,9 +183,15 @@ impl Auditor {
                 self.violations
                     .push(format!("a CDR {decision} was written that the node never asked for"));
             }
+            if let Err(what) = self.office_durable(record) {
+                self.violations.push(what);
+            }
             self.kept.apply(record);
             self.newest = self.newest.max(records::time_of(record));
-            if matches!(record, Record::Account(_) | Record::Trunk(_) | Record::Deck(_)) {
+            if matches!(
+                record,
+                Record::Account(_) | Record::Trunk(_) | Record::Deck(..) | Record::Standing(_)
+            ) {
                 self.kept_settings.push(record.clone());
             }
         }
@@ -195,6 +206,10 @@ impl Auditor {
                 Record::Hold(hold) => self.check_hold(wall, hold, records),
                 Record::HoldClosed(decision) => self.check_closed(*decision, records),
                 Record::Cdr(cdr) => self.check_cdr(now, cdr, records),
+                Record::Posting(_) | Record::Bill(_) => {
+                    self.asked.apply(record);
+                    Ok(())
+                }
                 _ => Ok(()),
             };
             if let Err(what) = found {
@@ -211,6 +226,7 @@ impl Auditor {
         let was_blind = wall - self.newest.0 > MARK_AGE_US;
         self.legs.forget(now, &self.kept, self.newest, was_blind);
         self.asked = self.kept.clone();
+        self.office.forget_what_stood();
         for record in self.kept_settings.clone() {
             self.learn(&record);
         }
@@ -253,7 +269,7 @@ impl Auditor {
                 ("spent in 24 h", usage.spent_24h, self.kept.spent(id, true, ago(24))),
                 ("spent in 7 d", usage.spent_7d, self.kept.spent(id, true, ago(24 * 7))),
                 ("spent in 24 h, all", usage.spent_all_24h, self.kept.spent(id, false, ago(24))),
-                ("un-billed", usage.unbilled, self.kept.spent(id, false, UnixMicros(0))),
+                ("un-billed", usage.unbilled, self.kept.unbilled(id)),
             ];
             for (what, got, want) in pairs {
                 // A call that ended in the same instant moves from held to spent; both together never shrink.
@@ -304,6 +320,14 @@ impl Auditor {
             self.blame(
                 now,
                 format!("account {id}: the node holds {got:?}, asked for {held} and {costly}"),
+            );
+        }
+        let unbilled = self.asked.unbilled(id);
+        if usage.unbilled.micros() != unbilled {
+            let got = usage.unbilled;
+            self.blame(
+                now,
+                format!("account {id}: the node has {got} un-billed, asked for {unbilled}"),
             );
         }
         let day = UnixMicros(instant.wall.0 - 24 * 3_600_000_000);

@@ -32,9 +32,11 @@ impl Clock {
 
     /// What the node is told.
     pub fn wall(&mut self, now: u64) -> UnixMicros {
-        let slow = UnixMicros(self.told.0 + ((now - self.told_at) / 2) as i64);
+        let passed = now - self.told_at;
+        let slow = UnixMicros(self.told.0 + (passed / 2) as i64);
         self.told = slow.max(self.machine(now));
-        self.told_at = now;
+        // What is left of a halving counts the next time: however often it is asked, it goes on.
+        self.told_at = now - passed % 2;
         self.told
     }
 
@@ -60,6 +62,9 @@ mod tests {
         clock.restart(10_000_000, UnixMicros::from_seconds(1_009));
         assert_eq!(clock.wall(10_000_000).seconds(), 1_009);
         assert_eq!(clock.wall(20_000_000).seconds(), 1_014);
+        let often: Vec<i64> = (1..=4).map(|us| clock.wall(20_000_000 + us).0).collect();
+        let was = UnixMicros::from_seconds(1_014).0;
+        assert_eq!(often, [was, was + 1, was + 1, was + 2]);
         clock.jump(3_600_000_000);
         assert_eq!(clock.wall(30_000_000).seconds(), 1_030);
     }

@@ -325,6 +325,8 @@ impl Disk {
             Some(Planted::CdrLost) => {
                 records.retain(|one| !matches!(one, Record::Cdr(_) | Record::HoldClosed(_)));
             }
+            Some(Planted::PostingLost) => records.retain(|one| !matches!(one, Record::Posting(_))),
+            Some(Planted::PostingTwice) => records.extend(posted_again(&records)),
             Some(Planted::HalfBatch) => records.truncate(1),
             Some(Planted::CdrTwice) => records.extend(renamed(&records)),
             _ => {}
@@ -337,6 +339,20 @@ impl Disk {
         let snapshot = self.store.snapshot(window).expect("memory can always be read");
         snapshot.holds.iter().map(|hold| hold.decision).collect()
     }
+}
+
+/// The same plain postings under another decision and reference.
+fn posted_again(records: &[Record]) -> Vec<Record> {
+    let again = records.iter().filter_map(|record| match record {
+        Record::Posting(posting) if !posting.transfer.kind.adjusts_call() => {
+            let mut posting = posting.clone();
+            posting.transfer.decision.0 ^= 0x80;
+            posting.reference = posting.reference.map(|text| format!("{text} again"));
+            Some(Record::Posting(posting))
+        }
+        _ => None,
+    });
+    again.collect()
 }
 
 /// The same CDRs and transfers under another decision.

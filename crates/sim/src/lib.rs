@@ -11,6 +11,7 @@ pub mod customers;
 pub mod digest;
 pub mod disk;
 pub mod network;
+pub mod office;
 pub mod planted;
 pub mod scenario;
 pub mod seeds;

@@ -38,11 +38,17 @@ pub enum Planted {
     LockForgotten,
     /// The node does not know of barred classes and price caps.
     BarsForgotten,
+    /// The store loses what people posted, and says that it kept it.
+    PostingLost,
+    /// What people posted is written twice under two names.
+    PostingTwice,
+    /// The last call of each bill is left out.
+    CallUnbilled,
 }
 
 impl Planted {
     /// All of them.
-    pub const ALL: [Planted; 17] = [
+    pub const ALL: [Planted; 20] = [
         Planted::AckBeforeWrite,
         Planted::HoldLost,
         Planted::ExtensionLost,
@@ -60,6 +66,9 @@ impl Planted {
         Planted::LevelsTenfold,
         Planted::LockForgotten,
         Planted::BarsForgotten,
+        Planted::PostingLost,
+        Planted::PostingTwice,
+        Planted::CallUnbilled,
     ];
 
     /// Does it need a crash to show?

@@ -146,7 +146,8 @@ impl Plan {
 
     fn build(&self) -> World {
         let mut records = self.records.clone();
-        records.extend(self.decks.iter().cloned().map(|deck| Record::Deck(Box::new(deck))));
+        let decks = self.decks.iter().cloned();
+        records.extend(decks.map(|deck| Record::Deck(UnixMicros(0), Box::new(deck))));
         records.extend(
             self.accounts.iter().cloned().map(|account| Record::Account(Box::new(account))),
         );

@@ -15,6 +15,7 @@ use crate::carrier::{Carrier, Life};
 use crate::customers::{Habits, Phone, phone_agent};
 use crate::disk::DiskFaults;
 use crate::network::NetworkFaults;
+use crate::office;
 use crate::planted::Planted;
 use crate::town;
 use crate::world::{Deed, NODE, Setup, World};
@@ -59,6 +60,8 @@ pub struct Report {
     pub story: String,
 }
 
+/// The office's stream of dice.
+const OFFICE_DICE: u64 = 5;
 /// After the end of all calls, until nothing may be left.
 const QUIET_US: u64 = 600_000_000;
 const USERS: [&str; 10] =
@@ -132,6 +135,7 @@ fn build(seed: u64, dice: &mut Dice, options: Options, span: u64) -> World {
     people(&mut world, dice, span, transports, options.thief);
     if options.faults {
         trouble(&mut world, dice, span, options.planted);
+        office::plan(&mut world, &mut Dice::simulated(seed, OFFICE_DICE), span);
     }
     world
 }
@@ -150,8 +154,9 @@ fn start_of(dice: &mut Dice) -> UnixMicros {
 }
 
 fn records(dice: &mut Dice, transports: [TrunkTransport; 2]) -> Vec<Record> {
+    let decks = town::decks(&town::PRICES).into_iter();
     let mut records: Vec<Record> =
-        town::decks(&town::PRICES).into_iter().map(|deck| Record::Deck(Box::new(deck))).collect();
+        decks.map(|deck| Record::Deck(UnixMicros(0), Box::new(deck))).collect();
     for (at, transport) in transports.into_iter().enumerate() {
         let id = at as u32 + 1;
         records.push(Record::Trunk(Box::new(town::trunk(id, id as u16, transport))));

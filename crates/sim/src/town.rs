@@ -200,7 +200,7 @@ pub fn as_told(mut records: Vec<Record>, planted: Option<Planted>) -> Vec<Record
     let accounts = records.iter().filter(|one| matches!(one, Record::Account(_))).count() as u32;
     for record in &mut records {
         match (planted, record) {
-            (Some(Planted::HalfPrice), Record::Deck(deck)) => {
+            (Some(Planted::HalfPrice), Record::Deck(_, deck)) => {
                 for row in &mut deck.rows {
                     row.rate.per_minute = Money::from_micros(row.rate.per_minute.micros() / 2);
                 }

@@ -106,6 +106,8 @@ pub struct World {
     /// So many things it has done.
     pub things_done: u64,
     wakes_late_ms: Millis,
+    /// Has everybody gone home?
+    is_resting: bool,
     planted: Option<Planted>,
     addresses: BTreeMap<SocketAddr, usize>,
     wakes: Vec<u64>,
@@ -115,7 +117,8 @@ pub struct World {
     queue: BTreeMap<(u64, u64), Event>,
     last_event: u64,
     steps: u64,
-    spins: (u64, u64),
+    /// Timeouts of the node within this instant, and within this second.
+    spins: [(u64, u64); 2],
     seed: u64,
     digest: siphasher::sip::SipHasher13,
     outputs: Outputs,
@@ -147,6 +150,7 @@ impl World {
             dies_after: None,
             things_done: 0,
             wakes_late_ms: setup.wakes_late_ms,
+            is_resting: false,
             planted: setup.planted,
             addresses: BTreeMap::new(),
             wakes: Vec::new(),
@@ -156,7 +160,7 @@ impl World {
             queue: BTreeMap::new(),
             last_event: 0,
             steps: 0,
-            spins: (0, 0),
+            spins: [(0, 0); 2],
             seed: setup.seed,
             digest: HashKey(0, 0).build_hasher(),
             outputs: Outputs::default(),
@@ -280,15 +284,18 @@ impl World {
 
     /// A node that wants time to pass without end would hold the world up.
     fn spin_check(&mut self) {
-        if self.spins.0 != self.now {
-            self.spins = (self.now, 0);
-        }
-        self.spins.1 += 1;
-        if self.spins.1 > 1_000 {
-            self.auditor.blame(
-                self.now,
-                "the node wants a timeout at the same instant for ever".to_owned(),
-            );
+        for (spin, (length_us, most)) in
+            self.spins.iter_mut().zip([(1, 1_000), (1_000_000, 100_000)])
+        {
+            if spin.0 != self.now / length_us {
+                *spin = (self.now / length_us, 0);
+            }
+            spin.1 += 1;
+            if spin.1 > most {
+                let what =
+                    format!("the node wants more than {most} timeouts within {length_us} µs");
+                self.auditor.violations.push(what);
+            }
         }
     }
 

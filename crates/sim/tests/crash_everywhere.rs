@@ -4,7 +4,7 @@
 
 use sim::scenario::play_with;
 
-const STORIES: [&str; 3] = [
+const STORIES: [&str; 4] = [
     "account acme stop-level 1.00 costly-calls 4
      line alice of acme
      number +442035550001 of acme for alice
@@ -43,6 +43,27 @@ const STORIES: [&str; 3] = [
      at 50s alice calls 999
      at 60s alice hangs up
      end 2m",
+    // The office, while somebody talks: each order is given twice. Controls go up for a time.
+    "account acme stop-level 5.00 hotspot-calls 9
+     line alice of acme
+     trunk 1
+     carrier1 answers after 1s
+     at 10s alice calls +2348031234567
+     at 20s alice hangs up
+     at 25s alice calls +33142685300
+     at 26s office charges the last call at cost
+     at 27s office charges the last call at cost
+     at 28s office books 0.01 from acme as first
+     at 29s office books 0.01 from acme as first
+     at 30s office bills
+     at 31s staff set acme price-cap-international 0.90 until 10:02
+     at 35s office zero-rates the last call
+     at 36s office zero-rates the last call
+     at 37s office gives 0.002 to acme
+     at 40s office gets the last call credited
+     at 45s alice hangs up
+     at 50s office bills
+     end 3m",
 ];
 
 #[test]

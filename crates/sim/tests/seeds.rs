@@ -32,9 +32,11 @@ fn seeds_hold_every_invariant() {
         ] {
             *seen.entry(what.to_owned()).or_default() += times;
         }
-        tally.refused.into_iter().chain(tally.ended).for_each(|(what, times)| {
-            *seen.entry(what).or_default() += times;
-        });
+        tally.refused.into_iter().chain(tally.ended).chain(tally.office).for_each(
+            |(what, times)| {
+                *seen.entry(what).or_default() += times;
+            },
+        );
     }
     assert!(failed.is_empty(), "{} seeds failed\n{}", failed.len(), failed.join("\n"));
     // A world in which nothing happens proves nothing.
@@ -59,6 +61,13 @@ fn seeds_hold_every_invariant() {
         "rejected",
         "money-ended",
         "fault",
+        "payment",
+        "goodwill",
+        "zero-rating",
+        "cost-price",
+        "carrier-credit",
+        "bill",
+        "controls",
     ] {
         assert!(
             seen.get(what).is_some_and(|times| *times > 0),

@@ -117,22 +117,31 @@ CREATE TABLE trunk_route (
     PRIMARY KEY (trunk, position)
 ) WITHOUT ROWID;
 
-CREATE TABLE deck (
-    id          INTEGER PRIMARY KEY,
-    name        TEXT   NOT NULL
-);
+-- A deck stands from a put until the next: `state` counts the puts of a deck. What stood at any time can be asked.
+CREATE TABLE deck_state (
+    deck        BIGINT NOT NULL,
+    state       BIGINT NOT NULL,
+    at          BIGINT NOT NULL,
+    name        TEXT   NOT NULL,
+    PRIMARY KEY (deck, state)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX deck_state_at ON deck_state (deck, at);
 
+-- Rows of decks, each with the put it came with and the one that removed or changed it; a put leaves alone what
+-- stays the same.
 CREATE TABLE rate (
     deck              BIGINT NOT NULL,
     prefix            TEXT   NOT NULL,
     effective         BIGINT NOT NULL,
+    since             BIGINT NOT NULL,
+    gone              BIGINT,
     name              TEXT   NOT NULL,
     connect_fee       BIGINT NOT NULL,
     per_minute        BIGINT NOT NULL,
     minimum_s         BIGINT NOT NULL,
     first_increment_s BIGINT NOT NULL,
     increment_s       BIGINT NOT NULL,
-    PRIMARY KEY (deck, prefix, effective)
+    PRIMARY KEY (deck, prefix, effective, since)
 ) WITHOUT ROWID;
 
 CREATE TABLE binding (
@@ -361,13 +370,14 @@ CREATE TABLE alert_mark (
 );
 
 -- What was recorded cannot be changed unseen: each link is signed, and covers the ones before it. The
--- rows of calls, postings, bills, histories and facts stay as they are, and are hashed again to verify; of
+-- rows of calls, postings, bills, decks, histories and facts stay as they are, and are hashed again to verify; of
 -- rows that are replaced the link keeps what they hashed to.
 CREATE TABLE link (
     seq         INTEGER PRIMARY KEY,
     key_id      BIGINT,           -- of the key it was made with; none: everybody's
     kind        BIGINT NOT NULL,
-    key         BIGINT NOT NULL,  -- decision, number or id of what it is of; of a bill: run · 2³² + account
+    key         BIGINT NOT NULL,  -- decision, number or id of what it is of; of a bill: run · 2³² + account,
+                                  -- of a deck's state: state · 2³² + deck
     part        BIGINT NOT NULL,
     body        BLOB,
     marks       BLOB   NOT NULL,

@@ -7,14 +7,15 @@ use types::cdr::Direction;
 use types::decision::Outcome;
 use types::record::{Deck, Spending};
 use types::{
-    Account, AccountId, Ban, Bill, BillId, BindingRecord, Cdr, ControlRequest, Coverage,
-    DecisionId, DeckId, Device, E164, Fact, Hold, InstalmentPlan, KnownRun, LedgerAccount, Line,
-    LineId, LineStanding, LockOut, Money, Number, Reseller, Standing, StoredPosting, Transfer,
-    Trunk, TrunkId, UnixMicros,
+    Account, AccountId, AccountRaises, Ban, Bill, BillId, BindingRecord, Cdr, ControlRequest,
+    Coverage, DecisionId, DeckId, Device, E164, Fact, Hold, InstalmentPlan, KnownRun,
+    LedgerAccount, Line, LineId, LineStanding, LockOut, Money, Number, RateRow, Reseller, Standing,
+    StoredPosting, Transfer, Trunk, TrunkId, UnixMicros,
 };
 
 use crate::billing::{BillFilter, BillItems, PostingFilter};
 use crate::chain::{Anchor, ChainQuestion, ChainReport};
+use crate::deck_states::DeckState;
 use crate::error::StoreError;
 use crate::seal::KeyId;
 
@@ -293,6 +294,9 @@ pub trait Reader {
     /// Everything that bounded the use of a line, the newest first.
     fn line_history(&self, id: LineId) -> Result<Vec<LineStanding>, StoreError>;
 
+    /// What is beneath the controls of an account, and until when; `None`: nothing of it will end.
+    fn raises(&self, account: AccountId) -> Result<Option<AccountRaises>, StoreError>;
+
     /// Requests of one account or all, by number.
     fn control_requests(
         &self,
@@ -320,8 +324,26 @@ pub trait Reader {
     /// All decks without their rows.
     fn decks(&self) -> Result<Vec<DeckSummary>, StoreError>;
 
-    /// One deck with its rows, in the order of prefix and effective time.
-    fn deck(&self, id: DeckId) -> Result<Option<Deck>, StoreError>;
+    /// One deck with its rows as they stand, in the order of prefix and effective time.
+    fn deck(&self, id: DeckId) -> Result<Option<Deck>, StoreError> {
+        self.deck_at(id, UnixMicros(i64::MAX))
+    }
+
+    /// A deck as it stood at a time; `None`: it was not there yet. A decision's own time (`DecisionId::time`) tells
+    /// exactly which prices it was judged by.
+    fn deck_at(&self, id: DeckId, at: UnixMicros) -> Result<Option<Deck>, StoreError>;
+
+    /// The rows of a deck as it stood at a time whose prefix these digits begin with, the shortest prefix first, then
+    /// by effective time. One look-up for each length of a prefix.
+    fn deck_rows_at(
+        &self,
+        deck: DeckId,
+        digits: &str,
+        at: UnixMicros,
+    ) -> Result<Vec<RateRow>, StoreError>;
+
+    /// What was put when, the newest first; empty for a deck that nobody knows. Reads all versions of its rows.
+    fn deck_states(&self, id: DeckId) -> Result<Vec<DeckState>, StoreError>;
 
     /// Bindings, of one account's lines or all; ended ones too, until the node removes them.
     fn bindings(&self, account: Option<AccountId>) -> Result<Vec<BindingRecord>, StoreError>;
@@ -411,6 +433,7 @@ forward! {
     account_history(id: AccountId, limit: u32) -> Vec<Standing>;
     line_at(id: LineId, at: UnixMicros) -> Option<LineStanding>;
     line_history(id: LineId) -> Vec<LineStanding>;
+    raises(account: AccountId) -> Option<AccountRaises>;
     control_requests(account: Option<AccountId>) -> Vec<ControlRequest>;
     control_request(id: u32) -> Option<ControlRequest>;
     lines(account: Option<AccountId>) -> Vec<Line>;
@@ -419,7 +442,9 @@ forward! {
     numbers(account: Option<AccountId>) -> Vec<Number>;
     trunks() -> Vec<Trunk>;
     decks() -> Vec<DeckSummary>;
-    deck(id: DeckId) -> Option<Deck>;
+    deck_at(id: DeckId, at: UnixMicros) -> Option<Deck>;
+    deck_rows_at(deck: DeckId, digits: &str, at: UnixMicros) -> Vec<RateRow>;
+    deck_states(id: DeckId) -> Vec<DeckState>;
     bindings(account: Option<AccountId>) -> Vec<BindingRecord>;
     holds(account: Option<AccountId>) -> Vec<Hold>;
     unbilled(account: AccountId) -> Money;

@@ -81,7 +81,7 @@ pub fn refusal(record: &Record) -> Option<String> {
         | Record::Number(_)
         | Record::NumberGone(_)
         | Record::Trunk(_)
-        | Record::Deck(_)
+        | Record::Deck(..)
         | Record::Contact(_)
         | Record::Alert(_)
         | Record::AlertMark(_) => None,
@@ -150,6 +150,7 @@ pub fn newest(record: &Record) -> (DecisionId, UnixMicros) {
         Record::Fact(at, _) | Record::Alive(at) => (none.0, *at),
         Record::Standing(standing) => (none.0, standing.at),
         Record::LineStanding(standing) => (none.0, standing.at),
+        Record::Deck(at, _) => (none.0, *at),
         Record::Contact(contact) => (none.0, contact.at),
         _ => none,
     }

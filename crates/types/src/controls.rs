@@ -11,6 +11,7 @@ use crate::destination::ClassSet;
 use crate::device::DeviceNotices;
 use crate::ids::{AccountId, LineId};
 use crate::money::Money;
+use crate::stop_level::StopLevels;
 use crate::time::UnixMicros;
 
 /// How well a holder has shown that it is he who asks. The caller gives it: the engine asks nobody.
@@ -247,13 +248,20 @@ pub struct LineSecurity {
     pub sha256_only: bool,
     /// Networks from which it might be used; empty: as the account.
     pub ip_lock: Vec<IpNet>,
+    /// What bounded its own spending.
+    pub stop_levels: StopLevels,
 }
 
 impl LineSecurity {
     /// That of a line.
     pub fn of(line: &Line) -> LineSecurity {
-        let (status, tls_only, sha256_only) = (line.status, line.tls_only, line.sha256_only);
-        LineSecurity { status, tls_only, sha256_only, ip_lock: line.ip_lock.clone() }
+        LineSecurity {
+            status: line.status,
+            tls_only: line.tls_only,
+            sha256_only: line.sha256_only,
+            ip_lock: line.ip_lock.clone(),
+            stop_levels: line.stop_levels.as_deref().copied().unwrap_or_default(),
+        }
     }
 }
 

@@ -18,10 +18,13 @@ pub struct E164(u64);
 pub struct E164Error(pub String);
 
 impl E164 {
+    /// No number is longer.
+    pub const MAX_DIGITS: usize = 15;
+
     /// From the digits without `+`.
     pub fn from_digits(digits: &str) -> Result<E164, E164Error> {
         let error = || E164Error(digits.to_owned());
-        if digits.is_empty() || digits.len() > 15 || digits.starts_with('0') {
+        if digits.is_empty() || digits.len() > E164::MAX_DIGITS || digits.starts_with('0') {
             return Err(error());
         }
         if !digits.bytes().all(|b| b.is_ascii_digit()) {

@@ -184,8 +184,9 @@ pub enum Record {
     NumberGone(E164),
     /// Insert or replace a trunk.
     Trunk(Box<Trunk>),
-    /// Insert or replace a deck, all rows of it.
-    Deck(Box<Deck>),
+    /// A deck, all rows of it, as it stands from this moment on; the same told again changes nothing. What stood
+    /// before stays on record.
+    Deck(UnixMicros, Box<Deck>),
     /// Append how a contact stands from now on; the same told again changes nothing.
     Contact(Box<Contact>),
     /// Insert or replace an alert.

@@ -235,10 +235,10 @@ impl Engine {
             // Another order of the same transaction came first.
             Err(error) => return Done { message: error.to_string(), ..Done::default() },
         };
-        self.post_once(posting)
+        self.post_once(now, posting)
     }
 
-    fn post_once(&mut self, posting: Posting) -> Done {
+    fn post_once(&mut self, now: Now, posting: Posting) -> Done {
         let Transfer { kind, amount, .. } = posting.transfer;
         let whose = match (posting.account, posting.transfer.debit) {
             (Some(account), _) => format!("account {account}"),
@@ -254,7 +254,7 @@ impl Engine {
             Err(error) => return Done { message: error.to_string(), ..Done::default() },
         }
         if let Some(account) = posting.account {
-            self.lower_usage(account, posting.adds_to_usage());
+            self.lower_usage(now, account, posting.adds_to_usage());
         }
         let message = format!("{kind} of {amount} for {whose}");
         Done { records: vec![Record::Posting(Box::new(posting))], message, ..Done::default() }
@@ -262,16 +262,18 @@ impl Engine {
 
     /// Un-billed usage follows what was given back or billed, and the next warning with it. The windows
     /// of stop levels do not: money given back does not make room for more fraud.
-    fn lower_usage(&mut self, account: AccountId, by: Money) {
+    fn lower_usage(&mut self, now: Now, account: AccountId, by: Money) {
         if by.is_zero() {
             return;
         }
         self.ledger.change_unbilled(account, by).expect("sums of bounded amounts fit");
         let level = self.directory.account(account).map(|known| known.controls.warning_level);
-        let reached = last_multiple(self.ledger.unbilled(account), level.unwrap_or_default());
+        let usage = self.ledger.unbilled(account).saturating_add(self.running(now, account));
+        let reached = last_multiple(usage, level.unwrap_or_default());
         if self.calls.activity(account).is_some_and(|activity| activity.warned > reached) {
             self.calls.activity_mut(account).warned = reached;
         }
+        self.arm_warning(now, account);
     }
 
     pub(super) fn check_plan(
@@ -321,7 +323,7 @@ impl Engine {
             by: by.clone(),
             note: note.clone(),
         };
-        let mut done = self.post_once(posting);
+        let mut done = self.post_once(now, posting);
         done.message =
             format!("account {account} pays {total} in {} instalments", instalments.len());
         let plan = InstalmentPlan { id, account, total, instalments, by, note, at };
@@ -385,14 +387,14 @@ impl Engine {
     }
 
     /// Takes new bills; those that are there already are passed over.
-    pub(super) fn put_bills(&mut self, bills: Vec<Bill>) -> Done {
+    pub(super) fn put_bills(&mut self, now: Now, bills: Vec<Bill>) -> Done {
         let mut records = Vec::new();
         for bill in bills {
             if bill.run == self.last_bill(bill.account) {
                 continue;
             }
             self.billed.last_bills.insert(bill.account, bill.run);
-            self.lower_usage(bill.account, Money::ZERO.saturating_sub(bill.total));
+            self.lower_usage(now, bill.account, Money::ZERO.saturating_sub(bill.total));
             records.push(Record::Bill(Box::new(bill)));
         }
         let message = format!("{} bills made", records.len());

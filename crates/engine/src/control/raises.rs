@@ -14,6 +14,9 @@ use types::{
 use super::Done;
 use super::risk::safer_of;
 
+/// The shortest sleep: where the wall clock goes slower than time passes, an end comes no nearer by asking. No
+/// decision waits for it: each looks at the ends itself.
+const NOT_BEFORE_MS: u64 = 1;
 /// The longest sleep before the wall clock is looked at again: it may have been set meanwhile.
 const LOOK_AGAIN_MS: u64 = 60_000;
 
@@ -56,7 +59,8 @@ impl Raises {
     pub fn arm(&mut self, now: Now) {
         self.wake = self.next_end().map(|until| {
             let left_us = until.0.saturating_sub(now.wall.0).max(0).cast_unsigned();
-            Tick(now.tick.0.saturating_add(left_us)).min(now.tick.plus_ms(LOOK_AGAIN_MS))
+            let end = Tick(now.tick.0.saturating_add(left_us));
+            end.clamp(now.tick.plus_ms(NOT_BEFORE_MS), now.tick.plus_ms(LOOK_AGAIN_MS))
         });
         if self.ended.is_some() {
             self.wake = Some(now.tick);

@@ -102,14 +102,14 @@ pub(crate) fn line_changes(
     from: &LineSecurity,
     to: &LineSecurity,
 ) -> Vec<(&'static str, String, String, Risk)> {
-    let LineSecurity { status, tls_only, sha256_only, ip_lock } = from;
+    let LineSecurity { status, tls_only, sha256_only, ip_lock, stop_levels } = from;
     let is_used = |status: LineStatus| status == LineStatus::Active;
     let in_use = |status: LineStatus| if is_used(status) { "active" } else { "disabled" };
     let switch = |on: bool| if on { "on" } else { "off" };
     let row = |name, from: &str, to: &str, risk| (name, from.to_owned(), to.to_owned(), risk);
     let (old_lock, new_lock) =
         (Setting::IpLock(ip_lock.clone()), Setting::IpLock(to.ip_lock.clone()));
-    let all = [
+    let bounds = [
         row(
             "status",
             in_use(*status),
@@ -125,7 +125,18 @@ pub(crate) fn line_changes(
         ),
         row("IP lock", &old_lock.to_string(), &new_lock.to_string(), risk(&old_lock, &new_lock)),
     ];
-    all.into_iter().filter(|(_, from, to, _)| from != to).collect()
+    let levels = stop_levels.named().into_iter().zip(to.stop_levels.named());
+    let levels = levels.map(|((name, old), (_, new))| {
+        // No level lets everything through.
+        let [from, to] = [old, new].map(|level| level.unwrap_or(Money::MAX));
+        row(name, &level(old), &level(new), ordered(from, to))
+    });
+    bounds.into_iter().chain(levels).filter(|(_, from, to, _)| from != to).collect()
+}
+
+/// A level as it is typed.
+pub(super) fn level(level: Option<Money>) -> String {
+    level.map_or_else(|| "none".to_owned(), |level| level.to_string())
 }
 
 fn verdict(allows_more: bool, allows_less: bool) -> Risk {
@@ -313,6 +324,7 @@ mod tests {
                 tls_only: false,
                 sha256_only: false,
                 ip_lock: Vec::new(),
+                stop_levels: types::StopLevels::NONE,
             };
             let mut tight = open.clone();
             change(&mut tight);
@@ -327,5 +339,13 @@ mod tests {
         check(|line| line.tls_only = true, ("TLS only", "off", "on"));
         check(|line| line.sha256_only = true, ("SHA-256 only", "off", "on"));
         check(|line| line.ip_lock = nets(&["192.0.2.0/24"]), ("IP lock", "none", "192.0.2.0/24"));
+        let two = Some(Money::from_units(2));
+        check(|line| line.stop_levels.stop_level_1h = two, ("stop_level_1h", "none", "2.00"));
+        check(|line| line.stop_levels.stop_level_24h = two, ("stop_level_24h", "none", "2.00"));
+        check(|line| line.stop_levels.stop_level_7d = two, ("stop_level_7d", "none", "2.00"));
+        check(
+            |line| line.stop_levels.stop_level_all_24h = two,
+            ("stop_level_all_24h", "none", "2.00"),
+        );
     }
 }

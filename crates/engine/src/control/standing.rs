@@ -49,6 +49,7 @@ impl Engine {
         let is_warned = |change: &Changed| matches!(change.to, Setting::WarningLevel(_));
         if changes.iter().any(is_warned) {
             records.extend(self.warning(now, id));
+            self.arm_warning(now, id);
         }
         let before = known.map(|known| known.status);
         Done {

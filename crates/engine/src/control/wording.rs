@@ -2,9 +2,9 @@
 //! Never here: secrets.
 
 use rating::DeckDiff;
-use types::{Account, Changed, Line, LineSecurity, Money, Reseller};
+use types::{Account, Changed, Line, LineSecurity, Reseller};
 
-use super::risk::{self, changes};
+use super::risk::{self, changes, level};
 
 /// What changes about an account besides controls and status.
 pub(super) fn other_changes(known: &Account, account: &Account) -> Vec<String> {
@@ -34,7 +34,6 @@ pub(super) fn line_change(known: Option<&Line>, line: &Line) -> String {
     let mut changes: Vec<String> = [
         (known.user != line.user).then(|| format!("user {} to {}", known.user, line.user)),
         (known.kind != line.kind).then(|| format!("kind {} to {}", known.kind, line.kind)),
-        (known.stop_levels != line.stop_levels).then(|| "stop levels".to_owned()),
         (known.caller_id != line.caller_id).then(|| "caller id".to_owned()),
     ]
     .into_iter()
@@ -55,10 +54,6 @@ pub(super) fn reseller_change(known: Option<&Reseller>, reseller: &Reseller) -> 
     let levels =
         levels.map(|((name, old), (_, new))| format!("{name} {} to {}", level(old), level(new)));
     in_words("changed", &renamed.into_iter().chain(levels).collect::<Vec<_>>())
-}
-
-fn level(level: Option<Money>) -> String {
-    level.map_or_else(|| "none".to_owned(), |level| level.to_string())
 }
 
 pub(super) fn deck_change(diff: &DeckDiff) -> String {

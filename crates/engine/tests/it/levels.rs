@@ -1,7 +1,6 @@
 //! Stop levels of lines, resellers and the platform beside those of accounts, and what is told of them.
 
 use engine::{Command, Horizon};
-use types::cdr::HangupCause;
 use types::{
     AccountId, Fact, Finding, LevelScope, Line, LineId, Money, Record, Reseller, ResellerId,
     StopLevels,
@@ -123,30 +122,6 @@ fn an_account_of_an_unknown_reseller_is_refused() {
     account.reseller = Some(ResellerId(9));
     let refused = world.engine.command(world.now, Command::PutAccount(account));
     assert_eq!(refused.expect_err("unknown").to_string(), "there is no reseller 9");
-}
-
-#[test]
-fn a_warning_comes_in_the_moment_of_crossing() {
-    // Paris: 0.0004 a second. Level 0.005: crossed by the 13th second, and by the 25th.
-    let mut world = World::with(|controls| controls.warning_level = micros(5_000));
-    let decision = world.call(PARIS);
-    let answered = world.now.tick;
-    world.engine.answered(world.now, decision);
-    for (ms, level) in [(12_000, 5_000), (24_000, 10_000)] {
-        let due = world.engine.next_timeout().expect("a warning is due");
-        let after_ms = (due.0 - answered.0) / 1_000;
-        assert!((ms..ms + 12).contains(&after_ms), "due after {after_ms} ms");
-        world.pass_ms(after_ms - (world.now.tick.0 - answered.0) / 1_000 + 1);
-        world.engine.handle_timeout(world.now);
-        let facts = world.engine.take_facts();
-        let [Record::Fact(_, Fact::WarningLevel { account, level: told, .. })] = &facts[..] else {
-            panic!("no warning: {facts:?}");
-        };
-        assert_eq!((*account, told.micros()), (ALICE, level));
-    }
-    // The next one is beyond what is held: the extension asks again.
-    world.end(decision, HangupCause::Normal);
-    assert_eq!(world.engine.take_facts(), []);
 }
 
 #[test]

@@ -13,4 +13,5 @@ mod raises;
 mod records;
 mod recovery;
 mod secrets;
+mod warnings;
 mod world;

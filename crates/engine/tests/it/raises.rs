@@ -356,6 +356,18 @@ fn a_warning_level_that_is_lowered_below_the_usage_warns_at_once() {
     assert_eq!(done.expect("it is safer").records.iter().filter(|one| is_warning(one)).count(), 1);
 }
 
+/// Where the wall clock goes slower than time passes, asking again and again would bring the end no nearer.
+#[test]
+fn an_end_that_is_almost_there_is_waited_for_without_haste() {
+    let mut world = World::new();
+    let until = UnixMicros(NOON.0 + 90_000_000);
+    let cap = Setting::PriceCapInternational(Money::from_cents(10));
+    world.ordered(change(vec![cap], By::STAFF, Some(until))).expect("good");
+    world.now.wall = UnixMicros(until.0 - 10);
+    world.engine.handle_timeout(world.now);
+    assert_eq!(world.engine.next_timeout(), Some(world.now.tick.plus_ms(1)));
+}
+
 #[test]
 fn a_raise_ends_at_its_moment_for_new_calls_and_for_live_ones() {
     let (mut world, mut store) = (World::new(), Store::default());

@@ -51,7 +51,7 @@ impl World {
         let (now, dice) = (UnixMicros(BEGIN), Dice::simulated(seed, 0));
         let engine = engine(&*store, now);
         let mut world = World { store, engine, now, dice, changes: 0, kill: None, stutters: false };
-        let deck = Record::Deck(Box::new(deck()));
+        let deck = Record::Deck(UnixMicros(0), Box::new(deck()));
         world.commit((1..=5).map(|id| Record::Account(Box::new(account(id)))).chain([deck]));
         world.restart();
         world

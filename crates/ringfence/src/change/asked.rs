@@ -84,6 +84,8 @@ pub enum Change {
         consent: Option<String>,
         /// Who wants it so.
         by: By,
+        /// Why, for the line's history; may be empty.
+        why: String,
     },
     /// A new secret of a line.
     SetSecret {

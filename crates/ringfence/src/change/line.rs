@@ -108,7 +108,7 @@ pub fn set(
     user: &str,
     settings: Vec<LineSetting>,
     consent: Option<String>,
-    by: By,
+    (by, why): (By, String),
     engine: &Engine,
 ) -> anyhow::Result<Plan> {
     let known = find_line(engine, user)?;
@@ -128,7 +128,7 @@ pub fn set(
     let note = consent_note(becomes, consent.as_deref())?;
     let answer = json!({ "id": line.id, "user": line.user });
     let note = note.map(|words| Command::NoteLine(line.id, words));
-    let change = Command::ChangeLine(Box::new(LineChange { line, by, why: String::new() }));
+    let change = Command::ChangeLine(Box::new(LineChange { line, by, why }));
     let commands = [change].into_iter().chain(note).collect();
     Ok(Plan { commands, answer: Answer(answer) })
 }

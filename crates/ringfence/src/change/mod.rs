@@ -82,8 +82,8 @@ pub fn plan(change: Change, now: UnixMicros, engine: &Engine) -> anyhow::Result<
         Change::AddReseller { name, settings } => reseller::add(name, &settings, engine),
         Change::SetReseller { reseller, settings } => reseller::set(&reseller, &settings, engine),
         Change::AddLines { lines, template } => line::add(lines, template, engine),
-        Change::SetLine { user, settings, consent, by } => {
-            line::set(&user, settings, consent, by, engine)
+        Change::SetLine { user, settings, consent, by, why } => {
+            line::set(&user, settings, consent, (by, why), engine)
         }
         Change::SetSecret { user, ha1, overlap } => {
             line::set_secret(&user, ha1, overlap, now, engine)

@@ -66,6 +66,7 @@ fn set_line(setting: LineSetting) -> Change {
         settings: vec![setting],
         consent: None,
         by: By::STAFF,
+        why: String::new(),
     }
 }
 

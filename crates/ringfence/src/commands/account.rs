@@ -4,7 +4,9 @@ use anyhow::Context as _;
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use store::{FactFilter, Reader};
-use types::{Account, AccountStatus, By, Controls, DialPlan, Proof, fact_text};
+use types::{
+    Account, AccountRaises, AccountStatus, By, Controls, DialPlan, Proof, Raise, Setting, fact_text,
+};
 
 use super::dial_plan::DialPlanArgs;
 use super::lookup::find_account;
@@ -297,6 +299,7 @@ fn show(text: &str, config: &Config, context: &Context) -> anyhow::Result<()> {
     let numbers = reader.numbers(Some(account.id))?;
     let usage = ask(config, &Request::Usage(account.id))?.filter(|usage| !usage.is_null());
     let mut value = view(&account);
+    value["raises"] = reader.raises(account.id)?.map_or_else(|| json!([]), |one| raises_view(&one));
     value["unbilled"] = reader.unbilled(account.id)?.to_string().into();
     value["lines"] = lines.iter().map(|line| line.user.clone()).collect();
     value["numbers"] = numbers.iter().map(|number| number.number.to_string()).collect();
@@ -304,6 +307,22 @@ fn show(text: &str, config: &Config, context: &Context) -> anyhow::Result<()> {
         value.as_object_mut().context("an account is an object")?.extend(usage);
     }
     context.output.one(&sheet(&value, &config.currency), &value)
+}
+
+/// Each setting that is raised until a time, and what stands again when its last raise is over.
+fn raises_view(state: &AccountRaises) -> Value {
+    let after = |setting: &Setting| {
+        state.beneath.iter().find(|one| one.name() == setting.name()).map(ToString::to_string)
+    };
+    let one = |raise: &Raise| {
+        json!({
+            "setting": raise.to.name(),
+            "to": raise.to.to_string(),
+            "until": raise.until.to_string(),
+            "then": after(&raise.to),
+        })
+    };
+    state.raises.iter().map(one).collect()
 }
 
 /// What stood for an account at a time.
@@ -367,6 +386,13 @@ fn sheet(value: &Value, currency: &str) -> String {
     for key in controls::CONTROL_KEYS {
         let shown = plain(&value["controls"][key.name]);
         lines.push(format!("  {:<24} {:<28} {}", key.name, shown, key.help));
+    }
+    let raises = value["raises"].as_array().map_or(&[][..], Vec::as_slice);
+    lines.extend((!raises.is_empty()).then(|| "raised for a time".to_owned()));
+    for raise in raises {
+        let [name, to, until, then] =
+            ["setting", "to", "until", "then"].map(|key| plain(&raise[key]));
+        lines.push(format!("  {name:<24} {to} until {until}, then {then}"));
     }
     lines.iter().map(|line| super::output::printable(line)).collect::<Vec<_>>().join("\n")
 }

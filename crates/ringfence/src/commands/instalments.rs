@@ -82,7 +82,7 @@ fn plan(
     for (month, amount) in (0..).zip(amounts) {
         parts.push((day_start(months_later(first, month)?, &zone)?, amount));
     }
-    Ok(PlanOrder { account: account.id, total, parts, by: why.who.by, note: why.why })
+    Ok(PlanOrder { account: account.id, total, parts, by: why.who.name(), note: why.why })
 }
 
 fn list(account: Option<&str>, config: &Config, context: &Context) -> anyhow::Result<()> {

@@ -7,7 +7,7 @@ use clap::{Subcommand, ValueEnum};
 use ipnet::IpNet;
 use serde_json::json;
 use store::Reader;
-use types::{E164, Line, LineKind, LineStatus};
+use types::{By, E164, Line, LineKind, LineStatus, Proof};
 
 use super::Context;
 use super::line_import::ImportArgs;
@@ -56,17 +56,25 @@ pub enum Command {
   ringfence line set alice caller_id=+442079460000 ip_lock=192.0.2.7
   ringfence line set alice tls_only=yes sha256_only=yes
   ringfence line set lobby stop_level_24h=3
+  ringfence line set alice-desk ip_lock=none --by-holder --why 'works from home now'
   ringfence line set car kind=sip2sim ip_lock=198.51.100.0/24 --consent 'A. Holder, letter of 3 May'")]
     Set {
         /// User name
         user: String,
         /// caller_id=+44… or none, ip_lock=NETWORKS or none, kind=phone, pbx or sip2sim, tls_only=yes
-        /// or no, sha256_only=yes or no
+        /// or no, sha256_only=yes or no; stop_level_1h, stop_level_24h, stop_level_7d, stop_level_all_24h=AMOUNT
+        /// or none
         #[arg(required = true, value_name = "SETTING=VALUE", value_parser = super::account::setting)]
         settings: Vec<(String, String)>,
         /// For kind=sip2sim: who consented to the secret being given to a mobile network, and how
         #[arg(long, value_name = "NAME, HOW")]
         consent: Option<String>,
+        /// The holder wants it and has shown who he is
+        #[arg(long)]
+        by_holder: bool,
+        /// Why, for the line's history
+        #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+        why: String,
     },
 }
 
@@ -122,9 +130,10 @@ pub fn run(command: Command, context: &Context) -> anyhow::Result<()> {
     let config = context.load()?.config;
     let status = |user: String, status: LineStatus| {
         let settings = vec![LineSetting::Status(status)];
-        context
-            .output
-            .done(&change(&config, Change::SetLine { user, settings, consent: None, by: staff() })?)
+        context.output.done(&change(
+            &config,
+            Change::SetLine { user, settings, consent: None, by: staff(), why: String::new() },
+        )?)
     };
     match command {
         Command::Add(args) => add(args, &config, context),
@@ -133,14 +142,14 @@ pub fn run(command: Command, context: &Context) -> anyhow::Result<()> {
         Command::Secret(args) => new_secret(args, &config, context),
         Command::Disable { user } => status(user, LineStatus::Disabled),
         Command::Enable { user } => status(user, LineStatus::Active),
-        Command::Set { user, settings, consent } => {
+        Command::Set { user, settings, consent, by_holder, why } => {
             let settings: Vec<_> = settings
                 .iter()
                 .map(|(name, value)| line_setting(name, value))
                 .collect::<anyhow::Result<_>>()?;
-            context
-                .output
-                .done(&change(&config, Change::SetLine { user, settings, consent, by: staff() })?)
+            let by = if by_holder { By::Holder { proof: Proof::Fresh } } else { staff() };
+            let asked = Change::SetLine { user, settings, consent, by, why };
+            context.output.done(&change(&config, asked)?)
         }
     }
 }

@@ -13,6 +13,7 @@ mod carrier;
 mod configuration;
 mod contact;
 mod credit;
+mod deck_history;
 mod demo;
 mod device;
 mod dial_plan;

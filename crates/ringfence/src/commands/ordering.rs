@@ -5,18 +5,30 @@ use anyhow::bail;
 use engine::{CallFacts, PostOrder, PostWhat};
 use serde_json::{Value, json};
 use store::{Decided, Reader};
-use types::{AccountId, DecisionId, Money, StoredPosting, TransferKind};
+use types::{AccountId, By, DecisionId, Money, StoredPosting, TransferKind};
 
 use super::Context;
 use super::output::Table;
+use super::request::staff;
 use crate::billing::statement;
 
 /// Who orders it.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Who {
-    /// Who orders it
-    #[arg(long, default_value = "staff", value_name = "NAME")]
-    pub by: String,
+    /// Who orders it; as a rule whoever types the command
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+}
+
+impl Who {
+    /// His name; `staff` where none is known.
+    pub fn name(self) -> String {
+        let typed = || match staff() {
+            By::Staff { name } if !name.is_empty() => name,
+            _ => "staff".to_owned(),
+        };
+        self.by.unwrap_or_else(typed)
+    }
 }
 
 /// Who orders it, and why.
@@ -32,7 +44,7 @@ pub struct Why {
 impl Why {
     /// An order of now, without a name elsewhere.
     pub fn order(self, what: PostWhat) -> PostOrder {
-        PostOrder { what, reference: None, at: None, by: self.who.by, note: self.why }
+        PostOrder { what, reference: None, at: None, by: self.who.name(), note: self.why }
     }
 }
 

@@ -89,7 +89,7 @@ pub fn run(command: Command, context: &Context) -> anyhow::Result<()> {
                 return again(&known, account, amount, context);
             }
             let what = PostWhat::Holder(TransferKind::Payment, account, amount);
-            let order = PostOrder { what, reference: Some(reference), at, by: who.by, note };
+            let order = PostOrder { what, reference: Some(reference), at, by: who.name(), note };
             context.output.done(&change(&config, Change::Post(Box::new(order)))?)
         }
         Command::Return { reference, why } => give_back(reference, why, &config, context),

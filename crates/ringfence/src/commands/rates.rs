@@ -1,4 +1,5 @@
-//! `rates`. Lives here: importing decks with a dry run, listing, looking up. Never here: reading cells.
+//! `rates`. Lives here: importing decks with a dry run, listing, looking up. Never here: reading cells, decks as they stood
+//! (`deck_history`).
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -11,7 +12,8 @@ use store::Reader;
 use types::{DialPlan, E164, Money, Rate, RateRow};
 
 use super::Context;
-use super::lookup::{find_deck, find_deck_or_only};
+use super::deck_history::{self, HistoryArgs, ShowArgs, UndoArgs};
+use super::lookup::find_deck_or_only;
 use super::office::change;
 use super::output::Table;
 use super::when::moment;
@@ -24,15 +26,17 @@ use crate::shell::open::open_to_read;
 pub enum Command {
     /// Replace a deck by the rows of a CSV file
     Import(ImportArgs),
-    /// List decks, or the rows of one
+    /// List decks
     #[command(after_help = "Examples:
   ringfence rates list
-  ringfence rates list --deck retail --json")]
-    List {
-        /// Rows of this deck: name or number
-        #[arg(long)]
-        deck: Option<String>,
-    },
+  ringfence rates list --json")]
+    List,
+    /// Rows of a deck, now or as it stood at a time
+    Show(ShowArgs),
+    /// When a deck changed, and how much
+    History(HistoryArgs),
+    /// Put back what stood in a deck before
+    Undo(UndoArgs),
     /// Price of a number
     #[command(after_help = "Examples:
   ringfence rates lookup +442079460000
@@ -82,8 +86,10 @@ pub fn run(command: Command, context: &Context) -> anyhow::Result<()> {
     let config = context.load()?.config;
     match command {
         Command::Import(args) => import(args, &config, context),
-        Command::List { deck: None } => list_decks(&config, context),
-        Command::List { deck: Some(deck) } => list_rows(&deck, &config, context),
+        Command::List => list_decks(&config, context),
+        Command::Show(args) => deck_history::show(&args, &config, context),
+        Command::History(args) => deck_history::history(&args, &config, context),
+        Command::Undo(args) => deck_history::undo(&args, &config, context),
         Command::Lookup { number, deck } => lookup(&number, deck.as_deref(), &config, context),
     }
 }
@@ -167,7 +173,7 @@ fn with_former(
     new
 }
 
-fn summary(difference: &DeckDiff) -> Value {
+pub(super) fn summary(difference: &DeckDiff) -> Value {
     json!({
         "added": difference.added.len(),
         "removed": difference.removed.len(),
@@ -178,7 +184,7 @@ fn summary(difference: &DeckDiff) -> Value {
     })
 }
 
-fn difference_text(difference: &DeckDiff, show: usize, ignored: &[String]) -> String {
+pub(super) fn difference_text(difference: &DeckDiff, show: usize, ignored: &[String]) -> String {
     let mut text = String::new();
     let kinds: [(&str, &[DeckChange]); 5] = [
         ("dearer", &difference.dearer),
@@ -251,7 +257,7 @@ fn list_decks(config: &Config, context: &Context) -> anyhow::Result<()> {
     context.output.list(&table, decks.iter().map(view))
 }
 
-fn row_view(row: &RateRow) -> Value {
+pub(super) fn row_view(row: &RateRow) -> Value {
     json!({
         "prefix": row.prefix,
         "name": row.name,
@@ -262,20 +268,6 @@ fn row_view(row: &RateRow) -> Value {
         "increment": row.rate.increment_s,
         "effective": row.effective.to_string(),
     })
-}
-
-fn list_rows(deck: &str, config: &Config, context: &Context) -> anyhow::Result<()> {
-    let reader = open_to_read(config)?;
-    let id = find_deck(&reader, deck)?;
-    let rows = reader.deck(id)?.map(|deck| deck.rows).unwrap_or_default();
-    let mut table =
-        Table::new(&["prefix", "destination", "rate", "effective"], "the deck is empty");
-    for row in &rows {
-        let since_ever = row.effective.0 <= 0;
-        let effective = if since_ever { "always".to_owned() } else { row.effective.to_string() };
-        table.row(vec![row.prefix.clone(), row.name.to_string(), rate_text(&row.rate), effective]);
-    }
-    context.output.list(&table, rows.iter().map(row_view))
 }
 
 fn lookup(

@@ -10,6 +10,7 @@ use super::account::controls_view;
 use super::lookup::find_account;
 use super::output::Table;
 use crate::config::Config;
+use crate::config::levels::levels_view;
 use crate::shell::open::open_to_read;
 
 /// As JSON.
@@ -32,7 +33,13 @@ pub fn line_view(stood: &LineStanding) -> Value {
         "account": stood.account,
         "since": stood.at.to_string(),
         "since_us": stood.at.0,
-        "security": stood.security,
+        "security": {
+            "status": stood.security.status,
+            "tls_only": stood.security.tls_only,
+            "sha256_only": stood.security.sha256_only,
+            "ip_lock": stood.security.ip_lock,
+            "stop_levels": levels_view(&stood.security.stop_levels),
+        },
         "by": stood.by,
         "why": stood.why,
     })
@@ -75,6 +82,7 @@ pub fn line_sentence(stood: &LineStanding) -> Option<String> {
 fn bounds(stood: &LineStanding) -> Vec<String> {
     let security = &stood.security;
     let lock = Setting::IpLock(security.ip_lock.clone());
+    let levels = security.stop_levels.named();
     [
         (security.status == LineStatus::Disabled).then(|| "disabled".to_owned()),
         security.tls_only.then(|| "TLS only".to_owned()),
@@ -83,6 +91,7 @@ fn bounds(stood: &LineStanding) -> Vec<String> {
     ]
     .into_iter()
     .flatten()
+    .chain(levels.into_iter().filter_map(|(name, level)| Some(format!("{name} {}", level?))))
     .collect()
 }
 

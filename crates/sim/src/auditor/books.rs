@@ -1,8 +1,11 @@
-//! The auditor's own books: holds and CDRs by decision. Lives here: sums over them, levels. Never here: `ledger`.
+//! The auditor's own books: holds, CDRs, postings and bills. Lives here: sums over them, levels. Never here: `ledger`.
 
 use std::collections::BTreeMap;
 
-use types::{Account, AccountId, Cdr, DecisionId, Direction, Hold, Record, UnixMicros};
+use types::{
+    Account, AccountId, Bill, Cdr, DecisionId, Direction, Hold, Posting, Record, TransferKind,
+    UnixMicros,
+};
 
 const HOUR_US: i64 = 3_600_000_000;
 
@@ -13,6 +16,10 @@ pub struct Books {
     pub holds: BTreeMap<DecisionId, Hold>,
     /// CDRs.
     pub cdrs: BTreeMap<DecisionId, Cdr>,
+    /// What people posted: once for a decision and kind, once for a reference and kind.
+    pub postings: BTreeMap<(DecisionId, u8), Posting>,
+    /// Bills by run and account.
+    pub bills: BTreeMap<(u32, AccountId), Bill>,
 }
 
 impl Books {
@@ -28,8 +35,38 @@ impl Books {
             Record::Cdr(cdr) => {
                 self.cdrs.entry(cdr.decision).or_insert_with(|| (**cdr).clone());
             }
+            Record::Posting(posting) => self.post(posting),
+            Record::Bill(bill) => {
+                self.bills.entry((bill.run, bill.account)).or_insert_with(|| (**bill).clone());
+            }
             _ => {}
         }
+    }
+
+    fn post(&mut self, posting: &Posting) {
+        let kind = posting.transfer.kind;
+        let is_named_so = |other: &Posting| {
+            posting.reference.is_some()
+                && (kind, &posting.reference) == (other.transfer.kind, &other.reference)
+        };
+        if !self.postings.values().any(is_named_so) {
+            let key = (posting.transfer.decision, kind as u8);
+            self.postings.entry(key).or_insert_with(|| posting.clone());
+        }
+    }
+
+    /// What postings add to what a holder owes, or only to what he has used.
+    pub fn posted(&self, account: AccountId, used: bool) -> i64 {
+        let mine = self.postings.values().filter(|posting| posting.account == Some(account));
+        mine.map(|posting| sign(posting.transfer.kind, used) * posting.transfer.amount.micros())
+            .sum()
+    }
+
+    /// What an account has used and no bill holds.
+    pub fn unbilled(&self, account: AccountId) -> i64 {
+        let mine = self.bills.values().filter(|bill| bill.account == account);
+        let billed: i64 = mine.map(|bill| bill.total.micros()).sum();
+        self.spent(account, false, UnixMicros(i64::MIN)) + self.posted(account, true) - billed
     }
 
     /// Everything held for an account, or only for costly calls.
@@ -74,6 +111,28 @@ impl Books {
                 (self.spent(account.id, costly, ago(hours)), self.held(account.id, costly));
             (spent + held > level).then(|| format!("{name}: {spent} spent + {held} held > {level}"))
         })
+    }
+}
+
+/// Does a posting of this kind add to what the holder owes, or take from it? Of what he has used, some say nothing.
+const fn sign(kind: TransferKind, used: bool) -> i64 {
+    match kind {
+        TransferKind::ZeroRating | TransferKind::CostPrice | TransferKind::Goodwill => -1,
+        TransferKind::Payment | TransferKind::Instalment | TransferKind::WriteOff => {
+            if used {
+                0
+            } else {
+                -1
+            }
+        }
+        TransferKind::PaymentReturned | TransferKind::InstalmentDue => {
+            if used {
+                0
+            } else {
+                1
+            }
+        }
+        TransferKind::Charge | TransferKind::Cost | TransferKind::CarrierCredit => 0,
     }
 }
 

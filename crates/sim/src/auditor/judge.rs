@@ -56,7 +56,7 @@ impl Auditor {
             return Err(format!("{decision} of {user} is paid by account {who}, line {whose}"));
         }
         let Some(account) = self.accounts.get(account) else { return Ok(()) };
-        let controls = &account.controls;
+        let (_, controls) = self.office.stood(account, decision.time());
         if !controls.ip_lock.is_empty() && !controls.ip_lock.iter().any(|net| net.contains(peer)) {
             return Err(format!("{decision} of {user} came from {peer}, outside of the IP lock"));
         }

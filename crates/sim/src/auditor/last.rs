@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use edge::Node;
-use store::{MemoryStore, Reader};
+use store::{ChainQuestion, MemoryStore, Reader};
 use types::decision::Outcome;
-use types::{AccountId, DecisionId, LedgerAccount};
+use types::{AccountId, DecisionId};
 
 use super::prices::cost;
 use super::{Auditor, RECOVERY_US};
@@ -47,34 +47,42 @@ impl Auditor {
                 self.violations.push(what);
             }
         }
-        self.check_store(now, store);
+        self.check_store(now, node, store);
         self.check_bills(now, carriers);
     }
 
     /// The store's sums are the sums of its CDRs, and those are the ones we saw.
-    fn check_store(&mut self, now: u64, store: &MemoryStore) {
-        let balances = store.balances().expect("memory can always be read");
-        let (mut debits, mut credits) = (0i128, 0i128);
-        let mut receivable = BTreeMap::new();
-        for balance in &balances {
-            debits += i128::from(balance.debits.micros());
-            credits += i128::from(balance.credits.micros());
-            if let LedgerAccount::Receivable(account) = balance.account {
-                receivable.insert(account, balance.debits.micros() - balance.credits.micros());
-            }
-        }
+    fn check_store(&mut self, now: u64, node: &Node, store: &MemoryStore) {
+        const READ: &str = "memory can always be read";
+        let balances = store.balances().expect(READ);
+        let sum = |side: fn(&store::Balance) -> types::Money| -> i128 {
+            balances.iter().map(|balance| i128::from(side(balance).micros())).sum()
+        };
+        let (debits, credits) = (sum(|one| one.debits), sum(|one| one.credits));
         if debits != credits {
             self.blame(now, format!("debits {debits}, credits {credits}"));
         }
-        for account in self.accounts.keys().copied().collect::<Vec<_>>() {
-            let charged = self.kept.spent(account, false, types::UnixMicros(i64::MIN));
-            let posted = receivable.get(&account).copied().unwrap_or(0);
-            if charged != posted {
-                self.blame(
-                    now,
-                    format!("account {account}: {posted} posted, its CDRs come to {charged}"),
-                );
-            }
+        let left = |one: &store::Balance| (one.account, one.debits.micros() - one.credits.micros());
+        let unbilled = |account| {
+            let known = node.engine().usage(types::Now::default(), account);
+            let known = known.map_or(0, |usage| usage.unbilled.micros());
+            (store.unbilled(account).expect(READ).micros(), known)
+        };
+        for what in self.check_office(&balances.iter().map(left).collect(), unbilled) {
+            self.blame(now, what);
+        }
+        let kinds = self.kept.postings.values().map(|one| one.transfer.kind.code());
+        let bills = self.kept.bills.values().map(|_| "bill");
+        let controls = self.office.changes().map(|_| "controls");
+        for what in kinds.chain(bills).chain(controls) {
+            *self.tally.office.entry(what.to_owned()).or_default() += 1;
+        }
+        for problem in store.verify().expect(READ).problems {
+            self.blame(now, format!("the store's own check finds: {problem}"));
+        }
+        let chain = store.verify_chain(&ChainQuestion::default(), &mut |_, _| ()).expect(READ);
+        for found in chain.breaks {
+            self.blame(now, format!("the chain is broken: {found}"));
         }
         let in_store =
             store.calls(&store::CallFilter { limit: u32::MAX, ..store::CallFilter::default() });

@@ -1,5 +1,6 @@
 //! What happens, and what is expected of it. Never here: what there is.
 
+use store::Reader;
 use types::record::Deck;
 use types::{AccountId, AccountStatus, By, Controls, Money, Proof, RateRow, Reason, UnixMicros};
 
@@ -11,6 +12,7 @@ use crate::agent::CallState;
 use crate::carrier;
 use crate::customers;
 use crate::network::NetworkFaults;
+use crate::office::{Errand, GiveBack};
 use crate::town;
 use crate::world::{Deed, World};
 
@@ -44,7 +46,12 @@ pub(super) fn step(world: &mut World, plan: &Plan, words: &[&str]) -> Result<(),
             });
         }
         ["node", "stops"] => world.at(now, Deed::Shutdown),
+        ["staff" | "holder", ..] if world.node().is_none() => {
+            let text = words.join(" ");
+            world.story.tell(now, || format!("nobody hears: {text}"));
+        }
         ["staff", rest @ ..] => staff(world, plan, rest)?,
+        ["office", rest @ ..] => office(world, plan, rest)?,
         ["holder", rest @ ..] => {
             let command = change(world, plan, By::Holder { proof: Proof::Fresh }, rest)?;
             order(world, "holder", rest, command);
@@ -182,6 +189,30 @@ fn staff(world: &mut World, plan: &Plan, words: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
+/// What is ordered of money: the newest paid call is meant where one is.
+fn office(world: &mut World, plan: &Plan, words: &[&str]) -> Result<(), String> {
+    let errand = match words {
+        ["books", amount, "from", name, "as", reference] => {
+            Errand::Payment(plan.account(name)?, money(amount)?, (*reference).to_owned())
+        }
+        ["gives", amount, "to", name] => Errand::Goodwill(plan.account(name)?, money(amount)?),
+        ["zero-rates", "the", "last", "call"] => Errand::GiveBack(GiveBack::ZeroRate, 0),
+        ["charges", "the", "last", "call", "at", "cost"] => {
+            Errand::GiveBack(GiveBack::CostPrice, 0)
+        }
+        ["gets", "the", "last", "call", "credited"] => Errand::GiveBack(GiveBack::CarrierCredit, 0),
+        ["bills"] => {
+            let runs = world.disk.store().bill_runs().expect("memory can always be read").len();
+            Errand::BillRun(UnixMicros::from_seconds(86_400 * i64::try_from(runs).unwrap_or(0)))
+        }
+        other => return Err(format!("the office cannot `{}`", other.join(" "))),
+    };
+    let text = words.join(" ");
+    world.story.tell(world.now, || format!("the office {text}"));
+    world.at(world.now, Deed::Errand(Box::new(errand)));
+    Ok(())
+}
+
 fn order(world: &mut World, who: &str, words: &[&str], command: engine::Command) {
     let text = words.join(" ");
     world.story.tell(world.now, || format!("{who}: {text}"));
@@ -270,6 +301,17 @@ fn expect(world: &mut World, plan: &Plan, words: &[&str]) -> Result<(), String> 
         ["account", name, "spent", amount] => {
             let usage = usage(world, plan.account(name)?)?;
             differ("spent", usage.spent_all_24h.to_string(), amount)
+        }
+        ["account", name, "has", "un-billed", amount] => {
+            let usage = usage(world, plan.account(name)?)?;
+            differ("un-billed", usage.unbilled.to_string(), amount)
+        }
+        ["account", name, "owes", amount] => {
+            let account = types::LedgerAccount::Receivable(plan.account(name)?);
+            let balances = world.disk.store().balances().expect("memory can always be read");
+            let mine = balances.iter().find(|balance| balance.account == account);
+            let owed = mine.map_or(Money::ZERO, |one| one.debits.saturating_sub(one.credits));
+            differ("owed", owed.to_string(), amount)
         }
         ["account", name, "spent", "at", "most", amount] => {
             let spent = usage(world, plan.account(name)?)?.spent_all_24h;

@@ -6,6 +6,7 @@ use types::{HashKey, Millis, Now, Tick, UnixMicros};
 
 use super::{Event, World};
 use crate::disk::DiskEvent;
+use crate::office::Errand;
 
 /// Something that the world itself does.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub enum Deed {
     Restart,
     /// Staff want something.
     Command(Box<engine::Command>),
+    /// The office wants something, and looks into the store first.
+    Errand(Box<Errand>),
     /// What the store is writing now will be lost in a crash.
     LoseWrite,
     /// The store hangs.
@@ -43,6 +46,7 @@ impl World {
             Deed::Command(command) => {
                 self.feed(Input::Command { id: self.steps, commands: vec![*command] })
             }
+            Deed::Errand(errand) => self.errand(*errand),
             Deed::LoseWrite => self.disk.lose_what_is_written(),
             Deed::Stall(ms) => self.disk.trouble(self.now, ms, false),
             Deed::Full(ms) => self.disk.trouble(self.now, ms, true),
@@ -56,7 +60,24 @@ impl World {
         }
     }
 
+    /// Looks into the store and orders what follows; what has further steps comes again until they are done.
+    fn errand(&mut self, errand: Errand) {
+        if self.is_resting {
+            return;
+        }
+        let wall = self.node_now().wall;
+        let command = errand.command(self.disk.store(), wall, self.planted);
+        let again = errand.again_us().filter(|_| command.is_some());
+        if let Some(command) = command {
+            self.deed(Deed::Command(Box::new(command)));
+        }
+        if let Some(after_us) = again {
+            self.at(self.now + after_us, Deed::Errand(Box::new(errand)));
+        }
+    }
+
     fn rest(&mut self) {
+        self.is_resting = true;
         self.network.heal();
         self.disk.heal();
         for at in 0..self.actors.len() {

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 use types::account::Ha1;
-use types::record::Deck;
-use types::{AccountId, DecisionId, KnownRun, Line, Posting, RateRow, Record, TransferKind, Trunk};
+use types::{AccountId, DecisionId, KnownRun, Line, Posting, Record, TransferKind, Trunk};
 
 use super::{Content, Hash};
+use crate::deck_states::in_order;
 
 /// Writes what is hashed of a record. Verifiers and secrets are left out: a hash of them would let
 /// passwords be tried. In their place stands a digest of what they are sealed as, if they are.
@@ -21,7 +21,10 @@ pub fn write(content: &mut Content, record: &Record, sealed: Option<&Hash>) {
         Record::Line(line) => content.add(&without_verifiers(line)),
         Record::Number(number) => content.add(number),
         Record::Trunk(trunk) => content.add(&without_secret(trunk)),
-        Record::Deck(deck) => content.add(&in_order(deck)),
+        Record::Deck(at, deck) => {
+            content.field("at", at);
+            content.add(&in_order(deck));
+        }
         Record::Posting(posting) => content.add(&Ordered::of(posting)),
         Record::Bill(bill) => content.add(&**bill),
         Record::Instalments(plan) => content.add(&**plan),
@@ -93,21 +96,4 @@ fn without_secret(trunk: &Trunk) -> Trunk {
         auth.secret.clear();
     }
     trunk
-}
-
-/// As it is kept: by prefix and time, the last of two rows with the same.
-fn in_order(deck: &Deck) -> Deck {
-    let mut rows: Vec<&RateRow> = deck.rows.iter().collect();
-    // Stable, so that the last of equals is the last that was given.
-    rows.sort_by(|one, other| (&one.prefix, one.effective).cmp(&(&other.prefix, other.effective)));
-    let mut kept: Vec<RateRow> = Vec::with_capacity(rows.len());
-    for row in rows {
-        match kept.last_mut() {
-            Some(last) if last.prefix == row.prefix && last.effective == row.effective => {
-                *last = row.clone();
-            }
-            _ => kept.push(row.clone()),
-        }
-    }
-    Deck { id: deck.id, name: deck.name.clone(), rows: kept }
 }

@@ -29,7 +29,7 @@ pub(crate) use canonical::Content;
 pub(crate) use contents::{Ordered, write, write_run};
 pub use findings::{Break, ChainReport, KeyUse, Span};
 pub use place::{LinkKind, Place};
-pub(crate) use place::{bill_of, key_of_bill, place_of, place_of_transfer};
+pub(crate) use place::{bill_of, key_of_bill, key_of_state, place_of, place_of_transfer, state_of};
 pub use walk::ChainQuestion;
 pub(crate) use walk::{Each, Found, Links, ReadLink, walk};
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use types::{AccountId, BillId, DecisionId, E164, Record, Transfer, TransferKind};
+use types::{AccountId, BillId, DecisionId, DeckId, E164, Record, Transfer, TransferKind};
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $table:literal, $word:literal, $replaced:literal;)*) => {
@@ -50,8 +50,8 @@ kinds! {
     NumberGone = 7, "number", "numbers taken back", true;
     /// A trunk with its routes and its sealed secret.
     Trunk = 8, "trunk", "trunks", true;
-    /// A deck, all rows of it.
-    Deck = 9, "deck", "decks", true;
+    /// A deck as it stood from a moment on, all rows of it; by deck and put.
+    Deck = 9, "deck_state", "states of decks", false;
     /// Who ordered a transfer, and why; by its place in the order of commits.
     Posting = 10, "posting", "postings", false;
     /// A bill run: what was committed when it began, and whether it is done.
@@ -98,7 +98,8 @@ impl LinkKind {
 pub struct Place {
     /// Of what kind.
     pub kind: LinkKind,
-    /// Its decision, number or id; of a bill: its run · 2³² + its account.
+    /// Its decision, number or id; of a bill: its run · 2³² + its account; of a deck's state: its number · 2³² + the
+    /// deck.
     pub key: u64,
     /// Tells rows of one key apart; mostly 0.
     pub part: u8,
@@ -139,7 +140,10 @@ impl fmt::Display for Place {
                 Err(_) => write!(f, "number {key}"),
             },
             LinkKind::Trunk => write!(f, "trunk {key}"),
-            LinkKind::Deck => write!(f, "deck {key}"),
+            LinkKind::Deck => {
+                let (state, deck) = state_of(key);
+                write!(f, "state {state} of deck {deck}")
+            }
             LinkKind::Posting => write!(f, "posting {key}"),
             LinkKind::BillRun => write!(f, "bill run {key}"),
             LinkKind::Bill => {
@@ -167,13 +171,23 @@ pub const fn bill_of(key: u64) -> (u32, u32) {
     ((key >> 32) as u32, key as u32)
 }
 
+/// The key of a deck's state: the deck's n-th put.
+pub const fn key_of_state(deck: DeckId, state: u32) -> u64 {
+    (state as u64) << 32 | deck.0 as u64
+}
+
+/// State and deck in the key of a deck's state.
+pub const fn state_of(key: u64) -> (u32, u32) {
+    ((key >> 32) as u32, key as u32)
+}
+
 /// The place of a transfer.
 pub fn place_of_transfer(transfer: &Transfer) -> Place {
     Place { kind: LinkKind::Transfer, key: transfer.decision.0, part: transfer.kind as u8 }
 }
 
-/// The place of a record, if it is chained. The number of a fact, a posting or an entry of a history is
-/// known only once it is written: 0 here. A posting has a transfer besides.
+/// The place of a record, if it is chained. The number of a fact, a posting, a deck's state or an entry of a
+/// history is known only once it is written: 0 here. A posting has a transfer besides.
 pub fn place_of(record: &Record) -> Option<Place> {
     let place = |kind, key: u64| Some(Place { kind, key, part: 0 });
     match record {
@@ -190,7 +204,7 @@ pub fn place_of(record: &Record) -> Option<Place> {
         Record::Number(number) => place(LinkKind::Number, number.number.value()),
         Record::NumberGone(number) => place(LinkKind::NumberGone, number.value()),
         Record::Trunk(trunk) => place(LinkKind::Trunk, trunk.id.0.into()),
-        Record::Deck(deck) => place(LinkKind::Deck, deck.id.0.into()),
+        Record::Deck(..) => place(LinkKind::Deck, 0),
         Record::Reseller(reseller) => place(LinkKind::Reseller, reseller.id.0.into()),
         Record::Standing(_) => place(LinkKind::Standing, 0),
         Record::LineStanding(_) => place(LinkKind::LineStanding, 0),

@@ -2,9 +2,7 @@
 //! break is (`chain`).
 
 use std::convert::Infallible;
-use std::sync::Arc;
 
-use types::record::Deck;
 use types::{
     AccountId, Bill, Cdr, DecisionId, DeckId, E164, InstalmentPlan, KnownRun, LineId, LineStanding,
     Posting, Record, ResellerId, Standing, TransferKind, TrunkId,
@@ -92,10 +90,9 @@ impl State {
                 self.trunks.get(&TrunkId(small(key)?)).cloned().map(Box::new).map(Record::Trunk)
             }
             LinkKind::Deck => {
-                let id = DeckId(small(key)?);
-                let deck = Arc::clone(self.decks.get(&id)?);
-                let rows = deck.rows.values().cloned().collect();
-                Some(Record::Deck(Box::new(Deck { id, name: deck.name.clone(), rows })))
+                let (state, id) = chain::state_of(key);
+                let (at, deck) = self.decks.get(&DeckId(id))?.state(DeckId(id), state)?;
+                Some(Record::Deck(at, Box::new(deck)))
             }
             _ => self.office_record(place),
         }
@@ -179,7 +176,7 @@ impl Links for State {
             LinkKind::Line => self.lines.len(),
             LinkKind::Number | LinkKind::NumberGone => self.numbers.len(),
             LinkKind::Trunk => self.trunks.len(),
-            LinkKind::Deck => self.decks.len(),
+            LinkKind::Deck => self.decks.values().map(|table| table.puts() as usize).sum(),
             LinkKind::Posting => self.postings.len(),
             LinkKind::BillRun => self.bill_runs.len(),
             LinkKind::Bill => self.bills.len(),
@@ -213,6 +210,12 @@ impl Links for State {
                 self.bills.values().map(|bill| place(chain::key_of_bill(bill.id()), 0)).collect()
             }
             LinkKind::Plan => self.plans.keys().map(|id| place(id.0, 0)).collect(),
+            LinkKind::Deck => {
+                let states = self.decks.iter().flat_map(|(id, table)| {
+                    (1..=table.puts()).map(|state| chain::key_of_state(*id, state))
+                });
+                states.map(|key| place(key, 0)).collect()
+            }
             _ => Vec::new(),
         };
         there.retain(|place| !linked.contains(place));
@@ -226,7 +229,6 @@ impl Links for State {
             LinkKind::Line => self.lines.keys().map(|id| id.0.into()).collect(),
             LinkKind::Number => self.numbers.keys().map(|number| number.value()).collect(),
             LinkKind::Trunk => self.trunks.keys().map(|id| id.0.into()).collect(),
-            LinkKind::Deck => self.decks.keys().map(|id| id.0.into()).collect(),
             LinkKind::Reseller => self.resellers.keys().map(|id| id.0.into()).collect(),
             LinkKind::BillRun => self.bill_runs.keys().map(|run| (*run).into()).collect(),
             LinkKind::Raises => self.raises.keys().map(|id| id.0.into()).collect(),

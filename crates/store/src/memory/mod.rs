@@ -10,6 +10,7 @@
 mod alerts;
 mod billing;
 mod chain;
+mod decks;
 mod read;
 mod state;
 

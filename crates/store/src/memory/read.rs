@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use types::record::{Deck, Spending};
 use types::{
-    Account, AccountId, Ban, Bill, BindingRecord, Cdr, ControlRequest, Coverage, DecisionId,
-    DeckId, Device, Fact, Hold, InstalmentPlan, KnownRun, LedgerAccount, Line, LineId,
-    LineStanding, LockOut, Money, Number, RequestState, Reseller, Snapshot, Standing,
+    Account, AccountId, AccountRaises, Ban, Bill, BindingRecord, Cdr, ControlRequest, Coverage,
+    DecisionId, DeckId, Device, Fact, Hold, InstalmentPlan, KnownRun, LedgerAccount, Line, LineId,
+    LineStanding, LockOut, Money, Number, RateRow, RequestState, Reseller, Snapshot, Standing,
     StoredPosting, Transfer, TransferKind, Trunk, UnixMicros,
 };
 
@@ -15,6 +15,7 @@ use super::state::State;
 use crate::backend::SnapshotWindow;
 use crate::billing::{BillFilter, BillItems, PostingFilter};
 use crate::chain::{Anchor, ChainQuestion, ChainReport, walk};
+use crate::deck_states::DeckState;
 use crate::error::StoreError;
 use crate::queries::{
     Balance, CallFilter, Decided, DeckSummary, FactFilter, Problem, Reader, Sealing, StoredFact,
@@ -44,7 +45,7 @@ impl State {
             resellers: self.resellers.values().cloned().collect(),
             numbers: self.numbers.values().cloned().collect(),
             trunks: self.trunks.values().cloned().collect(),
-            decks: self.decks.keys().filter_map(|id| self.deck(*id)).collect(),
+            decks: self.all_decks().collect(),
             bindings: self.bindings.values().filter(|b| b.expires > window.now).cloned().collect(),
             devices: self.devices.values().map(|device| Device::clone(device)).collect(),
             lock_outs: self.lock_outs.values().filter(|l| l.until > window.now).cloned().collect(),
@@ -90,9 +91,12 @@ impl State {
         found.into_iter().map(|((line, ..), spending)| (line, spending)).collect()
     }
 
-    fn deck(&self, id: DeckId) -> Option<Deck> {
-        let deck = self.decks.get(&id)?;
-        Some(Deck { id, name: deck.name.clone(), rows: deck.rows.values().cloned().collect() })
+    fn all_decks(&self) -> impl Iterator<Item = Deck> {
+        self.decks.keys().filter_map(|id| self.deck_at(*id, UnixMicros(i64::MAX)))
+    }
+
+    fn deck_at(&self, id: DeckId, at: UnixMicros) -> Option<Deck> {
+        self.decks.get(&id)?.at(id, at)
     }
 
     fn owner(&self, line: LineId) -> Option<AccountId> {
@@ -211,6 +215,10 @@ impl Reader for MemoryStore {
         Ok(newest.map(|(_, standing)| LineStanding::clone(standing)).collect())
     }
 
+    fn raises(&self, account: AccountId) -> Result<Option<AccountRaises>, StoreError> {
+        Ok(self.state().raises.get(&account).cloned())
+    }
+
     fn control_requests(
         &self,
         account: Option<AccountId>,
@@ -249,16 +257,28 @@ impl Reader for MemoryStore {
     }
 
     fn decks(&self) -> Result<Vec<DeckSummary>, StoreError> {
-        let decks = self.state().decks.iter().map(|(id, deck)| DeckSummary {
-            id: *id,
-            name: deck.name.clone(),
-            rows: deck.rows.len() as u64,
-        });
-        Ok(decks.collect())
+        let decks = self.state().all_decks();
+        let summary =
+            |deck: Deck| DeckSummary { id: deck.id, name: deck.name, rows: deck.rows.len() as u64 };
+        Ok(decks.map(summary).collect())
     }
 
-    fn deck(&self, id: DeckId) -> Result<Option<Deck>, StoreError> {
-        Ok(self.state().deck(id))
+    fn deck_at(&self, id: DeckId, at: UnixMicros) -> Result<Option<Deck>, StoreError> {
+        Ok(self.state().deck_at(id, at))
+    }
+
+    fn deck_rows_at(
+        &self,
+        deck: DeckId,
+        digits: &str,
+        at: UnixMicros,
+    ) -> Result<Vec<RateRow>, StoreError> {
+        let table = self.state().decks.get(&deck);
+        Ok(table.map(|table| table.rows_at(digits, at)).unwrap_or_default())
+    }
+
+    fn deck_states(&self, id: DeckId) -> Result<Vec<DeckState>, StoreError> {
+        Ok(self.state().decks.get(&id).map(|table| table.states(id)).unwrap_or_default())
     }
 
     fn bindings(&self, account: Option<AccountId>) -> Result<Vec<BindingRecord>, StoreError> {

@@ -7,22 +7,16 @@ use ipnet::IpNet;
 use types::{
     Account, AccountId, AccountRaises, Ban, Bill, BindingRecord, Cdr, ControlRequest, DecisionId,
     DeckId, Device, DeviceId, E164, Fact, Hold, InstalmentPlan, KnownRun, Line, LineId,
-    LineStanding, LockOut, LockScope, Money, Number, Posting, RateRow, Record, Region, Reseller,
-    ResellerId, Standing, Transfer, TransferKind, Trunk, TrunkId, UnixMicros,
+    LineStanding, LockOut, LockScope, Money, Number, Posting, Record, Region, Reseller, ResellerId,
+    Standing, Transfer, TransferKind, Trunk, TrunkId, UnixMicros,
 };
 
 use super::alerts::Alerts;
 use super::chain::Kept;
+use super::decks::DeckTable;
 use crate::billing::Judged;
-use crate::chain::{Appender, Place, place_of, place_of_transfer, write, write_run};
+use crate::chain::{Appender, Place, key_of_state, place_of, place_of_transfer, write, write_run};
 use crate::rules;
-
-/// A deck: its name, its rows by prefix and effective time.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DeckRows {
-    pub name: String,
-    pub rows: BTreeMap<(String, UnixMicros), RateRow>,
-}
 
 /// Every table. Two states with the same history are equal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,7 +34,7 @@ pub struct State {
     pub resellers: BTreeMap<ResellerId, Reseller>,
     pub numbers: BTreeMap<E164, Number>,
     pub trunks: BTreeMap<TrunkId, Trunk>,
-    pub decks: BTreeMap<DeckId, Arc<DeckRows>>,
+    pub decks: BTreeMap<DeckId, Arc<DeckTable>>,
     pub bindings: BTreeMap<(LineId, String), BindingRecord>,
     pub devices: BTreeMap<DeviceId, Arc<Device>>,
     pub lock_outs: BTreeMap<LockScope, LockOut>,
@@ -155,6 +149,13 @@ impl State {
                 let key = self.telling.contacts.len() as u64 + 1;
                 return self.telling.is_new(contact).then_some(Place { key, ..place });
             }
+            Record::Deck(at, deck) => {
+                let table = self.decks.get(&deck.id);
+                let state = table.map_or(0, |table| table.puts()) + 1;
+                let key = key_of_state(deck.id, state);
+                let is_new = table.is_none_or(|table| !table.has_put(*at));
+                return is_new.then_some(Place { key, ..place });
+            }
             Record::Raises(raises) if raises.is_empty() => {
                 self.raises.contains_key(&raises.account)
             }
@@ -251,11 +252,11 @@ impl State {
             Record::Number(number) => drop(self.numbers.insert(number.number, number.clone())),
             Record::NumberGone(number) => drop(self.numbers.remove(number)),
             Record::Trunk(trunk) => drop(self.trunks.insert(trunk.id, Trunk::clone(trunk))),
-            Record::Deck(deck) => {
-                let keyed =
-                    deck.rows.iter().map(|row| ((row.prefix.clone(), row.effective), row.clone()));
-                let rows = DeckRows { name: deck.name.clone(), rows: keyed.collect() };
-                self.decks.insert(deck.id, Arc::new(rows));
+            Record::Deck(at, deck) => {
+                let table = self.decks.entry(deck.id).or_default();
+                if !table.has_put(*at) {
+                    Arc::make_mut(table).put(*at, deck);
+                }
             }
             Record::Contact(contact) => self.telling.append(contact),
             Record::Alert(alert) => {

@@ -13,7 +13,7 @@ use types::{
 
 use super::columns::{self, Code, Json, Read};
 use super::sealed::{Opener, SealedFormer, SealedLine};
-use super::{alerts, billing, query, rows};
+use super::{alerts, billing, decks, query, rows};
 use crate::chain::{
     self, Anchor, Content, Each, Found, Hash, Link, LinkKind, Links, Ordered, Place, ReadLink,
 };
@@ -224,6 +224,11 @@ impl Links for Tables<'_> {
                 let sql = "SELECT detail, contact, account, at FROM contact_history WHERE seq = $1";
                 self.one(sql, [key], contact)
             }
+            LinkKind::Deck => {
+                let (state, deck) = chain::state_of(place.key);
+                let state = decks::state(self.0, DeckId(deck), state);
+                found(state.map(|state| state.map(|record| content(&record, None))))
+            }
             _ => Ok(Found::Nothing),
         }
     }
@@ -242,6 +247,7 @@ impl Links for Tables<'_> {
             | LinkKind::LineStanding
             | LinkKind::Contact => ("seq", "0"),
             LinkKind::Bill => ("run * 4294967296 + account", "0"),
+            LinkKind::Deck => ("state * 4294967296 + deck", "0"),
             LinkKind::Plan => ("id", "0"),
             _ => return Ok(Vec::new()),
         };
@@ -280,11 +286,6 @@ impl Links for Tables<'_> {
                 trunk.routes = rows::routes(self.0, trunk.id)?;
                 let sealed = sealed.filter(|_| trunk.auth.is_some());
                 Ok((Record::Trunk(Box::new(trunk)), sealed.map(|sealed| sealed_trunk(&sealed))))
-            }),
-            LinkKind::Deck => self.all("SELECT id FROM deck ORDER BY id", each, |row| {
-                let id: DeckId = rows::read(row, 0)?;
-                let deck = rows::deck(self.0, id)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-                Ok((Record::Deck(Box::new(deck)), None))
             }),
             LinkKind::Reseller => self.all(rows::RESELLER, each, |row| {
                 Ok((Record::Reseller(Box::new(rows::reseller(row)?)), None))

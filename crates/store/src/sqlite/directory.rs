@@ -1,8 +1,7 @@
-//! Records that people make, into rows. Lives here: accounts, lines, numbers, trunks, decks, facts.
+//! Records that people make, into rows. Lives here: accounts, lines, numbers, trunks, facts.
 //! Never here: calls and bindings, which come in thousands (`write`).
 
 use rusqlite::{Connection, OptionalExtension, params};
-use types::record::Deck;
 use types::{
     Account, Ban, Device, DeviceId, E164, Fact, Line, LockOut, LockScope, Number, Reseller, Trunk,
     UnixMicros,
@@ -221,39 +220,6 @@ pub fn put_trunk(
     )?;
     for (position, route) in (0i64..).zip(&trunk.routes) {
         insert.execute((trunk.id.0, position, &route.prefix, route.priority))?;
-    }
-    Ok(())
-}
-
-/// Inserts or replaces a deck, all rows of it.
-pub fn put_deck(conn: &Connection, deck: &Deck) -> rusqlite::Result<()> {
-    conn.execute(
-        "INSERT INTO deck (id, name) VALUES ($1, $2) \
-         ON CONFLICT (id) DO UPDATE SET name = excluded.name",
-        (deck.id.0, &deck.name),
-    )?;
-    conn.execute("DELETE FROM rate WHERE deck = $1", [deck.id.0])?;
-    let mut insert = conn.prepare_cached(
-        "INSERT INTO rate (deck, prefix, effective, name, connect_fee, per_minute, minimum_s, \
-         first_increment_s, increment_s) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
-         ON CONFLICT (deck, prefix, effective) DO UPDATE SET name = excluded.name, \
-         connect_fee = excluded.connect_fee, per_minute = excluded.per_minute, \
-         minimum_s = excluded.minimum_s, first_increment_s = excluded.first_increment_s, \
-         increment_s = excluded.increment_s",
-    )?;
-    for row in &deck.rows {
-        let rate = &row.rate;
-        insert.execute((
-            deck.id.0,
-            &row.prefix,
-            row.effective.0,
-            &*row.name,
-            rate.connect_fee.micros(),
-            rate.per_minute.micros(),
-            rate.minimum_s,
-            rate.first_increment_s,
-            rate.increment_s,
-        ))?;
     }
     Ok(())
 }

@@ -85,6 +85,12 @@ pub fn of_line(conn: &Connection, id: LineId) -> Rows<LineStanding> {
     all(conn, sql, [id.0], rows::whole)
 }
 
+/// What is beneath the controls of an account.
+pub fn raises(conn: &Connection, id: AccountId) -> rusqlite::Result<Option<AccountRaises>> {
+    let sql = "SELECT detail FROM account_raises WHERE account = $1";
+    conn.prepare_cached(sql)?.query_row([id.0], rows::whole).optional()
+}
+
 /// One request.
 pub fn request(conn: &Connection, id: u32) -> rusqlite::Result<Option<ControlRequest>> {
     let sql = "SELECT detail FROM control_request WHERE id = $1";

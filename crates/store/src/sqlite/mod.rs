@@ -7,6 +7,7 @@ mod billing;
 mod chain;
 mod columns;
 mod connect;
+mod decks;
 mod detail;
 mod directory;
 mod history;

@@ -3,18 +3,20 @@
 use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 use types::record::{Deck, Spending};
 use types::{
-    Account, AccountId, Ban, Bill, BindingRecord, Cdr, ControlRequest, Coverage, DecisionId,
-    DeckId, Device, Hold, InstalmentPlan, KnownRun, Line, LineId, LineStanding, LockOut, Money,
-    Number, Reseller, Standing, StoredPosting, Transfer, Trunk, UnixMicros,
+    Account, AccountId, AccountRaises, Ban, Bill, BindingRecord, Cdr, ControlRequest, Coverage,
+    DecisionId, DeckId, Device, Hold, InstalmentPlan, KnownRun, Line, LineId, LineStanding,
+    LockOut, Money, Number, RateRow, Reseller, Standing, StoredPosting, Transfer, Trunk,
+    UnixMicros,
 };
 
 use super::chain::{self, Tables};
 use super::columns::{self, Json};
 use super::connect::Doing;
 use super::rows::{self, Rows, all, read};
-use super::{SqliteStore, billing, history, sealed, snapshot, verify};
+use super::{SqliteStore, billing, decks, history, sealed, snapshot, verify};
 use crate::billing::{BillFilter, BillItems, PostingFilter};
 use crate::chain::{Anchor, ChainQuestion, ChainReport, walk};
+use crate::deck_states::DeckState;
 use crate::error::StoreError;
 use crate::queries::{
     Balance, CallFilter, Decided, DeckSummary, FactFilter, Reader, Sealing, StoredFact,
@@ -188,6 +190,10 @@ impl Reader for SqliteStore {
         history::of_line(self.conn()?, id).doing(&self.file, "list what stood for a line")
     }
 
+    fn raises(&self, account: AccountId) -> Result<Option<AccountRaises>, StoreError> {
+        history::raises(self.conn()?, account).doing(&self.file, "look raises up")
+    }
+
     fn control_requests(
         &self,
         account: Option<AccountId>,
@@ -225,16 +231,24 @@ impl Reader for SqliteStore {
     }
 
     fn decks(&self) -> Result<Vec<DeckSummary>, StoreError> {
-        let sql = "SELECT id, name, (SELECT COUNT(*) FROM rate WHERE deck = deck.id) \
-                   FROM deck ORDER BY id";
-        all(self.conn()?, sql, [], |row| {
-            Ok(DeckSummary { id: read(row, 0)?, name: row.get(1)?, rows: read(row, 2)? })
-        })
-        .doing(&self.file, "list decks")
+        decks::summaries(self.conn()?).doing(&self.file, "list decks")
     }
 
-    fn deck(&self, id: DeckId) -> Result<Option<Deck>, StoreError> {
-        rows::deck(self.conn()?, id).doing(&self.file, "read a deck")
+    fn deck_at(&self, id: DeckId, at: UnixMicros) -> Result<Option<Deck>, StoreError> {
+        decks::at(self.conn()?, id, at).doing(&self.file, "read a deck")
+    }
+
+    fn deck_rows_at(
+        &self,
+        deck: DeckId,
+        digits: &str,
+        at: UnixMicros,
+    ) -> Result<Vec<RateRow>, StoreError> {
+        decks::rows_at(self.conn()?, deck, digits, at).doing(&self.file, "look up rates")
+    }
+
+    fn deck_states(&self, id: DeckId) -> Result<Vec<DeckState>, StoreError> {
+        decks::states(self.conn()?, id).doing(&self.file, "read the history of a deck")
     }
 
     fn bindings(&self, account: Option<AccountId>) -> Result<Vec<BindingRecord>, StoreError> {

@@ -1,13 +1,12 @@
 //! Rows into words of ours. Lives here: how each table is read. Never here: which rows are asked for.
 
 use rusqlite::types::FromSql;
-use rusqlite::{Connection, OptionalExtension, Params, Row};
+use rusqlite::{Connection, Params, Row};
 use types::account::Ha1;
 use types::decision::{Destination, Explanation, Outcome};
-use types::record::Deck;
 use types::{
-    Account, Ban, BindingRecord, Cdr, DeckId, Hold, HoldState, Line, LockOut, Number, Rate,
-    RateRow, Reseller, Trunk, TrunkAuth, TrunkId, TrunkRoute, UnixMicros,
+    Account, Ban, BindingRecord, Cdr, Hold, HoldState, Line, LockOut, Number, Reseller, Trunk,
+    TrunkAuth, TrunkId, TrunkRoute, UnixMicros,
 };
 
 use super::columns::{Code, Json, Read};
@@ -175,33 +174,6 @@ pub fn trunk(row: &Row<'_>, opener: &Opener<'_>) -> rusqlite::Result<Trunk> {
         opener.trunk(&mut trunk, &sealed);
     }
     Ok(trunk)
-}
-
-/// One deck with its rows.
-pub fn deck(conn: &Connection, id: DeckId) -> rusqlite::Result<Option<Deck>> {
-    let name = conn
-        .prepare_cached("SELECT name FROM deck WHERE id = $1")?
-        .query_row([id.0], |row| row.get(0))
-        .optional()?;
-    let Some(name) = name else { return Ok(None) };
-    let sql = "SELECT prefix, name, effective, connect_fee, per_minute, minimum_s, \
-               first_increment_s, increment_s FROM rate WHERE deck = $1 \
-               ORDER BY prefix, effective";
-    let rows = all(conn, sql, [id.0], |row| {
-        Ok(RateRow {
-            prefix: row.get(0)?,
-            name: row.get::<_, String>(1)?.into(),
-            effective: read(row, 2)?,
-            rate: Rate {
-                connect_fee: read(row, 3)?,
-                per_minute: read(row, 4)?,
-                minimum_s: read(row, 5)?,
-                first_increment_s: read(row, 6)?,
-                increment_s: read(row, 7)?,
-            },
-        })
-    })?;
-    Ok(Some(Deck { id, name, rows }))
 }
 
 pub const BINDING: &str = "SELECT line, contact, expires, detail FROM binding";

@@ -7,6 +7,7 @@ use types::record::Spending;
 use types::{DecisionId, DestinationClass, Money, Snapshot, UnixMicros};
 
 use super::columns::{self, Code};
+use super::decks;
 use super::rows::{self, read};
 use super::sealed::Opener;
 use crate::backend::SnapshotWindow;
@@ -46,7 +47,7 @@ pub fn take(
         resellers: rows::all(&tx, rows::RESELLER, [], rows::reseller)?,
         numbers: rows::all(&tx, &numbers, [], rows::number)?,
         trunks: rows::trunks(&tx, opener)?,
-        decks: decks(&tx)?,
+        decks: decks::all(&tx)?,
         bindings: rows::all(&tx, &bindings, [window.now.0], rows::binding)?,
         devices: rows::all(&tx, &devices, [], rows::whole)?,
         lock_outs: rows::lock_outs(&tx, window.now)?,
@@ -76,12 +77,6 @@ pub fn take(
 pub fn newest(conn: &Connection) -> rusqlite::Result<(DecisionId, UnixMicros)> {
     let sql = "SELECT COALESCE(MAX(last_decision), 0), COALESCE(MAX(newest), 0) FROM applied";
     conn.query_row(sql, [], |row| Ok((read(row, 0)?, read(row, 1)?)))
-}
-
-fn decks(conn: &Connection) -> rusqlite::Result<Vec<types::record::Deck>> {
-    let ids = rows::all(conn, "SELECT id FROM deck ORDER BY id", [], |row| read(row, 0))?;
-    let decks = ids.into_iter().map(|id| rows::deck(conn, id));
-    decks.filter_map(Result::transpose).collect()
 }
 
 fn spending(conn: &Connection, since: UnixMicros) -> rusqlite::Result<Vec<Spending>> {

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use types::{AccountId, Ban, DecisionId, Device, LockOut, Money, TransferKind};
 
 use super::columns::{self, Read};
-use super::{billing, rows, sealed, snapshot};
+use super::{billing, decks, rows, sealed, snapshot};
 use crate::queries::{Problem, Verification};
 use crate::rules;
 use crate::seal::Sealer;
@@ -105,6 +105,9 @@ fn mixed_up(conn: &Connection) -> rusqlite::Result<Vec<Problem>> {
         compare("ban", kept.0.clone(), kept != want);
         Ok(())
     })?;
+    for deck in decks::strays(conn)? {
+        problems.push(Problem::MixedUp { table: "rate", key: format!("of deck {deck}") });
+    }
     Ok(problems)
 }
 

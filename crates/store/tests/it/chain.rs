@@ -42,6 +42,8 @@ fn every_record_that_changes_what_is_kept_has_its_link() {
         check("charge", Record::Transfer(charge(&cdr(1, 1, 12_500))), 1, 0);
         check("cost", Record::Transfer(cost(&cdr(1, 1, 12_500))), 1, 0);
         check("fact", fact(1), 1, 0);
+        check("deck", put_deck(1, deck(1, &["44", "33"])), 1, 0);
+        check("deck, the same later", put_deck(2, deck(1, &["44", "33"])), 1, 0);
         // What is replaced is written again, and may be sealed anew.
         check("account", Record::Account(Box::new(account(1))), 1, 1);
         check("line", Record::Line(Box::new(line(1, 1, "alice"))), 1, 1);
@@ -53,7 +55,6 @@ fn every_record_that_changes_what_is_kept_has_its_link() {
             1,
             1,
         );
-        check("deck", Record::Deck(Box::new(deck(1, &["44", "33"]))), 1, 1);
         check("number taken back", number_gone, 1, 0);
         check("number given again", Record::Number(number("442079460000", 2)), 1, 1);
         // What comes and goes by itself has none.
@@ -117,7 +118,7 @@ fn a_deck_is_chained_as_it_is_kept() {
     each(|store| {
         let mut twice = deck(1, &["7", "44", "1", "44"]);
         twice.rows[3].name = "the last one holds".into();
-        put(store, vec![Record::Deck(Box::new(twice))]);
+        put(store, vec![put_deck(1, twice)]);
         assert_eq!(links(store), 1);
     });
 }
@@ -171,10 +172,7 @@ fn the_chain_is_of_the_records_alone() {
     for store in [&mut memory as &mut dyn Backend, &mut sqlite] {
         put(store, ended(1, 1, 12_500));
         put(store, vec![Record::Cdr(Box::new(refused(2, 1))), fact(1)]);
-        put(
-            store,
-            vec![Record::Account(Box::new(account(1))), Record::Deck(Box::new(deck(1, &["1"])))],
-        );
+        put(store, vec![Record::Account(Box::new(account(1))), put_deck(1, deck(1, &["1"]))]);
         put(store, vec![Record::Number(number("442079460000", 1))]);
         let office = vec![
             post(posting(5, TransferKind::Payment, 1, 30)),

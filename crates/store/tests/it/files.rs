@@ -195,3 +195,26 @@ fn a_killed_process_leaves_all_it_acknowledged() {
     }
     assert!(ended > 20, "the child got only {ended} calls done");
 }
+
+/// A put costs what it changes: rows that stay the same are neither written again nor touched.
+#[test]
+fn a_put_writes_the_rows_that_changed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("rf.db");
+    let mut store = SqliteStore::open(&path, options()).unwrap();
+    let prefixes: Vec<String> = (1_000..2_000).map(|prefix| prefix.to_string()).collect();
+    let prefixes: Vec<&str> = prefixes.iter().map(String::as_str).collect();
+    let mut changed = deck(1, &prefixes);
+    changed.rows[500].rate = rate(99);
+    changed.rows.pop();
+    put(&mut store, vec![put_deck(1, deck(1, &prefixes))]);
+    put(&mut store, vec![put_deck(2, changed)]);
+    drop(store);
+    let conn = rusqlite::Connection::open(&path).unwrap();
+    let count = |condition: &str| -> i64 {
+        let sql = format!("SELECT COUNT(*) FROM rate WHERE {condition}");
+        conn.query_row(&sql, [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(count("gone IS NULL"), 999);
+    assert_eq!((count("gone IS NOT NULL"), count("since > 0")), (2, 1_001));
+}

@@ -61,7 +61,16 @@ fn record(dice: &mut Dice) -> Vec<Record> {
         12 if dice.chance(500) => vec![Record::Number(number(&format!("44{n}"), account_id))],
         12 => vec![Record::NumberGone(e164(&format!("44{n}")))],
         _ if dice.chance(500) => vec![Record::Trunk(Box::new(trunk(account_id)))],
-        _ => vec![Record::Deck(Box::new(deck(account_id, &["33", &n.to_string()])))],
+        // Few times, so that puts are told again, and newer ones before older ones.
+        _ => {
+            let prefixes = ["33", "331", "44", "447"];
+            let chosen: Vec<&str> = prefixes.into_iter().filter(|_| dice.chance(600)).collect();
+            let mut deck = deck(account_id, &chosen);
+            for row in &mut deck.rows {
+                row.rate = rate(dice.below(2) as i64);
+            }
+            vec![put_deck(dice.below(12) as i64, deck)]
+        }
     }
 }
 
@@ -101,6 +110,15 @@ fn run(seed: u64) -> (u32, u32) {
     assert_eq!(everything(&sqlite), everything(&memory), "seed {seed}");
     let filter = store::PostingFilter { limit: u32::MAX, ..Default::default() };
     assert_eq!(sqlite.postings(&filter), memory.postings(&filter), "seed {seed}");
+    for id in (1..=4).map(DeckId) {
+        assert_eq!(sqlite.deck_states(id), memory.deck_states(id), "seed {seed}, deck {id}");
+        for moment in (-1..=12).map(at) {
+            let (here, there) = (sqlite.deck_at(id, moment), memory.deck_at(id, moment));
+            assert_eq!(here, there, "seed {seed}, deck {id}, {moment}");
+            let rows = |store: &dyn Reader| store.deck_rows_at(id, "33123", moment);
+            assert_eq!(rows(&sqlite), rows(&memory), "seed {seed}, deck {id}, {moment}");
+        }
+    }
     for id in (1..=4).map(AccountId) {
         let filter = CallFilter { account: Some(id), ..CallFilter::default() };
         assert_eq!(sqlite.calls(&filter), memory.calls(&filter), "seed {seed}, account {id}");

@@ -144,6 +144,11 @@ pub fn deck(id: u32, prefixes: &[&str]) -> Deck {
     Deck { id: DeckId(id), name: format!("Deck {id}"), rows: rows.collect() }
 }
 
+/// A deck put so many microseconds after `T0`.
+pub fn put_deck(offset: i64, deck: Deck) -> Record {
+    Record::Deck(at(offset), Box::new(deck))
+}
+
 pub fn binding(line: u32, contact: &str) -> BindingRecord {
     BindingRecord {
         line: LineId(line),

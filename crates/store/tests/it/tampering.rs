@@ -27,7 +27,7 @@ fn story() -> Vec<Vec<Record>> {
             Record::Number(number("442079460000", 1)),
             Record::Number(number("442079460001", 1)),
             Record::Trunk(Box::new(trunk(1))),
-            Record::Deck(Box::new(deck(1, &["33", "44"]))),
+            put_deck(1, deck(1, &["33", "44"])),
             Record::Fact(
                 at(0),
                 Fact::AccountChanged { account: AccountId(1), change: "made".to_owned() },
@@ -137,8 +137,8 @@ fn every_column_of_every_row_is_watched() {
         ("number", "e164", "number +442079460000", ""),
         ("trunk", "id", "trunk 1", ""),
         ("trunk_route", "trunk, position", "trunk 1", "position"),
-        ("deck", "id", "deck 1", ""),
-        ("rate", "deck, prefix, effective", "deck 1", ""),
+        ("deck_state", "deck, state", "state 1 of deck 1", ""),
+        ("rate", "deck, prefix, effective, since", "state 1 of deck 1", ""),
         ("posting", "seq", "posting 1", ""),
         ("bill_run", "run", "bill run 1", ""),
         ("bill", "account, run", "bill 1-1", ""),
@@ -169,7 +169,7 @@ fn every_column_of_every_row_is_watched() {
             columns += 1;
         }
     }
-    assert_eq!(columns, 133, "columns that were changed");
+    assert_eq!(columns, 137, "columns that were changed");
 }
 
 fn columns_of(path: &Path, table: &str) -> Vec<String> {
@@ -210,7 +210,7 @@ fn what_was_changed_is_named() {
     );
     evidence.check(
         "UPDATE rate SET per_minute = 1 WHERE prefix = '33'",
-        &["deck 1: rows differs from what was recorded at link 6"],
+        &["state 1 of deck 1: rows differs from what was recorded at link 6"],
     );
     evidence.check(
         "UPDATE line SET ha1_md5 = zeroblob(44)",
@@ -224,6 +224,61 @@ fn what_was_changed_is_named() {
     let told = evidence.after(&unreadable).unwrap();
     let begins = format!("call {one}, recorded at link 10, cannot be read: ");
     assert!(told.len() == 1 && told[0].starts_with(&begins), "{told:?}");
+}
+
+/// What stood in a deck once is watched like what stands in it now, each state by itself.
+#[test]
+fn former_states_of_decks_are_watched() {
+    let dearer = |prefixes: &[&str]| {
+        let mut deck = deck(1, prefixes);
+        deck.rows[0].rate = rate(99_000);
+        deck
+    };
+    let evidence = Evidence::of(
+        |store| {
+            put(store, vec![put_deck(20, dearer(&["33", "44"]))]);
+            put(store, vec![put_deck(30, dearer(&["33"]))]);
+        },
+        (19, 16),
+    );
+    let state = |state: u32, link: u64| {
+        format!("state {state} of deck 1: rows differs from what was recorded at link {link}")
+    };
+    // One of 33 is gone since the second put, one stands since then; 44 stood until the third.
+    evidence
+        .check("UPDATE rate SET per_minute = 1 WHERE prefix = '33' AND gone > 0", &[&state(1, 6)]);
+    evidence.check(
+        "UPDATE rate SET per_minute = 1 WHERE prefix = '33' AND gone IS NULL",
+        &[&state(2, 18), &state(3, 19)],
+    );
+    evidence
+        .check("UPDATE rate SET name = 'x' WHERE prefix = '44'", &[&state(1, 6), &state(2, 18)]);
+    evidence.check("UPDATE rate SET gone = NULL WHERE prefix = '44'", &[&state(3, 19)]);
+    evidence.check("DELETE FROM rate WHERE gone > 0 AND prefix = '33'", &[&state(1, 6)]);
+    let moved = "UPDATE rate SET (since, gone) = (since + 5, gone + 5) WHERE prefix = '44'";
+    let told = evidence.after(moved).unwrap();
+    assert!(told[0].starts_with("state 1 of deck 1, recorded at link 6, cannot"), "{told:?}");
+    // A row that stood between two puts only, or from after the last one on.
+    let row = "deck, prefix, effective, SINCE, GONE, name, connect_fee, 1, minimum_s, first_increment_s, \
+               increment_s FROM rate WHERE prefix = '44'";
+    let begin = at(0).0;
+    for (since, gone, told_of) in [
+        (22, "25", "state 2 of deck 1, recorded at link 18"),
+        (35, "NULL", "state 3 of deck 1, recorded at link 19"),
+        (-5, "-2", "state 1 of deck 1, recorded at link 6"),
+    ] {
+        let gone = if gone == "NULL" { gone.to_owned() } else { format!("{begin} + {gone}") };
+        let values = row.replace("SINCE", &format!("{begin} + {since}")).replace("GONE", &gone);
+        let told = evidence.after(&format!("INSERT INTO rate SELECT {values}")).unwrap();
+        let why = "one of its rows begins or ends where nothing was put";
+        assert!(told.iter().any(|told| told.contains(told_of) && told.contains(why)), "{told:?}");
+    }
+    let stray = row.replacen("deck", "9", 1).replace("SINCE", "since").replace("GONE", "gone");
+    assert_eq!(evidence.after(&format!("INSERT INTO rate SELECT {stray}")), Some(vec![]));
+    let changed = evidence.directory.path().join("changed.db");
+    let store = SqliteStore::open(&changed, OpenOptions { read_only: true, ..options() }).unwrap();
+    let problems = store.verify().unwrap().problems;
+    assert_eq!(problems, [Problem::MixedUp { table: "rate", key: "of deck 9".to_owned() }]);
 }
 
 /// The same of what the office wrote, and of what it may set in accounts and lines.
@@ -360,7 +415,7 @@ fn what_is_gone_or_came_from_nowhere_is_named() {
     );
     evidence.check("DELETE FROM account", &[&gone("account 1", 12)]);
     evidence.check("DELETE FROM number", &[&gone("number +442079460000", 3)]);
-    evidence.check("DELETE FROM deck", &[&gone("deck 1", 6)]);
+    evidence.check("DELETE FROM deck_state", &[&gone("state 1 of deck 1", 6)]);
     evidence.check(
         "INSERT INTO account SELECT 2, name || '2', status, sell_deck, reseller, time_zone, controls, dial_plan, \
          billing_day FROM account",

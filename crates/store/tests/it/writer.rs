@@ -74,6 +74,7 @@ ask_below! {
     account_history(id: AccountId, limit: u32) -> Vec<Standing>;
     line_at(id: LineId, at: UnixMicros) -> Option<LineStanding>;
     line_history(id: LineId) -> Vec<LineStanding>;
+    raises(account: AccountId) -> Option<AccountRaises>;
     control_requests(account: Option<AccountId>) -> Vec<ControlRequest>;
     control_request(id: u32) -> Option<ControlRequest>;
     lines(account: Option<AccountId>) -> Vec<Line>;
@@ -82,7 +83,9 @@ ask_below! {
     numbers(account: Option<AccountId>) -> Vec<Number>;
     trunks() -> Vec<Trunk>;
     decks() -> Vec<DeckSummary>;
-    deck(id: DeckId) -> Option<types::record::Deck>;
+    deck_at(id: DeckId, at: UnixMicros) -> Option<types::record::Deck>;
+    deck_rows_at(deck: DeckId, digits: &str, at: UnixMicros) -> Vec<RateRow>;
+    deck_states(id: DeckId) -> Vec<DeckState>;
     bindings(account: Option<AccountId>) -> Vec<BindingRecord>;
     holds(account: Option<AccountId>) -> Vec<Hold>;
     unbilled(account: AccountId) -> Money;

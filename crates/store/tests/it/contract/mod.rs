@@ -3,6 +3,7 @@
 
 mod access;
 mod asking;
+mod decks;
 mod standing;
 mod writing;
 

@@ -55,7 +55,9 @@ fn raises_are_kept_until_there_are_none() {
         assert_eq!(store.snapshot(ALL_TIME).unwrap().raises, [raises(1), raises(2)]);
         let less = AccountRaises { raises: vec![], ..raises(1) };
         put(store, vec![boxed(less.clone()), boxed(AccountRaises::none(AccountId(2)))]);
-        assert_eq!(store.snapshot(ALL_TIME).unwrap().raises, [less]);
+        assert_eq!(store.snapshot(ALL_TIME).unwrap().raises, std::slice::from_ref(&less));
+        assert_eq!(store.raises(AccountId(1)).unwrap(), Some(less));
+        assert_eq!(store.raises(AccountId(2)).unwrap(), None);
     });
 }
 
