@@ -4,6 +4,7 @@
 //! A round: [`Outbox::records`] until there is nothing to write, each lot written before the next; then [`Outbox::jobs`].
 //! What is sent is sent again after a crash, with the same name, until its delivery is written.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use store::{AlertFilter, AlertReader, ContactEntry, Reader, StoreError, StoredFact};
@@ -197,8 +198,8 @@ impl Outbox {
             let class = catalogue::of(&fact.fact).class;
             for entry in plan::recipients(fact, &people) {
                 let key = (entry.contact.id, class);
-                if !recent.contains_key(&key) {
-                    recent.insert(key, self.recent(key.0, class, now, books)?);
+                if let Entry::Vacant(slot) = recent.entry(key) {
+                    slot.insert(self.recent(key.0, class, now, books)?);
                 }
             }
             let alerts = plan::derive(fact, &people, &mut recent, &self.rules, now);

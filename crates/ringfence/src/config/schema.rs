@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use types::Controls;
 
-use super::alerts::alert_keys;
+use super::alert_keys::alert_keys;
 use super::controls::{CONTROL_KEYS, network};
 use super::levels::{LEVEL_KEYS, LevelKey};
 use super::raw::Raw;

@@ -278,7 +278,9 @@ impl Driver {
                         false => Err("the store does not take it".to_owned()),
                     };
                     // Who asked may have gone.
-                    turn.writes.remove(&ticket).map(|reply| drop(reply.try_send(told)));
+                    if let Some(reply) = turn.writes.remove(&ticket) {
+                        drop(reply.try_send(told));
+                    }
                     continue;
                 }
                 Answer::Stored(ticket, ok) => Input::Stored { ticket, ok },
