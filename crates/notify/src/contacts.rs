@@ -69,7 +69,7 @@ pub enum ContactError {
     #[error("there is no contact {0}; `ringfence contact list` shows all")]
     Unknown(ContactId),
     /// Not an address.
-    #[error("{0}")]
+    #[error(transparent)]
     Address(#[from] AddressError),
     /// A setting with a value it cannot have.
     #[error("{name}={}: {why}", value.escape_debug())]
@@ -85,7 +85,7 @@ pub enum ContactError {
     #[error("{0}")]
     Not(String),
     /// The store.
-    #[error("{0}")]
+    #[error(transparent)]
     Store(#[from] StoreError),
 }
 
@@ -113,14 +113,13 @@ pub fn plan(
         ContactOrder::Add { account, settings } => add(account, &settings, (by, why), now, books),
         ContactOrder::Set { contact, settings } => {
             let before = known(contact)?;
-            let mut after = before.clone();
-            apply(&mut after, &settings)?;
-            change(&before, after, (by, why), now)
+            let mut changed = before.clone();
+            apply(&mut changed, &settings)?;
+            change(&before, changed, (by, why), now)
         }
         ContactOrder::Remove { contact } => {
             let before = known(contact)?;
-            let after = Contact { is_removed: true, ..before.clone() };
-            change(&before, after, (by, why), now)
+            change(&before, Contact { is_removed: true, ..before.clone() }, (by, why), now)
         }
         ContactOrder::Undo { contact } => {
             let mut history = books.contact_history(contact)?.into_iter();
@@ -130,12 +129,10 @@ pub fn plan(
             let before = before.ok_or_else(|| {
                 ContactError::Not(format!("contact {contact} was never changed: `contact remove`"))
             })?;
-            change(
-                &current,
-                Contact { secret_version: current.secret_version, ..before },
-                (by, why),
-                now,
-            )
+            // Who was reached there before has shown it already, and since then.
+            let now = after(&current, now);
+            let restored = Contact { secret_version: current.secret_version, ..before };
+            differing(&current, restored, (by, why), now)
         }
         ContactOrder::Confirm { contact, code } => {
             let before = known(contact)?;
@@ -148,8 +145,7 @@ pub fn plan(
                 );
                 return Err(ContactError::Not(why));
             }
-            let after = Contact { confirmed: Some(now), ..before.clone() };
-            change(&before, after, (by, why), now)
+            change(&before, Contact { confirmed: Some(now), ..before.clone() }, (by, why), now)
         }
         ContactOrder::NewSecret { contact } => {
             let before = known(contact)?;
@@ -240,27 +236,40 @@ fn add(
     Ok(planned(contact, what, (by, why), now))
 }
 
+/// Two entries of one contact are never of one moment.
+fn after(before: &Contact, now: UnixMicros) -> UnixMicros {
+    now.max(UnixMicros(before.at.0.saturating_add(1)))
+}
+
 fn change(
     before: &Contact,
-    mut after: Contact,
+    mut changed: Contact,
     (by, why): (By, String),
     now: UnixMicros,
 ) -> Result<Planned, ContactError> {
-    // Two entries of one contact are never of one moment.
-    let now = now.max(UnixMicros(before.at.0.saturating_add(1)));
-    let is_elsewhere = after.channel != before.channel;
-    if is_elsewhere {
-        after.since = now;
-        after.confirmed = match by {
+    let now = after(before, now);
+    if changed.channel != before.channel {
+        changed.since = now;
+        changed.confirmed = match by {
             By::Holder { .. } => None,
             _ => Some(now),
         };
     }
-    let what = words(before, &after);
+    differing(before, changed, (by, why), now)
+}
+
+/// A change that changes something.
+fn differing(
+    before: &Contact,
+    changed: Contact,
+    who: (By, String),
+    now: UnixMicros,
+) -> Result<Planned, ContactError> {
+    let what = words(before, &changed);
     if what.is_empty() {
         return Err(ContactError::Not(format!("contact {} is like that already", before.id)));
     }
-    Ok(planned(after, what, (by, why), now))
+    Ok(planned(changed, what, who, now))
 }
 
 /// The contact from now on, and the fact of it in the same transaction.

@@ -401,3 +401,24 @@ fn what_cannot_be_delivered_is_a_fact() {
     let tries = world.store.alert(AlertId { fact: 1, entry: 1 }).unwrap().unwrap().tries;
     assert!((50..70).contains(&tries), "{tries} tries in a day");
 }
+
+/// When the server is back, what waited for it does not wait out its pauses.
+#[test]
+fn a_server_that_is_back_gets_everything_at_once() {
+    let mut world = World::new(1, vec![contact(1, Some(1), mail(1))]);
+    world.mail_down = START.plus_ms(3 * HOUR);
+    let facts = fact_samples::all();
+    let told: Vec<Fact> =
+        facts.into_iter().filter(|fact| catalogue::of(fact).audience.has_holder()).collect();
+    let count = told.len();
+    for fact in told {
+        world.happens(fact);
+        world.rest(7 * MINUTE + 11 * SECOND);
+    }
+    world.rest((3 * HOUR).saturating_sub(world.now.ms_since(START)) + 31 * MINUTE);
+    let first = world.seen.values().map(|seen| seen.at).min().unwrap();
+    let last = world.seen.values().map(|seen| seen.at).max().unwrap();
+    assert_eq!(world.told().len(), count);
+    assert!(first >= world.mail_down);
+    assert!(last.ms_since(first) < SECOND, "{} ms", last.ms_since(first));
+}

@@ -107,6 +107,12 @@ fn what_a_holder_sets_has_to_be_confirmed() {
     assert!(desk.now(1).is_told());
     let twice = desk.ask(confirm(&code), &HOLDER).expect_err("once");
     assert_eq!(twice, "contact 1 is confirmed already");
+    // Back to where he was reached before: that was shown already, and counts since then.
+    let since = desk.now(1).since;
+    desk.now = desk.now.plus_ms(5_000);
+    desk.set(1, "mail=typo@example.com", &HOLDER).expect("moved");
+    desk.ask(ContactOrder::Undo { contact: ContactId(1) }, &HOLDER).expect("undone");
+    assert!(desk.now(1).is_told() && desk.now(1).since == since);
     // What is no address needs no code.
     desk.set(1, "quiet=22:00-07:00", &HOLDER).expect("set");
     assert!(desk.now(1).is_told());

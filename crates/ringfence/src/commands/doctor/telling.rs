@@ -33,6 +33,12 @@ pub fn look(reader: &SqliteStore, config: &Config) -> anyhow::Result<Vec<(String
             ),
         },
     ));
+    let by_sms = told.iter().filter(|one| matches!(one.channel, Channel::Sms { .. })).count();
+    if by_sms > 0 && config.alerts.sms_url.is_none() {
+        let what = format!("{by_sms} contacts are told by SMS, and there is no gateway");
+        let remedy = "set webhook.sms_url in the configuration".to_owned();
+        found.push(("SMS".to_owned(), Wrong(what, remedy)));
+    }
     let reached: BTreeSet<_> = told.iter().map(|one| one.account).collect();
     let accounts = reader.accounts()?;
     let open = accounts.iter().filter(|account| account.status != AccountStatus::Closed);
