@@ -10,11 +10,14 @@ use types::{
 
 use super::Auditor;
 
+/// Calls and postings that were durable at a moment.
+type Durable = (BTreeSet<DecisionId>, BTreeSet<(DecisionId, u8)>);
+
 /// What was there when each bill run began, what is on bills, what stood.
 #[derive(Debug, Default)]
 pub(super) struct Office {
     /// By run: every call and posting that was durable.
-    runs: BTreeMap<u32, (BTreeSet<DecisionId>, BTreeSet<(DecisionId, u8)>)>,
+    runs: BTreeMap<u32, Durable>,
     billed: BTreeSet<DecisionId>,
     billed_postings: BTreeSet<(DecisionId, u8)>,
     /// From when on what stood, by account.
