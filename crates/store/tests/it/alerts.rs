@@ -31,7 +31,7 @@ fn contact(id: u32, account: Option<u32>, offset: i64) -> Contact {
 fn alert(fact: u64, entry: u64, state: AlertState) -> Alert {
     Alert {
         id: AlertId { fact, entry },
-        account: (entry % 3 > 0).then_some(AccountId(entry as u32 % 3)),
+        account: (!entry.is_multiple_of(3)).then_some(AccountId(entry as u32 % 3)),
         contact: ContactId(entry as u32 % 4),
         class: EventClass::ALL[fact as usize % 5],
         severity: Severity::Important,
@@ -65,7 +65,7 @@ fn record(dice: &mut Dice) -> Record {
         0 | 1 => {
             let id = dice.below(6) as u32 + 1;
             // A contact is of one owner, all its life.
-            let account = (id % 3 > 0).then_some(id % 3);
+            let account = (!id.is_multiple_of(3)).then_some(id % 3);
             let is_removed = dice.chance(200);
             Record::Contact(Box::new(Contact { is_removed, ..contact(id, account, offset) }))
         }
