@@ -188,8 +188,9 @@ fn unit() -> Result<Count> {
 }
 
 /// Tests that try more, or allow less, in a release build: package, test binary, what its name contains.
-const RELEASE: [(&str, &str, &str); 7] = [
+const RELEASE: [(&str, &str, &str); 8] = [
     ("sim", "million", "a_million_calls"),
+    ("ringfence", "bill_run", "a_bill_run_that_is_killed"),
     ("engine", "attackers", "nobody_loses_more_until_then"),
     ("engine", "attackers", "nobody_loses_more_in_one_moment"),
     ("sim", "siege", "a_day_under_siege"),

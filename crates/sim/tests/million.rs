@@ -1,9 +1,12 @@
 //! M2: a million calls through the engine into SQLite, and every sum is one sum. Lives here: the calls, the
-//! customers' own notes of them, the second rating. Never here: a line of `rating` in what is expected.
+//! customers' own notes of them, the second rating, and a third from the record alone (`rerating`). Never here: a line
+//! of `rating` in what is expected.
 //!
 //! A debug build places fewer calls; the release build of `cargo xtask test --tier release` places the million.
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+mod rerating;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -179,7 +182,10 @@ impl World {
         let engine = Engine::new(config, &snapshot(), now).unwrap();
         // What is looked at are sums: a disk that may forget at a power cut is good enough here.
         let options = OpenOptions { synchronous: Synchronous::Normal, ..OpenOptions::default() };
-        let store = SqliteStore::open(folder.join("million.db"), options).unwrap();
+        let mut store = SqliteStore::open(folder.join("million.db"), options).unwrap();
+        let put = |deck| Record::Deck(UnixMicros(0), Box::new(deck));
+        let records = first_decks().into_iter().map(put).collect();
+        store.commit(&[Batch { ticket: 0, records }]).unwrap();
         World {
             engine,
             store,
@@ -420,6 +426,11 @@ fn a_million_calls_and_no_difference() {
 
     let (cdrs, again) = compare(&world);
     assert_eq!(cdrs, again);
+    let deck_of = |cdr: &Cdr| SELL[cdr.account.0 as usize % 2];
+    let carrier_of = |cdr: &Cdr| cdr.trunk.map(|trunk| COST[trunk.0 as usize - 1]);
+    let rerated = rerating::run(&world.store, deck_of, carrier_of);
+    assert_eq!((rerated.price, rerated.cost), (again.price, again.cost), "from the record");
+    assert_eq!(rerated.states, 6, "four decks, two of them put again");
 
     let mut kept = Sums::default();
     let mut posted = Sums::default();

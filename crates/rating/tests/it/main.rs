@@ -6,5 +6,6 @@ mod cost;
 mod deck;
 mod importing;
 mod numbers;
+mod prices_page;
 mod reference;
 mod spellings;
