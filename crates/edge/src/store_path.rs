@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use sip::b2bua::CallKey;
 use sip::flow::Flow;
 use types::decision::Outcome;
-use types::{DecisionId, Millis, Record, Tick};
+use types::{DecisionId, Fact, Millis, Record, Tick};
 
 use crate::io::{Reply, StoreRequest};
 use crate::node::Node;
@@ -302,6 +302,8 @@ fn worth(records: &[Record]) -> Worth {
         | Record::Account(_)
         | Record::Standing(_)
         | Record::LineStanding(_)
+        | Record::TrunkStanding(_)
+        | Record::Fact(_, Fact::AuditMismatch { .. } | Fact::MismatchSeen { .. })
         | Record::Raises(_)
         | Record::ControlRequest(_)
         | Record::Line(_)

@@ -1,6 +1,7 @@
 //! Commands of staff and operator. Lives here: what can be changed, and whether it makes sense.
 //! Never here: who may give a command, how it travels.
 
+mod audit;
 mod bans;
 mod ceiling;
 mod change;
@@ -19,7 +20,7 @@ use rating::RateDeck;
 use types::record::Deck;
 use types::{
     Account, AccountId, AccountStatus, By, DecisionId, DestinationClass, E164, Fact, Line, LineId,
-    LineSecurity, LineStatus, Now, Number, Record, Reseller, Setting, Trunk,
+    LineSecurity, LineStatus, Now, Number, Record, Reseller, Setting, Trunk, TrunkStanding,
 };
 
 use crate::directory::AccountEntry;
@@ -30,6 +31,7 @@ use standing::{Wish, told};
 use together::{Checked, Made};
 use wording::{changes_of, deck_change, in_words, line_change, other_changes, reseller_change};
 
+pub use audit::{AuditReport, Misfit, Seen};
 pub use ceiling::default_ceiling;
 pub use change::{ControlChange, Judgement, LineChange, Weighed};
 pub(crate) use money::Billed;
@@ -97,6 +99,8 @@ impl Engine {
             Command::BeginBillRun { run, day, only } => self.begin_run(now, run, day, only),
             Command::PutBills(bills) => self.put_bills(now, bills),
             Command::EndBillRun(run) => self.end_run(run),
+            Command::Audited(report) => self.take_audit(now, *report),
+            Command::Seen(seen) => self.note_seen(now, *seen),
             Command::Cut(decision) => self.cut(decision),
             Command::DeviceMine(device) => self.device_mine(now, device),
             Command::DeviceNotMine(device) => self.device_not_mine(now, device),
@@ -212,10 +216,16 @@ impl Engine {
             Some(known) if !known.enabled && trunk.enabled => "enabled",
             Some(_) => "changed",
         };
+        let cost_deck = trunk.cost_deck;
+        let is_new = self.directory.trunk(id).is_none_or(|known| known.cost_deck != cost_deck);
         self.directory.put_trunk(&trunk);
         let message = format!("trunk {id} ({}): {change}", trunk.name);
         let fact = Fact::TrunkChanged { trunk: id, change: change.to_owned() };
-        let records = vec![Record::Trunk(Box::new(trunk)), Record::Fact(now.wall, fact)];
+        let mut records = vec![Record::Trunk(Box::new(trunk)), Record::Fact(now.wall, fact)];
+        if is_new {
+            let at = self.next_decision(now.wall).time();
+            records.push(Record::TrunkStanding(TrunkStanding { trunk: id, at, cost_deck }));
+        }
         Done { records, message, ..Done::default() }
     }
 

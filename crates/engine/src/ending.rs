@@ -136,7 +136,13 @@ impl Engine {
             Phase::Answered { .. } if unseen => self.ledger.expire(now.wall, decision, price),
             Phase::Answered { .. } => self.ledger.settle(now.wall, decision, price),
         };
-        closing.expect("a live call that costs money has a hold, and its price fits").price
+        let closing = closing.expect("a live call that costs money has a hold, and its price fits");
+        if !closing.overrun.is_zero() {
+            let (account, amount) = (call.hold.account, closing.overrun);
+            let fact = Fact::Overrun { account, decision, amount };
+            self.facts.push(Record::Fact(now.wall, fact));
+        }
+        closing.price
     }
 
     /// Posts price and cost once.

@@ -1,7 +1,7 @@
 //! The engine: its parts and what can be looked up. Never here: decisions (admission), live calls
 //! (metering, ending), commands (control).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -42,6 +42,8 @@ pub struct Engine {
     pub(crate) ledger: Ledger,
     pub(crate) book: Book,
     pub(crate) billed: Billed,
+    /// Calls of which the auditor's findings are on record, the newest of them.
+    pub(crate) told_misfits: BTreeSet<DecisionId>,
     pub(crate) calls: Calls,
     pub(crate) last_decision: DecisionId,
     pub(crate) store_up: bool,
@@ -72,6 +74,7 @@ impl Engine {
             ledger: Ledger::new(hash),
             book: Book::new(hash, BOOK_MEMORY),
             billed: Billed { last_run: 0, last_bills: Map::with_hasher(hash) },
+            told_misfits: BTreeSet::new(),
             calls: Calls::new(hash),
             last_decision: DecisionId(0),
             store_up: true,

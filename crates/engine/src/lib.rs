@@ -37,9 +37,9 @@ pub use access::{
 };
 pub use config::{EngineConfig, EngineError, OffHours};
 pub use control::{
-    BanOrder, CallFacts, Command, CommandError, ControlChange, Done, Judgement, LineChange,
-    Overlap, PlanOrder, PostOrder, PostWhat, Weighed, changes, default_ceiling, next_time_of_day,
-    risk,
+    AuditReport, BanOrder, CallFacts, Command, CommandError, ControlChange, Done, Judgement,
+    LineChange, Misfit, Overlap, PlanOrder, PostOrder, PostWhat, Seen, Weighed, changes,
+    default_ceiling, next_time_of_day, risk,
 };
 pub use dial_string::dial_string;
 pub use directory::AccountEntry;

@@ -1,5 +1,6 @@
 //! The program. Lives here: which rooms there are. Never here: anything else.
 
+mod audit;
 mod billing;
 mod change;
 mod chosen;

@@ -36,6 +36,8 @@ const RECOVERY_US: u64 = 10_000_000;
 pub struct Tally {
     /// Calls admitted.
     pub admitted: u64,
+    /// Calls that the production auditor judged.
+    pub audited: u64,
     /// Refusals by reason.
     pub refused: BTreeMap<String, u64>,
     /// Ends of admitted calls by cause.

@@ -153,6 +153,13 @@ impl Disk {
         match self.planted {
             Some(Planted::HoldsForgotten) => snapshot.holds.clear(),
             Some(Planted::SpendingForgotten) => snapshot.spending.clear(),
+            Some(Planted::HalfPrice) => {
+                let rows = snapshot.decks.iter_mut().flat_map(|deck| &mut deck.rows);
+                rows.for_each(|row| {
+                    let half = row.rate.per_minute.micros() / 2;
+                    row.rate.per_minute = types::Money::from_micros(half);
+                });
+            }
             _ => {}
         }
         snapshot

@@ -4,6 +4,7 @@
 pub mod actor;
 pub mod agent;
 pub mod attackers;
+pub mod audited;
 pub mod auditor;
 pub mod carrier;
 pub mod clock;

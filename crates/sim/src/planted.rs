@@ -38,6 +38,8 @@ pub enum Planted {
     LockForgotten,
     /// The node does not know of barred classes and price caps.
     BarsForgotten,
+    /// The node does not know of limits of calls at once, nor of hotspots. Found by the production auditor only.
+    LimitsForgotten,
     /// The store loses what people posted, and says that it kept it.
     PostingLost,
     /// What people posted is written twice under two names.
@@ -47,7 +49,7 @@ pub enum Planted {
 }
 
 impl Planted {
-    /// All of them.
+    /// All that the simulator's own auditor finds.
     pub const ALL: [Planted; 20] = [
         Planted::AckBeforeWrite,
         Planted::HoldLost,

@@ -10,6 +10,7 @@ use types::{
 use crate::actor::Actor;
 use crate::agent::Agent;
 use crate::attackers::race::Racer;
+use crate::audited::audited;
 use crate::auditor::Tally;
 use crate::carrier::{Carrier, Life};
 use crate::customers::{Habits, Phone, phone_agent};
@@ -67,16 +68,22 @@ const QUIET_US: u64 = 600_000_000;
 const USERS: [&str; 10] =
     ["alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy"];
 
-/// Plays one seed.
-pub fn run_seed(seed: u64, options: Options) -> Report {
+/// Plays one seed until everybody is at rest, whatever the auditor finds if it `goes_on`.
+pub fn play_seed(seed: u64, options: Options, goes_on: bool) -> World {
     let mut dice = Dice::simulated(seed, 0);
     let span = options.minutes * 60_000_000;
     let mut world = build(seed, &mut dice, options, span);
-    world.shows_wire = options.wire;
+    (world.shows_wire, world.goes_on) = (options.wire, goes_on);
     world.run_until(span);
     world.at(span, Deed::Rest);
     // What the last crash or stall left takes its time as well.
     world.run_until(span + QUIET_US);
+    world
+}
+
+/// Plays one seed.
+pub fn run_seed(seed: u64, options: Options) -> Report {
+    let mut world = play_seed(seed, options, false);
     if world.auditor.violations.is_empty() {
         finish(&mut world);
     }
@@ -103,6 +110,13 @@ pub fn finish(world: &mut World) {
             _ => None,
         })
         .collect();
+    let engine = &world.config().engine;
+    let (judged, found) = audited(world.disk.store(), &engine.off_hours);
+    auditor.tally.audited = judged;
+    for one in found {
+        let what = one.words().join("; ");
+        auditor.blame(world.now, format!("the other auditor: {} {what}", one.cdr.decision));
+    }
     match world.node() {
         Some(node) => auditor.finish(world.now, node, world.disk.store(), &carriers),
         None => auditor.blame(world.now, "there is no node at the end".to_owned()),

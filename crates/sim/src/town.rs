@@ -200,11 +200,6 @@ pub fn as_told(mut records: Vec<Record>, planted: Option<Planted>) -> Vec<Record
     let accounts = records.iter().filter(|one| matches!(one, Record::Account(_))).count() as u32;
     for record in &mut records {
         match (planted, record) {
-            (Some(Planted::HalfPrice), Record::Deck(_, deck)) => {
-                for row in &mut deck.rows {
-                    row.rate.per_minute = Money::from_micros(row.rate.per_minute.micros() / 2);
-                }
-            }
             (Some(Planted::WrongPayer), Record::Line(line)) => {
                 line.account = AccountId(line.account.0 % accounts + 1);
             }
@@ -224,6 +219,11 @@ fn falsify(controls: &mut Controls, planted: Planted) {
             controls.stop_level_1h = controls.stop_level_1h.map(tenfold);
             controls.stop_level_7d = controls.stop_level_7d.map(tenfold);
             controls.stop_level_off_hours = controls.stop_level_off_hours.map(tenfold);
+        }
+        Planted::LimitsForgotten => {
+            let limits =
+                [&mut controls.calls, &mut controls.costly_calls, &mut controls.hotspot_calls];
+            limits.into_iter().for_each(|limit| *limit = u16::MAX);
         }
         Planted::LockForgotten => controls.ip_lock.clear(),
         Planted::BarsForgotten => {

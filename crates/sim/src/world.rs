@@ -97,6 +97,8 @@ pub struct World {
     secrets: Dice,
     clock: Clock,
     network: Network,
+    /// Does it go on when the auditor has found something? For those who look for what the other auditor finds.
+    pub goes_on: bool,
     /// Does the story show every message at the node's door, and how often the network will deliver it?
     pub shows_wire: bool,
     /// Does the story name decisions? Good for finding mistakes, bad for reading.
@@ -129,8 +131,10 @@ impl World {
     pub fn new(setup: Setup) -> World {
         let dice = |stream| Dice::simulated(setup.seed, stream);
         let mut disk = Disk::new(setup.disk, dice(DISK_DICE), setup.planted);
+        let stood = crate::audited::what_stood(&setup.records);
         let auditor = Auditor::new(&setup.records);
         disk.load(crate::town::as_told(setup.records, setup.planted));
+        disk.load(stood);
         let mut world = World {
             now: 0,
             story: Story::new(setup.told),
@@ -145,6 +149,7 @@ impl World {
             secrets: dice(SECRET_DICE),
             clock: Clock::new(setup.start),
             network: Network::new(setup.network, dice(NETWORK_DICE)),
+            goes_on: false,
             shows_wire: false,
             names_decisions: true,
             dies_after: None,
@@ -198,6 +203,11 @@ impl World {
         result
     }
 
+    /// The node's settings.
+    pub fn config(&self) -> &NodeConfig {
+        &self.config
+    }
+
     /// Is the node running?
     pub fn node(&self) -> Option<&Node> {
         self.node.as_ref()
@@ -220,7 +230,7 @@ impl World {
 
     /// Lets time pass until `end`, or until something is found to be wrong.
     pub fn run_until(&mut self, end: u64) {
-        while self.auditor.violations.is_empty() {
+        while self.goes_on || self.auditor.violations.is_empty() {
             let next = self.next_instant();
             if next > end {
                 break;

@@ -47,6 +47,8 @@ fn every_planted_bug_is_found() {
                 Planted::LevelsTenfold => &["held >"],
                 Planted::LockForgotten => &["outside of the IP lock"],
                 Planted::BarsForgotten => &["which is barred", "dearer than allowed"],
+                // `tests/audited.rs`
+                Planted::LimitsForgotten => panic!("nobody but the production auditor finds it"),
                 Planted::PostingLost => &["is not in the store"],
                 Planted::PostingTwice => &["a posting", "never asked for"],
                 Planted::CallUnbilled => &["calls of the run come to"],

@@ -26,6 +26,7 @@ fn seeds_hold_every_invariant() {
         let tally = report.tally;
         for (what, times) in [
             ("admitted", tally.admitted),
+            ("audited", tally.audited),
             ("extended", tally.extended),
             ("crashes", tally.crashes),
             ("recovered", tally.recovered),
@@ -42,6 +43,7 @@ fn seeds_hold_every_invariant() {
     // A world in which nothing happens proves nothing.
     for what in [
         "admitted",
+        "audited",
         "extended",
         "crashes",
         "recovered",

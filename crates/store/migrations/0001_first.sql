@@ -64,6 +64,15 @@ CREATE TABLE line_history (
 );
 CREATE UNIQUE INDEX line_history_at ON line_history (line, at);
 
+-- What the calls of a trunk cost us, from when on.
+CREATE TABLE trunk_history (
+    seq         INTEGER PRIMARY KEY,
+    trunk       BIGINT NOT NULL,
+    at          BIGINT NOT NULL,
+    cost_deck   BIGINT
+);
+CREATE UNIQUE INDEX trunk_history_at ON trunk_history (trunk, at);
+
 -- What stands when the raises of an account have ended, and when they do.
 CREATE TABLE account_raises (
     account     INTEGER PRIMARY KEY,
@@ -383,6 +392,12 @@ CREATE TABLE link (
     marks       BLOB   NOT NULL,
     hash        BLOB   NOT NULL,
     mac         BLOB   NOT NULL
+);
+
+-- The last link of the chain whose call was audited: one row, once there is any.
+CREATE TABLE audit_mark (
+    one         INTEGER PRIMARY KEY,
+    link        BIGINT NOT NULL
 );
 
 -- One row for each time a program opened the store to write: the number of its last group that was

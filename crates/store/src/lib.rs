@@ -27,8 +27,8 @@ pub use error::{Cause, CommitError, StoreError};
 pub use journal::Journal;
 pub use memory::MemoryStore;
 pub use queries::{
-    Balance, CallFilter, Decided, DeckSummary, FactFilter, Problem, Reader, Sealing, StoredFact,
-    Unopened, Verification, WhatSealed,
+    Balance, CallFilter, CallsOnLinks, Decided, DeckSummary, FactFilter, Problem, Reader, Sealing,
+    StoredFact, Unopened, Verification, WhatSealed,
 };
 pub use rules::account_of;
 pub use seal::Sealer;

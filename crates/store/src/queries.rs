@@ -10,7 +10,7 @@ use types::{
     Account, AccountId, AccountRaises, Ban, Bill, BillId, BindingRecord, Cdr, ControlRequest,
     Coverage, DecisionId, DeckId, Device, E164, Fact, Hold, InstalmentPlan, KnownRun,
     LedgerAccount, Line, LineId, LineStanding, LockOut, Money, Number, RateRow, Reseller, Standing,
-    StoredPosting, Transfer, Trunk, TrunkId, UnixMicros,
+    StoredPosting, Transfer, Trunk, TrunkId, TrunkStanding, UnixMicros,
 };
 
 use crate::billing::{BillFilter, BillItems, PostingFilter};
@@ -412,11 +412,53 @@ pub trait Reader {
 
     /// How far the chain reaches; `None` if nothing was ever recorded.
     fn anchor(&self) -> Result<Option<Anchor>, StoreError>;
+
+    /// What came to stand for an account after a time, until another and at it, oldest first.
+    fn standings_within(
+        &self,
+        id: AccountId,
+        after: UnixMicros,
+        until: UnixMicros,
+    ) -> Result<Vec<Standing>, StoreError>;
+
+    /// The same of a line.
+    fn lines_within(
+        &self,
+        id: LineId,
+        after: UnixMicros,
+        until: UnixMicros,
+    ) -> Result<Vec<LineStanding>, StoreError>;
+
+    /// What stood for a trunk at a time.
+    fn trunk_at(&self, id: TrunkId, at: UnixMicros) -> Result<Option<TrunkStanding>, StoreError>;
+
+    /// Calls on the next links of the chain after this one, in the order of commits.
+    fn calls_after(&self, link: u64, most: u32) -> Result<CallsOnLinks, StoreError>;
+
+    /// Up to which link calls were audited.
+    fn audited(&self) -> Result<u64, StoreError>;
+}
+
+/// The calls on some links of the chain.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CallsOnLinks {
+    /// Each with its link, in their order.
+    pub calls: Vec<(u64, Cdr)>,
+    /// The last link that was looked at.
+    pub upto: u64,
+    /// The last link that there is.
+    pub head: u64,
 }
 
 macro_rules! forward {
     ($($name:ident($($arg:ident: $type:ty),*) -> $out:ty;)*) => {
         impl<R: Reader + ?Sized> Reader for Box<R> {
+            $(fn $name(&self, $($arg: $type),*) -> Result<$out, StoreError> {
+                (**self).$name($($arg),*)
+            })*
+        }
+
+        impl<R: Reader + ?Sized> Reader for &R {
             $(fn $name(&self, $($arg: $type),*) -> Result<$out, StoreError> {
                 (**self).$name($($arg),*)
             })*
@@ -464,4 +506,9 @@ forward! {
     verify() -> Verification;
     verify_chain(question: &ChainQuestion, progress: &mut dyn FnMut(u64, u64)) -> ChainReport;
     anchor() -> Option<Anchor>;
+    standings_within(id: AccountId, after: UnixMicros, until: UnixMicros) -> Vec<Standing>;
+    lines_within(id: LineId, after: UnixMicros, until: UnixMicros) -> Vec<LineStanding>;
+    trunk_at(id: TrunkId, at: UnixMicros) -> Option<TrunkStanding>;
+    calls_after(link: u64, most: u32) -> CallsOnLinks;
+    audited() -> u64;
 }

@@ -75,6 +75,8 @@ pub fn refusal(record: &Record) -> Option<String> {
         | Record::Reseller(_)
         | Record::Standing(_)
         | Record::LineStanding(_)
+        | Record::TrunkStanding(_)
+        | Record::Audited(_)
         | Record::Raises(_)
         | Record::ControlRequest(_)
         | Record::Line(_)
@@ -150,6 +152,7 @@ pub fn newest(record: &Record) -> (DecisionId, UnixMicros) {
         Record::Fact(at, _) | Record::Alive(at) => (none.0, *at),
         Record::Standing(standing) => (none.0, standing.at),
         Record::LineStanding(standing) => (none.0, standing.at),
+        Record::TrunkStanding(standing) => (none.0, standing.at),
         Record::Deck(at, _) => (none.0, *at),
         Record::Contact(contact) => (none.0, contact.at),
         _ => none,
@@ -179,6 +182,9 @@ pub fn account_of(fact: &Fact) -> Option<AccountId> {
         | Fact::StaleSecrets { account, .. }
         | Fact::OldSecretLeaked { account, .. }
         | Fact::OutsideLock { account, .. }
+        | Fact::Overrun { account, .. }
+        | Fact::AuditMismatch { account, .. }
+        | Fact::MismatchSeen { account, .. }
         | Fact::SecretAge { account, .. } => Some(*account),
         Fact::StopLevelNear(notice) | Fact::StopLevelReached(notice) => {
             notice.scope.is_holders().then_some(notice.account)

@@ -305,6 +305,18 @@ pub fn of(fact: &Fact) -> Entry {
         }
         Fact::TrunkChanged { .. } => entry("trunk-changed", quiet, "A trunk was changed", ""),
         Fact::DeckImported { .. } => entry("deck-imported", quiet, "A rate deck was imported", ""),
+        Fact::Overrun { .. } => {
+            entry("overrun", (Money, Info, Nobody), "A call cost more than was held for it", "")
+        }
+        Fact::AuditMismatch { .. } => entry(
+            "audit-mismatch",
+            (Money, Critical, Staff),
+            "The auditor found a call that does not fit what stood for it",
+            "A control or a price failed. Look at the call and at others of that time, and say that you have looked.",
+        ),
+        Fact::MismatchSeen { .. } => {
+            entry("mismatch-seen", quiet, "Staff looked at what the auditor found", "")
+        }
         Fact::ContactChanged { .. } => entry(
             "contact-changed",
             (Controls, Important, Contact),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::account::{AccountStatus, Controls, Line, LineStatus};
 use crate::destination::ClassSet;
 use crate::device::DeviceNotices;
-use crate::ids::{AccountId, LineId};
+use crate::ids::{AccountId, DeckId, LineId, ResellerId, TrunkId};
 use crate::money::Money;
 use crate::stop_level::StopLevels;
 use crate::time::UnixMicros;
@@ -231,6 +231,12 @@ pub struct Standing {
     pub status: AccountStatus,
     /// What bounded its loss.
     pub controls: Controls,
+    /// The deck its calls were priced by.
+    pub sell_deck: DeckId,
+    /// Who sold to it in our place.
+    pub reseller: Option<ResellerId>,
+    /// Where it was, for off hours.
+    pub time_zone: String,
     /// Who made it so.
     pub by: By,
     /// Why, in words; may be empty.
@@ -280,6 +286,17 @@ pub struct LineStanding {
     pub by: By,
     /// Why, in words; may be empty.
     pub why: String,
+}
+
+/// What stood for a trunk from a moment on, until its next: what its calls cost us. Appended, never changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrunkStanding {
+    /// Which.
+    pub trunk: TrunkId,
+    /// From when on.
+    pub at: UnixMicros,
+    /// What it charged us; `None`: unknown, recorded as zero.
+    pub cost_deck: Option<DeckId>,
 }
 
 /// A setting that is raised until a time.

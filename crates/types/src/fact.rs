@@ -306,6 +306,39 @@ pub enum Fact {
         /// What changed, in words; never the secret.
         change: String,
     },
+    /// A call cost more than was held for it: the node was not there to cut it, or was held up.
+    Overrun {
+        /// Whose.
+        account: AccountId,
+        /// Which call.
+        decision: DecisionId,
+        /// By how much.
+        amount: Money,
+    },
+    /// The auditor found that a call does not fit what stood for it.
+    AuditMismatch {
+        /// Whose.
+        account: AccountId,
+        /// Which call.
+        decision: DecisionId,
+        /// What does not fit, a sentence each.
+        what: Vec<String>,
+        /// What was charged.
+        price: Money,
+        /// Is the call given back for it?
+        freed: bool,
+    },
+    /// Staff have looked at what the auditor found.
+    MismatchSeen {
+        /// Whose.
+        account: AccountId,
+        /// Which call.
+        decision: DecisionId,
+        /// Who.
+        by: String,
+        /// What they say about it.
+        note: String,
+    },
     /// A rate deck was imported.
     DeckImported {
         /// Which.

@@ -188,7 +188,25 @@ fn after(fact: &Fact) -> Option<Fact> {
             channel: "alice@example.com".to_owned(),
             why: "550 no such mailbox".to_owned(),
         },
-        Fact::AlertGivenUp { .. } => return None,
+        Fact::AlertGivenUp { .. } => Fact::Overrun {
+            account,
+            decision: DecisionId((AT.0 as u64) << 8),
+            amount: Money::from_micros(1_250),
+        },
+        Fact::Overrun { .. } => Fact::AuditMismatch {
+            account,
+            decision: DecisionId((AT.0 as u64) << 8),
+            what: vec!["class premium was barred".to_owned()],
+            price: Money::from_cents(120),
+            freed: true,
+        },
+        Fact::AuditMismatch { .. } => Fact::MismatchSeen {
+            account,
+            decision: DecisionId((AT.0 as u64) << 8),
+            by: "eve".to_owned(),
+            note: "a rule was wrong".to_owned(),
+        },
+        Fact::MismatchSeen { .. } => return None,
     })
 }
 

@@ -65,6 +65,16 @@ pub fn fact_text_with(fact: &Fact, currency: &str, name: &dyn Fn(LineId) -> Stri
         Fact::TrunkReachable { trunk, .. } => format!("trunk {trunk} cannot be reached"),
         Fact::TrunkChanged { trunk, change } => format!("trunk {trunk}: {change}"),
         Fact::DeckImported { deck, change } => format!("rate deck {deck}: {change}"),
+        Fact::Overrun { decision, amount, .. } => {
+            format!("call {decision} cost {amount} {currency} more than was held for it")
+        }
+        Fact::AuditMismatch { decision, what, freed, .. } => {
+            let then = if *freed { "; it was given back" } else { "" };
+            format!("call {decision} does not fit what stood for it: {}{then}", what.join("; "))
+        }
+        Fact::MismatchSeen { decision, by, note, .. } => {
+            format!("{by} looked at what the auditor found of call {decision}: {note}")
+        }
         Fact::Started { recovered } => format!("the node started; {recovered} calls were live"),
         Fact::Stopped => "the node stopped".to_owned(),
         Fact::ContactChanged { contact, change, by, why, .. } => {

@@ -10,7 +10,7 @@ use crate::account::{Account, Line, Number};
 use crate::bill::{Bill, BillRun, InstalmentPlan};
 use crate::cdr::{Cdr, Direction};
 use crate::contact::{Alert, Contact};
-use crate::controls::{AccountRaises, ControlRequest, LineStanding, Standing};
+use crate::controls::{AccountRaises, ControlRequest, LineStanding, Standing, TrunkStanding};
 use crate::decision::{Destination, Explanation};
 use crate::device::Device;
 use crate::fact::Fact;
@@ -170,6 +170,10 @@ pub enum Record {
     Standing(Box<Standing>),
     /// Append what stands for a line from now on; the same told again changes nothing.
     LineStanding(Box<LineStanding>),
+    /// Append what stands for a trunk from now on; the same told again changes nothing.
+    TrunkStanding(TrunkStanding),
+    /// Calls up to this link of the chain were audited: moves the mark forward, never back.
+    Audited(u64),
     /// Insert or replace what is beneath an account's controls; delete it when there is nothing.
     Raises(Box<AccountRaises>),
     /// Insert or replace a request.

@@ -3,6 +3,7 @@
 
 mod alerts;
 mod attack_tools;
+mod audit;
 mod bans;
 mod browser;
 mod browser_calls;
@@ -127,6 +128,7 @@ pub const CRASH: &[Check] = checks! {
     "kill -9 again and again, and the record of decisions holds": record::survives,
     "the database is copied under load, and restored": record::is_copied,
     "alerts: no mail server, kill -9; none lost, none twice": alerts::none_lost_none_twice,
+    "the auditor accuses nobody while decks and controls change and the node dies": audit::accuses_nobody,
     "S1 secrets are found nowhere, a crash with a journal included": secrets::found_nowhere,
 };
 

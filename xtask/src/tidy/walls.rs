@@ -6,19 +6,20 @@ use serde_json::Value;
 use crate::shell_out::{cargo, output};
 
 /// Crate, what of ours it may use.
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
     ("types", &[]),
     ("sip", &["types"]),
     ("rating", &["types"]),
     ("ledger", &["types"]),
+    ("audit", &["types"]),
     ("engine", &["types", "rating", "ledger"]),
     ("edge", &["types", "sip", "engine"]),
     ("store", &["types"]),
     ("notify", &["types", "store"]),
-    ("sim", &["types", "sip", "rating", "ledger", "engine", "edge", "store"]),
+    ("sim", &["types", "sip", "rating", "ledger", "audit", "engine", "edge", "store"]),
     (
         "ringfence",
-        &["types", "sip", "rating", "ledger", "engine", "edge", "store", "notify", "sim"],
+        &["types", "sip", "rating", "ledger", "audit", "engine", "edge", "store", "notify", "sim"],
     ),
     ("xtask", &["types"]),
 ];
@@ -40,7 +41,7 @@ const IMPURE: [&str; 12] = [
 ];
 
 /// The pure zone.
-pub const PURE: [&str; 6] = ["types", "sip", "rating", "ledger", "engine", "edge"];
+pub const PURE: [&str; 7] = ["types", "sip", "rating", "ledger", "audit", "engine", "edge"];
 
 /// An error for each dependency that goes through a wall.
 pub fn check() -> Result<()> {

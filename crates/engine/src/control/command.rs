@@ -12,6 +12,7 @@ use types::{
     LockScope, Number, Record, Reseller, ResellerId, Trunk, TrunkId, UnixMicros,
 };
 
+use super::audit::{AuditReport, Seen};
 use super::change::{ControlChange, Judgement, LineChange};
 use super::money::{PlanOrder, PostOrder};
 use crate::access::{DeviceAt, ForeignLogIn, Spared};
@@ -75,6 +76,10 @@ pub enum Command {
     PutBills(Vec<Bill>),
     /// All bills of a run are made.
     EndBillRun(u32),
+    /// Takes what the auditor found.
+    Audited(Box<AuditReport>),
+    /// Keeps that staff looked at what the auditor found.
+    Seen(Box<Seen>),
     /// Hangs up a live call.
     Cut(DecisionId),
     /// A device is the holder's.

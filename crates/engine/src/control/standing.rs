@@ -32,7 +32,7 @@ impl Engine {
         let Wish { account, known, others, changes, until, by, why } = wish;
         let (id, status) = (account.id, account.status);
         let mut records = Vec::new();
-        if known.is_none() || !changes.is_empty() {
+        if known.as_ref().is_none_or(|known| is_elsewhere(known, &account)) || !changes.is_empty() {
             records.push(self.standing(now.wall, &account, &by, &why));
         }
         self.directory.put_account(&account).expect("its time zone was looked up");
@@ -76,6 +76,9 @@ impl Engine {
             at,
             status: account.status,
             controls: account.controls.clone(),
+            sell_deck: account.sell_deck,
+            reseller: account.reseller,
+            time_zone: account.time_zone.clone(),
             by: by.clone(),
             why: why.to_owned(),
         }))
@@ -187,6 +190,12 @@ impl Engine {
 }
 
 const UNCHANGED: &str = "unchanged";
+
+/// Is it priced by another deck, sold by somebody else, or at another place?
+fn is_elsewhere(known: &Account, account: &Account) -> bool {
+    let of = |one: &Account| (one.sell_deck, one.reseller);
+    of(known) != of(account) || known.time_zone != account.time_zone
+}
 
 /// The changes that go one way, in words.
 fn in_words(changes: &[Changed], way: Risk) -> impl Iterator<Item = String> {

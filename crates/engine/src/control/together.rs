@@ -104,6 +104,8 @@ impl Engine {
             Command::BeginBillRun { run, only, .. } => self.check_run(*run, *only, made)?,
             Command::PutBills(bills) => self.check_bills(bills, made)?,
             Command::EndBillRun(_) => {}
+            Command::Audited(report) => self.check_audit(report)?,
+            Command::Seen(seen) => self.check_seen(seen, made)?,
             Command::Cut(decision) => {
                 let known = self.calls.find(*decision).map(drop);
                 known.ok_or(CommandError::UnknownCall(*decision))?;

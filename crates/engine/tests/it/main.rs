@@ -1,6 +1,7 @@
 //! The engine from outside: whole lives of calls.
 
 mod admission;
+mod audit;
 mod caller_id;
 mod control;
 mod directory;

@@ -1,7 +1,7 @@
 //! Changes as asked: things are named as people name them. They travel over the control socket.
 //! Never here: what is to be done for one.
 
-use engine::{BanOrder, ForeignLogIn, PlanOrder, PostOrder};
+use engine::{AuditReport, BanOrder, ForeignLogIn, PlanOrder, PostOrder, Seen};
 use serde::{Deserialize, Serialize};
 use types::account::Ha1;
 use types::{
@@ -150,6 +150,10 @@ pub enum Change {
     PutBills(Vec<Bill>),
     /// All bills of a run are made.
     EndBillRun(u32),
+    /// Take what the auditor found.
+    Audited(Box<AuditReport>),
+    /// Keep that staff looked at it.
+    Seen(Box<Seen>),
     /// Hang up.
     Cut(DecisionId),
     /// Whose a device is.

@@ -19,6 +19,7 @@ use crate::shell::control::Request;
 use crate::shell::keys::KeyRing;
 use crate::shell::open::open_existing;
 
+mod audited;
 mod certificate;
 mod reach;
 mod telling;
@@ -66,6 +67,9 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     let status = ask(config, &Request::Status);
     report("node", node(&status))?;
     let is_running = matches!(status, Ok(Some(_)));
+    if let Some(found) = audited::follows(&status) {
+        report("auditor", found)?;
+    }
     report("data directory", data_dir(config))?;
     report("journal", journal(config))?;
     report("clock", clock(config))?;
@@ -247,6 +251,7 @@ fn database(
     context: &Context,
 ) -> anyhow::Result<Vec<(String, Found)>> {
     let mut found = verified(reader, context)?;
+    found.push(("audited calls".to_owned(), audited::mismatches(reader)?));
     found.push(("rate decks".to_owned(), decks(reader)?));
     found.extend(trunks(reader, config, offline)?);
     found.push(("accounts".to_owned(), accounts(reader)?));

@@ -1,5 +1,6 @@
 //! `explain`. Lives here: a decision told in sentences. Never here: making decisions.
 
+use ::audit::Verdict;
 use serde_json::{Value, json};
 use store::{Decided, Reader};
 use types::cdr::{HangupCause, HangupSide};
@@ -13,6 +14,7 @@ use super::output::printable;
 use super::rates::rate_text;
 use super::standing;
 use super::when::span;
+use crate::audit::judge_one;
 use crate::shell::open::open_to_read;
 
 #[derive(Debug, clap::Args)]
@@ -46,15 +48,40 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     let line_stood = line.map(|line| reader.line_at(line, at)).transpose()?.flatten();
     sentences.extend(stood.as_ref().map(standing::sentence));
     sentences.extend(line_stood.as_ref().and_then(standing::line_sentence));
+    let mut mismatches = Vec::new();
+    if let Decided::Ended(cdr) = &decided
+        && cdr.explanation.outcome == Outcome::Admitted
+    {
+        let verdict = judge_one(&reader, cdr, &config)?;
+        mismatches.extend(verdict.mismatches.iter().map(ToString::to_string));
+        sentences.extend(judged(&verdict));
+    }
     let text = sentences.iter().map(|line| printable(line)).collect::<Vec<_>>().join("\n");
     let value = json!({
         "decision": args.decision.to_string(),
         "sentences": sentences,
         "record": record,
         "stood": stood.as_ref().map(standing::view),
+        "mismatches": mismatches,
         "line_stood": line_stood.as_ref().map(standing::line_view),
     });
     context.output.one(&text, &value)
+}
+
+/// What the auditor says of the call.
+fn judged(verdict: &Verdict) -> Vec<String> {
+    if !verdict.is_good() {
+        let what = verdict.mismatches.iter().map(|one| format!("  - {one}."));
+        let first = "The auditor found that it does not fit what stood for it:".to_owned();
+        return std::iter::once(first).chain(what).collect();
+    }
+    vec![match verdict.unknown.is_empty() {
+        true => "The auditor found that it fits what stood for it.".to_owned(),
+        false => format!(
+            "The auditor found nothing wrong; it could not learn {}.",
+            verdict.unknown.join(" nor ")
+        ),
+    }]
 }
 
 /// A hold without its dialogs, which say nothing to people.

@@ -5,6 +5,7 @@ mod access;
 mod account;
 mod alert;
 mod at_risk;
+mod audit;
 mod backup;
 mod ban;
 mod bill;
@@ -46,6 +47,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::{Loaded, load};
+pub use ordering::call_facts;
 use output::Output;
 pub use output::printable;
 
@@ -150,6 +152,8 @@ enum Command {
     Explain(explain::Args),
     /// Look for what is wrong, and say what to do
     Doctor(doctor::Args),
+    /// Judge calls again: does each fit what stood when it was let out, and what it was charged?
+    Audit(audit::Args),
     /// Was anything changed by somebody else: is every row as it was recorded, do the sums come out?
     Verify(verify::Args),
     /// Copy the database while the node runs, and verify the copy
@@ -232,6 +236,7 @@ fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Carrier(command) => carrier::run(command, context),
         Command::Explain(args) => explain::run(args, context),
         Command::Doctor(args) => return doctor::run(args, context),
+        Command::Audit(args) => return audit::run(args, context),
         Command::Verify(args) => return verify::run(args, context),
         Command::Backup(args) => backup::backup(args, context),
         Command::Restore(args) => backup::restore(args, context),

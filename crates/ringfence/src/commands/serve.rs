@@ -13,10 +13,12 @@ use store::{AlertReader, Backend, SnapshotWindow};
 
 use super::Context;
 use super::office::{ask, engine_config};
+use crate::audit::calendar;
 use crate::config::Config;
 use crate::shell::alerts::{self, Alerts, ContactDesk};
 use crate::shell::anchor::Anchors;
 use crate::shell::atlas;
+use crate::shell::auditor::Auditor;
 use crate::shell::certificate::{Renewal, TrunkRoots};
 use crate::shell::clock::{Clock, system_wall};
 use crate::shell::control::{self, Request};
@@ -107,7 +109,8 @@ pub fn assemble(config: &Config, lock: &Lock) -> anyhow::Result<(Driver, Vec<Lis
         "starting"
     );
     let node_config = node_config(config, listeners.clone())?;
-    let node = Node::new(node_config, snapshot, clock.now()).context("the node cannot start")?;
+    let started = clock.now();
+    let node = Node::new(node_config, snapshot, started).context("the node cannot start")?;
     memory::trim();
     // Whatever was written may be a fact that somebody is to be told.
     let (bell, rung) = alerts::bell();
@@ -122,6 +125,8 @@ pub fn assemble(config: &Config, lock: &Lock) -> anyhow::Result<(Driver, Vec<Lis
     let (handle, jobs) = control::channel(waker);
     let desk = ContactDesk::open(config)?;
     let alerts = Alerts::start(config, handle.clone(), rung)?;
+    let calendar = calendar(config, started.wall);
+    let auditor = Auditor::start(config.database(), handle.clone(), calendar)?;
     control::serve(&config.control_socket(), handle, keys, desk)?;
     let driver = Driver {
         clock,
@@ -133,6 +138,7 @@ pub fn assemble(config: &Config, lock: &Lock) -> anyhow::Result<(Driver, Vec<Lis
         signals,
         alerts,
         jobs,
+        auditor,
         stop_wait_ms: config.limits.stop_wait_s * 1_000,
         poll,
     };

@@ -274,6 +274,8 @@ pub struct NodeStatus {
     pub store_up: bool,
     /// The store's writer.
     pub store: store::Health,
+    /// The auditor, as it tells it.
+    pub audit: Value,
 }
 
 impl NodeStatus {
@@ -300,6 +302,7 @@ impl NodeStatus {
                 "refused": self.store.refused,
                 "last_error": self.store.last_error,
             },
+            "audit": self.audit,
         })
     }
 }

@@ -22,6 +22,7 @@ use store::SqliteStore;
 use types::{Now, Tick, Trunk, TrunkTransport};
 
 use super::alerts::Alerts;
+use super::auditor::Auditor;
 use super::certificate::{Renewal, trunk_name};
 use super::clock::Clock;
 use super::control::{Ask, Job, JobReply, NodeStatus, live_view, usage_view};
@@ -75,6 +76,8 @@ pub struct Driver {
     pub alerts: Alerts,
     /// Commands and questions from the control socket.
     pub jobs: Receiver<Job>,
+    /// Judges calls again, beside the node.
+    pub auditor: Auditor,
     /// How long a graceful stop waits for calls.
     pub stop_wait_ms: u64,
     /// The poll; its waker is told of store answers and commands.
@@ -347,6 +350,7 @@ impl Driver {
                     datagrams_unread: self.datagrams.unread(),
                     store_up: self.store.is_up(),
                     store: self.store.health(),
+                    audit: self.auditor.view(),
                 }
                 .view(),
             };

@@ -4,6 +4,7 @@
 pub mod alerts;
 pub mod anchor;
 pub mod atlas;
+pub mod auditor;
 pub mod certificate;
 pub mod clock;
 pub mod control;

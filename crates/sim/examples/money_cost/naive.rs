@@ -29,7 +29,7 @@ pub fn run(place: &Path, calls: usize) -> Result<Vec<(Op, Figures)>, Failure> {
         tx.execute("INSERT INTO account VALUES (?1, 0, 20000000)", [id])?;
     }
     tx.commit()?;
-    let detail = "x".repeat(DETAIL_BYTES);
+    let (detail, later) = ("x".repeat(DETAIL_BYTES), "y".repeat(DETAIL_BYTES));
     let account = |nth: usize| 1 + (nth as u32).wrapping_mul(7_919) % town::ACCOUNTS;
     let reserved = in_turn(&mut conn, calls, |tx, nth| {
         check(tx, account(nth), 5_000)?;
@@ -38,7 +38,7 @@ pub fn run(place: &Path, calls: usize) -> Result<Vec<(Op, Figures)>, Failure> {
     })?;
     let answered = in_turn(&mut conn, calls, |tx, nth| {
         let sql = "UPDATE hold SET detail = ?2 WHERE id = ?1";
-        tx.prepare_cached(sql)?.execute(params![nth as i64, detail])
+        tx.prepare_cached(sql)?.execute(params![nth as i64, later])
     })?;
     let extended = in_turn(&mut conn, calls, |tx, nth| {
         check(tx, account(nth), 5_000)?;

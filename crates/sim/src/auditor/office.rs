@@ -10,14 +10,14 @@ use types::{
 
 use super::Auditor;
 
-/// Calls and postings that were durable at a moment.
-type Durable = (BTreeSet<DecisionId>, BTreeSet<(DecisionId, u8)>);
+/// Calls, and postings with their kinds, that are there when a run begins.
+type Marked = (BTreeSet<DecisionId>, BTreeSet<(DecisionId, u8)>);
 
 /// What was there when each bill run began, what is on bills, what stood.
 #[derive(Debug, Default)]
 pub(super) struct Office {
     /// By run: every call and posting that was durable.
-    runs: BTreeMap<u32, Durable>,
+    runs: BTreeMap<u32, Marked>,
     billed: BTreeSet<DecisionId>,
     billed_postings: BTreeSet<(DecisionId, u8)>,
     /// From when on what stood, by account.

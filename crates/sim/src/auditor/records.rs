@@ -14,7 +14,10 @@ const LOST_SLACK_US: u64 = 2_000;
 /// The time that a record tells of: the node lived then.
 pub(super) fn time_of(record: &Record) -> UnixMicros {
     match record {
-        Record::Alive(at) | Record::Fact(at, _) => *at,
+        Record::Alive(at) | Record::Fact(at, _) | Record::Deck(at, _) => *at,
+        Record::Posting(posting) => posting.transfer.at,
+        Record::BillRun(run) => run.at,
+        Record::Standing(standing) => standing.at,
         Record::Cdr(cdr) => cdr.ended,
         Record::Hold(hold) => match hold.state {
             types::HoldState::Answered(at) => at,

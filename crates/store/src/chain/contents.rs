@@ -31,6 +31,7 @@ pub fn write(content: &mut Content, record: &Record, sealed: Option<&Hash>) {
         Record::Reseller(reseller) => content.add(&**reseller),
         Record::Standing(standing) => content.add(&**standing),
         Record::LineStanding(standing) => content.add(&**standing),
+        Record::TrunkStanding(standing) => content.add(standing),
         Record::Raises(raises) if raises.is_empty() => {}
         Record::Raises(raises) => content.add(&**raises),
         Record::ControlRequest(request) => content.add(&**request),
@@ -50,6 +51,7 @@ pub fn write(content: &mut Content, record: &Record, sealed: Option<&Hash>) {
         | Record::BanGone(_)
         | Record::Alert(_)
         | Record::AlertMark(_)
+        | Record::Audited(_)
         | Record::Alive(_) => {}
     }
     if let Some(sealed) = sealed {

@@ -74,6 +74,8 @@ kinds! {
     ControlRequest = 19, "control_request", "requests", true;
     /// How a contact stands from a moment on.
     Contact = 30, "contact_history", "entries", false;
+    /// What stood for a trunk from a moment on.
+    TrunkStanding = 20, "trunk_history", "entries", false;
 }
 
 impl LinkKind {
@@ -154,6 +156,7 @@ impl fmt::Display for Place {
             LinkKind::Reseller => write!(f, "reseller {key}"),
             LinkKind::Standing => write!(f, "entry {key} of the history of accounts"),
             LinkKind::LineStanding => write!(f, "entry {key} of the history of lines"),
+            LinkKind::TrunkStanding => write!(f, "entry {key} of the history of trunks"),
             LinkKind::Raises | LinkKind::RaisesGone => write!(f, "raises of account {key}"),
             LinkKind::ControlRequest => write!(f, "request {key}"),
             LinkKind::Contact => write!(f, "entry {key} of the history of contacts"),
@@ -208,6 +211,7 @@ pub fn place_of(record: &Record) -> Option<Place> {
         Record::Reseller(reseller) => place(LinkKind::Reseller, reseller.id.0.into()),
         Record::Standing(_) => place(LinkKind::Standing, 0),
         Record::LineStanding(_) => place(LinkKind::LineStanding, 0),
+        Record::TrunkStanding(_) => place(LinkKind::TrunkStanding, 0),
         Record::Raises(raises) if raises.is_empty() => {
             place(LinkKind::RaisesGone, raises.account.0.into())
         }
@@ -227,6 +231,7 @@ pub fn place_of(record: &Record) -> Option<Place> {
         | Record::BanGone(_)
         | Record::Alert(_)
         | Record::AlertMark(_)
+        | Record::Audited(_)
         | Record::Alive(_) => None,
     }
 }

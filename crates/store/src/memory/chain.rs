@@ -57,6 +57,15 @@ fn small(key: u64) -> Option<u32> {
 }
 
 impl State {
+    /// The calls on the links after one, as far as another.
+    pub fn calls_on(&self, after: u64, upto: u64) -> Vec<(u64, Cdr)> {
+        let numbered = (1..).zip(&self.links).skip(after as usize);
+        let links = numbered.take_while(|(seq, _)| *seq <= upto);
+        let calls = links.filter(|(_, link)| link.place.kind == LinkKind::Call);
+        let found = calls.map(|(seq, link)| (seq, self.cdrs.get(&DecisionId(link.place.key))));
+        found.filter_map(|(seq, cdr)| Some((seq, Cdr::clone(cdr?)))).collect()
+    }
+
     fn record(&self, place: Place) -> Option<Record> {
         let Place { kind, key, part } = place;
         match kind {
@@ -132,6 +141,10 @@ impl State {
                 let contact = self.telling.contacts.get(index()?).cloned();
                 contact.map(Box::new).map(Record::Contact)
             }
+            LinkKind::TrunkStanding => {
+                let standing = self.trunk_history.get(self.trunk_standings.get(index()?)?)?;
+                Some(Record::TrunkStanding(*standing))
+            }
             LinkKind::Raises | LinkKind::RaisesGone => {
                 let raises = self.raises.get(&AccountId(small(key)?)).cloned();
                 raises.map(Box::new).map(Record::Raises)
@@ -184,6 +197,7 @@ impl Links for State {
             LinkKind::Reseller => self.resellers.len(),
             LinkKind::Standing => self.history.len(),
             LinkKind::LineStanding => self.line_history.len(),
+            LinkKind::TrunkStanding => self.trunk_history.len(),
             LinkKind::Raises | LinkKind::RaisesGone => self.raises.len(),
             LinkKind::ControlRequest => self.requests.len(),
             LinkKind::Contact => self.telling.contacts.len(),
@@ -206,6 +220,7 @@ impl Links for State {
             LinkKind::Standing => numbered(self.standings.len()),
             LinkKind::LineStanding => numbered(self.line_standings.len()),
             LinkKind::Contact => numbered(self.telling.contacts.len()),
+            LinkKind::TrunkStanding => numbered(self.trunk_standings.len()),
             LinkKind::Bill => {
                 self.bills.values().map(|bill| place(chain::key_of_bill(bill.id()), 0)).collect()
             }

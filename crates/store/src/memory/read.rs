@@ -7,7 +7,7 @@ use types::{
     Account, AccountId, AccountRaises, Ban, Bill, BindingRecord, Cdr, ControlRequest, Coverage,
     DecisionId, DeckId, Device, Fact, Hold, InstalmentPlan, KnownRun, LedgerAccount, Line, LineId,
     LineStanding, LockOut, Money, Number, RateRow, RequestState, Reseller, Snapshot, Standing,
-    StoredPosting, Transfer, TransferKind, Trunk, UnixMicros,
+    StoredPosting, Transfer, TransferKind, Trunk, TrunkId, TrunkStanding, UnixMicros,
 };
 
 use super::MemoryStore;
@@ -18,8 +18,8 @@ use crate::chain::{Anchor, ChainQuestion, ChainReport, walk};
 use crate::deck_states::DeckState;
 use crate::error::StoreError;
 use crate::queries::{
-    Balance, CallFilter, Decided, DeckSummary, FactFilter, Problem, Reader, Sealing, StoredFact,
-    Verification,
+    Balance, CallFilter, CallsOnLinks, Decided, DeckSummary, FactFilter, Problem, Reader, Sealing,
+    StoredFact, Verification,
 };
 use crate::rules;
 
@@ -393,5 +393,43 @@ impl Reader for MemoryStore {
         let anchor =
             |link: &super::chain::Kept| Anchor { seq: links.len() as u64, hash: link.hash };
         Ok(links.last().map(anchor))
+    }
+
+    fn standings_within(
+        &self,
+        id: AccountId,
+        after: UnixMicros,
+        until: UnixMicros,
+    ) -> Result<Vec<Standing>, StoreError> {
+        let found = self.state().history.range((id, after)..).take_while(|(key, _)| key.0 == id);
+        let within = found.filter(|((_, at), _)| *at > after && *at <= until);
+        Ok(within.map(|(_, standing)| Standing::clone(standing)).collect())
+    }
+
+    fn lines_within(
+        &self,
+        id: LineId,
+        after: UnixMicros,
+        until: UnixMicros,
+    ) -> Result<Vec<LineStanding>, StoreError> {
+        let found = self.state().line_history.range((id, after)..);
+        let own = found.take_while(|(key, _)| key.0 == id);
+        let within = own.filter(|((_, at), _)| *at > after && *at <= until);
+        Ok(within.map(|(_, standing)| LineStanding::clone(standing)).collect())
+    }
+
+    fn trunk_at(&self, id: TrunkId, at: UnixMicros) -> Result<Option<TrunkStanding>, StoreError> {
+        let until = self.state().trunk_history.range((id, UnixMicros(i64::MIN))..=(id, at));
+        Ok(until.last().map(|(_, standing)| *standing))
+    }
+
+    fn calls_after(&self, link: u64, most: u32) -> Result<CallsOnLinks, StoreError> {
+        let head = self.state().links.len() as u64;
+        let upto = link.saturating_add(most.into()).min(head);
+        Ok(CallsOnLinks { calls: self.state().calls_on(link, upto), upto, head })
+    }
+
+    fn audited(&self) -> Result<u64, StoreError> {
+        Ok(self.state().audited)
     }
 }

@@ -8,7 +8,7 @@ use types::{
     Account, AccountId, AccountRaises, Ban, Bill, BindingRecord, Cdr, ControlRequest, DecisionId,
     DeckId, Device, DeviceId, E164, Fact, Hold, InstalmentPlan, KnownRun, Line, LineId,
     LineStanding, LockOut, LockScope, Money, Number, Posting, Record, Region, Reseller, ResellerId,
-    Standing, Transfer, TransferKind, Trunk, TrunkId, UnixMicros,
+    Standing, Transfer, TransferKind, Trunk, TrunkId, TrunkStanding, UnixMicros,
 };
 
 use super::alerts::Alerts;
@@ -24,9 +24,11 @@ pub struct State {
     pub accounts: BTreeMap<AccountId, Arc<Account>>,
     pub history: BTreeMap<(AccountId, UnixMicros), Arc<Standing>>,
     pub line_history: BTreeMap<(LineId, UnixMicros), Arc<LineStanding>>,
-    /// Both histories in the order of commits.
+    pub trunk_history: BTreeMap<(TrunkId, UnixMicros), TrunkStanding>,
+    /// The histories in the order of commits.
     pub standings: Vec<(AccountId, UnixMicros)>,
     pub line_standings: Vec<(LineId, UnixMicros)>,
+    pub trunk_standings: Vec<(TrunkId, UnixMicros)>,
     pub raises: BTreeMap<AccountId, AccountRaises>,
     pub requests: BTreeMap<u32, ControlRequest>,
     pub lines: BTreeMap<LineId, Line>,
@@ -57,6 +59,8 @@ pub struct State {
     pub newest: UnixMicros,
     pub links: Vec<Kept>,
     pub telling: Alerts,
+    /// The link whose call was audited last.
+    pub audited: u64,
 }
 
 impl State {
@@ -149,6 +153,11 @@ impl State {
                 let key = self.telling.contacts.len() as u64 + 1;
                 return self.telling.is_new(contact).then_some(Place { key, ..place });
             }
+            Record::TrunkStanding(standing) => {
+                let key = self.trunk_standings.len() as u64 + 1;
+                let is_new = !self.trunk_history.contains_key(&(standing.trunk, standing.at));
+                return is_new.then_some(Place { key, ..place });
+            }
             Record::Deck(at, deck) => {
                 let table = self.decks.get(&deck.id);
                 let state = table.map_or(0, |table| table.puts()) + 1;
@@ -231,6 +240,14 @@ impl State {
                     Arc::new(whole)
                 });
             }
+            Record::TrunkStanding(standing) => {
+                let key = (standing.trunk, standing.at);
+                self.trunk_history.entry(key).or_insert_with(|| {
+                    self.trunk_standings.push(key);
+                    *standing
+                });
+            }
+            Record::Audited(link) => self.audited = self.audited.max(*link),
             Record::Raises(raises) if raises.is_empty() => {
                 drop(self.raises.remove(&raises.account))
             }

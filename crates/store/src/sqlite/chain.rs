@@ -13,7 +13,7 @@ use types::{
 
 use super::columns::{self, Code, Json, Read};
 use super::sealed::{Opener, SealedFormer, SealedLine};
-use super::{alerts, billing, decks, query, rows};
+use super::{alerts, billing, decks, history, query, rows};
 use crate::chain::{
     self, Anchor, Content, Each, Found, Hash, Link, LinkKind, Links, Ordered, Place, ReadLink,
 };
@@ -224,6 +224,11 @@ impl Links for Tables<'_> {
                 let sql = "SELECT detail, contact, account, at FROM contact_history WHERE seq = $1";
                 self.one(sql, [key], contact)
             }
+            LinkKind::TrunkStanding => {
+                let sql = "SELECT trunk, at, cost_deck FROM trunk_history WHERE seq = $1";
+                let read = |row: &Row<'_>| history::trunk_standing(row).map(Record::TrunkStanding);
+                self.one(sql, [key], read)
+            }
             LinkKind::Deck => {
                 let (state, deck) = chain::state_of(place.key);
                 let state = decks::state(self.0, DeckId(deck), state);
@@ -245,6 +250,7 @@ impl Links for Tables<'_> {
             | LinkKind::Posting
             | LinkKind::Standing
             | LinkKind::LineStanding
+            | LinkKind::TrunkStanding
             | LinkKind::Contact => ("seq", "0"),
             LinkKind::Bill => ("run * 4294967296 + account", "0"),
             LinkKind::Deck => ("state * 4294967296 + deck", "0"),

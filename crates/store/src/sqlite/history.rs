@@ -1,8 +1,11 @@
 //! What stood when. Lives here: history of controls, what is beneath them, requests: into rows and out of them.
 //! Never here: what a change means.
 
-use rusqlite::{Connection, OptionalExtension};
-use types::{AccountId, AccountRaises, ControlRequest, LineId, LineStanding, Standing, UnixMicros};
+use rusqlite::{Connection, OptionalExtension, Row};
+use types::{
+    AccountId, AccountRaises, Cdr, ControlRequest, LineId, LineStanding, Standing, TrunkId,
+    TrunkStanding, UnixMicros,
+};
 
 use super::columns::{Code, Json};
 use super::rows::{self, Rows, all};
@@ -26,6 +29,17 @@ pub fn append_line(conn: &Connection, standing: &LineStanding) -> rusqlite::Resu
          ON CONFLICT (line, at) DO NOTHING RETURNING seq",
     )?;
     let row = (standing.line.0, standing.at.0, standing.account.0, Json(standing));
+    insert.query_row(row, |row| rows::read(row, 0)).optional()
+}
+
+/// Appends what stands for a trunk; the same time told again changes nothing. Gives its number.
+pub fn append_trunk(conn: &Connection, standing: &TrunkStanding) -> rusqlite::Result<Option<u64>> {
+    let mut insert = conn.prepare_cached(
+        "INSERT INTO trunk_history (seq, trunk, at, cost_deck) \
+         VALUES ((SELECT COALESCE(MAX(seq), 0) + 1 FROM trunk_history), $1, $2, $3) \
+         ON CONFLICT (trunk, at) DO NOTHING RETURNING seq",
+    )?;
+    let row = (standing.trunk.0, standing.at.0, standing.cost_deck.map(|deck| deck.0));
     insert.query_row(row, |row| rows::read(row, 0)).optional()
 }
 
@@ -83,6 +97,65 @@ pub fn line_at(
 pub fn of_line(conn: &Connection, id: LineId) -> Rows<LineStanding> {
     let sql = "SELECT detail FROM line_history WHERE line = $1 ORDER BY at DESC";
     all(conn, sql, [id.0], rows::whole)
+}
+
+/// What came to stand for an account after a time, until another, oldest first.
+pub fn within(conn: &Connection, id: AccountId, times: (i64, i64)) -> Rows<Standing> {
+    let sql = "SELECT detail FROM account_history WHERE account = $1 AND at > $2 AND at <= $3 \
+               ORDER BY at";
+    all(conn, sql, (id.0, times.0, times.1), rows::whole)
+}
+
+/// What came to stand for a line after a time, until another, oldest first.
+pub fn line_within(conn: &Connection, id: LineId, times: (i64, i64)) -> Rows<LineStanding> {
+    let sql = "SELECT detail FROM line_history WHERE line = $1 AND at > $2 AND at <= $3 \
+               ORDER BY at";
+    all(conn, sql, (id.0, times.0, times.1), rows::whole)
+}
+
+/// What stood for a trunk at a time.
+pub fn trunk_at(
+    conn: &Connection,
+    id: TrunkId,
+    at: UnixMicros,
+) -> rusqlite::Result<Option<TrunkStanding>> {
+    let sql = "SELECT trunk, at, cost_deck FROM trunk_history WHERE trunk = $1 AND at <= $2 \
+               ORDER BY at DESC LIMIT 1";
+    conn.prepare_cached(sql)?.query_row((id.0, at.0), trunk_standing).optional()
+}
+
+/// A row of the history of trunks.
+pub fn trunk_standing(row: &Row<'_>) -> rusqlite::Result<TrunkStanding> {
+    let (trunk, at) = (rows::read(row, 0)?, rows::read(row, 1)?);
+    Ok(TrunkStanding { trunk, at, cost_deck: rows::maybe(row, 2)? })
+}
+
+/// Moves the auditor's mark forward.
+pub fn move_mark(conn: &Connection, link: u64) -> rusqlite::Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO audit_mark (one, link) VALUES (1, $1) \
+         ON CONFLICT (one) DO UPDATE SET link = excluded.link WHERE excluded.link > audit_mark.link",
+    )?
+    .execute([link.cast_signed()])
+    .map(drop)
+}
+
+/// The auditor's mark.
+pub fn mark(conn: &Connection) -> rusqlite::Result<u64> {
+    let mut select = conn.prepare_cached("SELECT link FROM audit_mark")?;
+    let link: Option<i64> = select.query_row([], |row| row.get(0)).optional()?;
+    Ok(link.map_or(0, i64::cast_unsigned))
+}
+
+/// Calls on the links after one, as far as another.
+pub fn calls_on(conn: &Connection, (after, upto): (u64, u64)) -> Rows<(u64, Cdr)> {
+    let sql = "SELECT cdr.decision, account, line, to_account, direction, outcome, class, e164, \
+               region, hotspot, started, answered, ended, duration_ms, price, cost, trunk, cause, \
+               status, detail, link.seq \
+               FROM link JOIN cdr ON cdr.decision = link.key \
+               WHERE link.seq > $1 AND link.seq <= $2 AND link.kind = 1 ORDER BY link.seq";
+    let read = |row: &Row<'_>| Ok((row.get::<_, i64>(20)?.cast_unsigned(), rows::cdr(row)?));
+    all(conn, sql, (after.cast_signed(), upto.cast_signed()), read)
 }
 
 /// What is beneath the controls of an account.

@@ -5,8 +5,8 @@ use types::record::{Deck, Spending};
 use types::{
     Account, AccountId, AccountRaises, Ban, Bill, BindingRecord, Cdr, ControlRequest, Coverage,
     DecisionId, DeckId, Device, Hold, InstalmentPlan, KnownRun, Line, LineId, LineStanding,
-    LockOut, Money, Number, RateRow, Reseller, Standing, StoredPosting, Transfer, Trunk,
-    UnixMicros,
+    LockOut, Money, Number, RateRow, Reseller, Standing, StoredPosting, Transfer, Trunk, TrunkId,
+    TrunkStanding, UnixMicros,
 };
 
 use super::chain::{self, Tables};
@@ -19,8 +19,8 @@ use crate::chain::{Anchor, ChainQuestion, ChainReport, walk};
 use crate::deck_states::DeckState;
 use crate::error::StoreError;
 use crate::queries::{
-    Balance, CallFilter, Decided, DeckSummary, FactFilter, Reader, Sealing, StoredFact,
-    Verification,
+    Balance, CallFilter, CallsOnLinks, Decided, DeckSummary, FactFilter, Reader, Sealing,
+    StoredFact, Verification,
 };
 
 /// A query that grows by the conditions that are asked for. Values are always bound.
@@ -354,5 +354,44 @@ impl Reader for SqliteStore {
 
     fn anchor(&self) -> Result<Option<Anchor>, StoreError> {
         chain::anchor(self.conn()?).doing(&self.file, "ask for the last link")
+    }
+
+    fn standings_within(
+        &self,
+        id: AccountId,
+        after: UnixMicros,
+        until: UnixMicros,
+    ) -> Result<Vec<Standing>, StoreError> {
+        let found = history::within(self.conn()?, id, (after.0, until.0));
+        found.doing(&self.file, "ask what came to stand for an account")
+    }
+
+    fn lines_within(
+        &self,
+        id: LineId,
+        after: UnixMicros,
+        until: UnixMicros,
+    ) -> Result<Vec<LineStanding>, StoreError> {
+        let found = history::line_within(self.conn()?, id, (after.0, until.0));
+        found.doing(&self.file, "ask what came to stand for a line")
+    }
+
+    fn trunk_at(&self, id: TrunkId, at: UnixMicros) -> Result<Option<TrunkStanding>, StoreError> {
+        history::trunk_at(self.conn()?, id, at).doing(&self.file, "ask what stood for a trunk")
+    }
+
+    fn calls_after(&self, link: u64, most: u32) -> Result<CallsOnLinks, StoreError> {
+        let conn = self.conn()?;
+        let read = || {
+            let head = chain::head(conn)?.map_or(0, |(seq, _)| seq);
+            let upto = link.saturating_add(most.into()).min(head);
+            let calls = history::calls_on(conn, (link, upto))?;
+            Ok(CallsOnLinks { calls, upto, head })
+        };
+        read().doing(&self.file, "follow the calls of the record")
+    }
+
+    fn audited(&self) -> Result<u64, StoreError> {
+        history::mark(self.conn()?).doing(&self.file, "ask how far calls were audited")
     }
 }

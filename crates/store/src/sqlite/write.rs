@@ -274,6 +274,10 @@ impl<'c> Group<'c> {
             Record::LineStanding(standing) => {
                 return history::append_line(conn, standing).map(Became::numbered);
             }
+            Record::TrunkStanding(standing) => {
+                return history::append_trunk(conn, standing).map(Became::numbered);
+            }
+            Record::Audited(link) => history::move_mark(conn, *link)?,
             Record::Raises(raises) => return history::put_raises(conn, raises).map(Became::rows),
             Record::ControlRequest(request) => history::put_request(conn, request)?,
             Record::Reseller(reseller) => directory::put_reseller(conn, reseller)?,

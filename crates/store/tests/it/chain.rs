@@ -97,6 +97,8 @@ fn what_the_office_writes_has_its_links() {
             1,
             0,
         );
+        check(store, "standing of a trunk", Record::TrunkStanding(trunk_standing(1, 1)), 1, 0);
+        check(store, "mark of the auditor", Record::Audited(9), 0, 0);
         // What is replaced is written again.
         check(store, "reseller", Record::Reseller(Box::new(reseller(2))), 1, 1);
         check(store, "request", Record::ControlRequest(Box::new(request(1, 1))), 1, 1);
@@ -182,13 +184,14 @@ fn the_chain_is_of_the_records_alone() {
             Record::LineStanding(Box::new(line_standing(1, 1))),
             Record::Raises(Box::new(raises(1))),
             Record::ControlRequest(Box::new(request(1, 1))),
+            Record::TrunkStanding(trunk_standing(1, 1)),
         ];
         put(store, office);
     }
     assert_eq!(memory.anchor(), sqlite.anchor());
     let (ours, theirs) = (walked(&memory), walked(&sqlite));
     assert_eq!(ours, theirs);
-    assert_eq!((ours.links, ours.rows, ours.has_keys), (16, 16, false));
+    assert_eq!((ours.links, ours.rows, ours.has_keys), (17, 17, false));
 }
 
 fn open(path: &Path, keys: &[u8], read_only: bool) -> SqliteStore {

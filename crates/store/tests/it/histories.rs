@@ -12,7 +12,7 @@ fn record(dice: &mut Dice) -> Vec<Record> {
     let n = dice.below(40) as u32 + 1;
     let account_id = dice.below(4) as u32 + 1;
     let contact = format!("sip:{}@192.0.2.7", dice.below(3));
-    match dice.below(20) {
+    match dice.below(22) {
         0 => vec![held(n, account_id)],
         1 => vec![answered(n, account_id)],
         2..=4 if dice.chance(300) => vec![on_net(n, account_id)],
@@ -43,6 +43,8 @@ fn record(dice: &mut Dice) -> Vec<Record> {
         }
         11 => vec![Record::Line(Box::new(line(n, account_id, &format!("u{}", dice.below(20)))))],
         18 => vec![Record::Standing(Box::new(standing(n, account_id)))],
+        20 => vec![Record::TrunkStanding(trunk_standing(n, account_id))],
+        21 => vec![Record::Audited(n.into())],
         19 => vec![Record::LineStanding(Box::new(line_standing(n, account_id)))],
         16 if dice.chance(500) => {
             let none = AccountRaises::none(AccountId(account_id));

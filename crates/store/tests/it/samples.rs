@@ -180,10 +180,11 @@ pub fn destination(class: DestinationClass) -> Destination {
 
 /// What stood for an account from the n-th second on.
 pub fn standing(n: u32, account_id: u32) -> Standing {
-    let Account { status, controls, .. } = account(account_id);
+    let Account { status, controls, sell_deck, reseller, time_zone, .. } = account(account_id);
     let controls = Controls { calls: n as u16, ..controls };
     let (account, at) = (AccountId(account_id), at(i64::from(n) * SECOND));
-    Standing { account, at, status, controls, by: By::staff("eve"), why: format!("“{n}”") }
+    let (by, why) = (By::staff("eve"), format!("“{n}”"));
+    Standing { account, at, status, controls, sell_deck, reseller, time_zone, by, why }
 }
 
 /// What bounded a line from the n-th second on.
@@ -196,6 +197,12 @@ pub fn line_standing(n: u32, line_id: u32) -> LineStanding {
         by: By::Holder { proof: Proof::Fresh },
         why: n.to_string(),
     }
+}
+
+/// What a trunk cost from the n-th second on.
+pub fn trunk_standing(n: u32, trunk: u32) -> TrunkStanding {
+    let at = at(i64::from(n) * SECOND);
+    TrunkStanding { trunk: TrunkId(trunk), at, cost_deck: Some(DeckId(n)) }
 }
 
 /// An account with raises and a frozen past.
@@ -389,6 +396,9 @@ pub struct Everything {
     pub numbers: Vec<Number>,
     pub history: Vec<Standing>,
     pub line_history: Vec<LineStanding>,
+    pub trunk_history: Vec<TrunkStanding>,
+    pub on_links: Vec<(u64, Cdr)>,
+    pub audited: u64,
     pub requests: Vec<ControlRequest>,
     pub calls: Vec<Cdr>,
     pub transfers: Vec<Transfer>,
@@ -414,6 +424,13 @@ pub fn everything(store: &dyn Backend) -> Everything {
             .flat_map(|id| store.account_history(AccountId(id), u32::MAX).unwrap())
             .collect(),
         line_history: (1..=40).flat_map(|id| store.line_history(LineId(id)).unwrap()).collect(),
+        trunk_history: (1..=160)
+            .filter_map(|n| {
+                store.trunk_at(TrunkId(n / 40 + 1), at(i64::from(n % 40) * SECOND)).unwrap()
+            })
+            .collect(),
+        on_links: store.calls_after(3, 1_000).unwrap().calls,
+        audited: store.audited().unwrap(),
         requests: store.control_requests(None).unwrap(),
         transfers: transfers.collect(),
         balances: store.balances().unwrap(),

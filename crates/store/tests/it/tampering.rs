@@ -44,7 +44,7 @@ fn story() -> Vec<Vec<Record>> {
     ]
 }
 
-/// What the office writes after that: postings, a bill, histories, raises, a request. Links 18 to 30.
+/// What the office writes after that: postings, a bill, histories, raises, a request. Links 18 to 31.
 fn office(store: &mut dyn Backend) {
     let payment = posting(5, TransferKind::Payment, 1, 30);
     put(store, vec![post(Posting { reference: Some("FT1".to_owned()), ..payment }), run(1)]);
@@ -62,6 +62,7 @@ fn office(store: &mut dyn Backend) {
             Record::ControlRequest(Box::new(request(1, 1))),
             Record::Raises(Box::new(raises(2))),
             Record::Raises(Box::new(AccountRaises::none(AccountId(2)))),
+            Record::TrunkStanding(trunk_standing(1, 1)),
         ],
     );
 }
@@ -73,7 +74,7 @@ impl Evidence {
 
     /// With rows in the tables of the office too.
     fn whole() -> Evidence {
-        Evidence::of(office, (30, 24))
+        Evidence::of(office, (31, 25))
     }
 
     fn of(more: impl Fn(&mut dyn Backend), links_and_rows: (u64, u64)) -> Evidence {
@@ -128,7 +129,7 @@ fn every_column_of_every_row_is_watched() {
     let call = format!("call {}", decision(1));
     let charge = format!("charge of {call}");
     let plan = format!("instalment plan {}", decision(6));
-    let tables: [(&str, &str, &str, &str); 19] = [
+    let tables: [(&str, &str, &str, &str); 20] = [
         ("cdr", "decision", &call, ""),
         ("transfer", "decision, kind", &charge, ""),
         ("fact", "seq", "fact 1", ""),
@@ -146,6 +147,7 @@ fn every_column_of_every_row_is_watched() {
         ("reseller", "id", "reseller 2", ""),
         ("account_history", "seq", "entry 1 of the history of accounts", ""),
         ("line_history", "seq", "entry 1 of the history of lines", ""),
+        ("trunk_history", "seq", "entry 1 of the history of trunks", ""),
         ("account_raises", "account", "raises of account 1", ""),
         ("control_request", "id", "request 1", ""),
     ];
@@ -169,7 +171,7 @@ fn every_column_of_every_row_is_watched() {
             columns += 1;
         }
     }
-    assert_eq!(columns, 137, "columns that were changed");
+    assert_eq!(columns, 141, "columns that were changed");
 }
 
 fn columns_of(path: &Path, table: &str) -> Vec<String> {
@@ -334,6 +336,7 @@ fn the_office_has_no_row_more_and_none_less() {
     gone("reseller", "reseller 2", 24);
     gone("account_history", "entry 1 of the history of accounts", 25);
     gone("line_history", "entry 1 of the history of lines", 26);
+    gone("trunk_history", "entry 1 of the history of trunks", 31);
     gone("account_raises", "raises of account 1", 27);
     gone("control_request", "request 1", 28);
     let stranger = |sql: &str, what: &str| {
@@ -362,6 +365,10 @@ fn the_office_has_no_row_more_and_none_less() {
     stranger(
         "line_history SELECT 2, line, at + 1, account, detail FROM line_history",
         "entry 2 of the history of lines",
+    );
+    stranger(
+        "trunk_history SELECT 2, trunk, at + 1, cost_deck FROM trunk_history",
+        "entry 2 of the history of trunks",
     );
     stranger("account_raises SELECT 3, detail FROM account_raises", "raises of account 3");
     stranger(

@@ -105,6 +105,11 @@ ask_below! {
     verify() -> Verification;
     verify_chain(question: &ChainQuestion, progress: &mut dyn FnMut(u64, u64)) -> ChainReport;
     anchor() -> Option<Anchor>;
+    standings_within(id: AccountId, after: UnixMicros, until: UnixMicros) -> Vec<Standing>;
+    lines_within(id: LineId, after: UnixMicros, until: UnixMicros) -> Vec<LineStanding>;
+    trunk_at(id: TrunkId, at: UnixMicros) -> Option<TrunkStanding>;
+    calls_after(link: u64, most: u32) -> store::CallsOnLinks;
+    audited() -> u64;
 }
 
 type Outcome = (u64, Result<(), CommitError>);

@@ -1,0 +1,101 @@
+//! What was called. Lives here: barred classes, caps of prices and connection fees. Never here: who called (who).
+
+use types::{Controls, DestinationClass, Direction, Rate};
+
+use crate::case::Case;
+use crate::verdict::{Change, Mismatch};
+
+/// The class was not barred. Whatever cannot be a number cannot be called at all.
+pub(crate) fn barred(case: &Case<'_>, found: &mut Vec<Mismatch>) {
+    let Some(stood) = &case.stood else { return };
+    let destination = &case.cdr.destination;
+    let is_nothing = destination.class == DestinationClass::Invalid && destination.e164.is_none();
+    let asked = case.cdr.direction != Direction::Incoming && !case.exempt;
+    if asked && (is_nothing || stood.controls.barred.contains(destination.class)) {
+        found.push(Mismatch::Barred { class: destination.class });
+    }
+}
+
+/// Price and connection fee were within the caps.
+pub(crate) fn caps(case: &Case<'_>, found: &mut Vec<Mismatch>) {
+    let rate = case.cdr.explanation.rate.filter(|_| case.is_paid());
+    let Some((stood, rate)) = case.stood.as_ref().zip(rate) else { return };
+    for above in above_caps(&stood.controls, case.cdr.destination.class, &rate) {
+        found.push(match above {
+            Change::ConnectFeeCap { cap } => Mismatch::ConnectFeeCap { fee: rate.connect_fee, cap },
+            Change::PriceCap { cap } => Mismatch::PriceCap { per_minute: rate.per_minute, cap },
+            _ => continue,
+        });
+    }
+}
+
+/// Which caps a rate is above.
+pub(crate) fn above_caps(
+    controls: &Controls,
+    class: DestinationClass,
+    rate: &Rate,
+) -> impl Iterator<Item = Change> {
+    use DestinationClass as Class;
+    let is_abroad = matches!(
+        class,
+        Class::International | Class::Satellite | Class::InternationalPremium | Class::Invalid
+    );
+    let cap =
+        if is_abroad { controls.price_cap_international } else { controls.price_cap_national };
+    let fee_cap = controls.connect_fee_cap;
+    let dear = (rate.per_minute.micros() > cap.micros()).then_some(Change::PriceCap { cap });
+    let fee = (rate.connect_fee.micros() > fee_cap.micros())
+        .then_some(Change::ConnectFeeCap { cap: fee_cap });
+    dear.into_iter().chain(fee)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::Sample;
+    use types::Money;
+
+    #[test]
+    fn classes_are_barred_or_not() {
+        fn check(class: DestinationClass, direction: Direction, want: bool) {
+            let mut sample = Sample::new();
+            sample.class(class);
+            sample.cdr.direction = direction;
+            let bad = Mismatch::Barred { class }.to_string();
+            assert_eq!(sample.found(barred), if want { String::new() } else { bad }, "{class}");
+        }
+        use DestinationClass as Class;
+        let out = Direction::Outgoing;
+        check(Class::International, out, true);
+        check(Class::Premium, out, false);
+        check(Class::Satellite, out, false);
+        check(Class::Invalid, out, false);
+        check(Class::Emergency, out, true);
+        check(Class::OnNet, Direction::OnNet, true);
+        check(Class::Premium, Direction::Incoming, true);
+    }
+
+    #[test]
+    fn caps_hold_to_the_millionth() {
+        fn check(class: DestinationClass, minute: i64, fee: i64, want: &str) {
+            let mut sample = Sample::new();
+            sample.class(class);
+            let mut rate = Sample::rate(minute);
+            rate.connect_fee = Money::from_micros(fee);
+            sample.cdr.explanation.rate = Some(rate);
+            assert_eq!(sample.found(caps), want, "{class}");
+        }
+        use DestinationClass as Class;
+        check(Class::NationalMobile, 200_000, 100_000, "");
+        let dear = "a call at 0.200001 a minute was let out, the cap was 0.20";
+        check(Class::NationalMobile, 200_001, 0, dear);
+        check(Class::International, 50_000, 0, "");
+        let abroad = "a call at 0.050001 a minute was let out, the cap was 0.05";
+        check(Class::International, 50_001, 0, abroad);
+        check(Class::Satellite, 50_001, 0, abroad);
+        check(Class::InternationalPremium, 50_001, 0, abroad);
+        let fee = "a call with a connection fee of 0.100001 was let out, the cap was 0.10";
+        check(Class::NationalFixed, 0, 100_001, fee);
+        check(Class::Support, 900_000, 900_000, "");
+    }
+}
