@@ -32,6 +32,8 @@ pub enum Need {
     SipVicious,
     /// nmap and its scripts.
     Nmap,
+    /// A mail server in Python.
+    Aiosmtpd,
     /// `cargo fuzz`.
     CargoFuzz,
 }
@@ -52,6 +54,7 @@ impl Need {
             Need::OpenSsl => on_path("openssl"),
             Need::SipVicious => python_with("sipvicious").is_some(),
             Need::Nmap => on_path("nmap"),
+            Need::Aiosmtpd => python_with("aiosmtpd").is_some(),
             Need::CargoFuzz => works("cargo-fuzz", &["--version"]) || on_path("cargo-fuzz"),
         }
     }
@@ -66,7 +69,7 @@ impl Need {
             Need::Chromium => &["chromium"],
             Need::JsSip => &["npm"],
             Need::OpenSsl => &["openssl"],
-            Need::SipVicious => &["python3-venv", "python3-pip"],
+            Need::SipVicious | Need::Aiosmtpd => &["python3-venv", "python3-pip"],
             Need::Nmap => &["nmap"],
             Need::CargoFuzz => &["g++"],
         }
@@ -84,13 +87,16 @@ impl Need {
             Need::OpenSsl => "openssl",
             Need::SipVicious => "SIPVicious",
             Need::Nmap => "nmap",
+            Need::Aiosmtpd => "aiosmtpd for Python",
             Need::CargoFuzz => "cargo-fuzz",
         }
     }
 
     fn install(self, can_apt: bool) -> Result<()> {
         let missing_package = match self {
-            Need::Pjsua2 | Need::SipVicious => !works("python3", &["-m", "venv", "--help"]),
+            Need::Pjsua2 | Need::SipVicious | Need::Aiosmtpd => {
+                !works("python3", &["-m", "venv", "--help"])
+            }
             Need::CargoFuzz => !works("c++", &["--version"]),
             Need::JsSip => !on_path("npm"),
             _ => true,
@@ -101,6 +107,7 @@ impl Need {
         match self {
             Need::Pjsua2 => pip("pjsua2-python"),
             Need::SipVicious => pip("sipvicious"),
+            Need::Aiosmtpd => pip("aiosmtpd"),
             Need::JsSip => {
                 let dir = npm();
                 std::fs::create_dir_all(&dir)?;

@@ -93,7 +93,9 @@ impl Tier {
                 Need::Firewalls,
                 Need::SipVicious,
                 Need::Nmap,
+                Need::Aiosmtpd,
             ],
+            Tier::Crash => &[Need::Aiosmtpd],
             Tier::Fuzz => &[Need::CargoFuzz],
             _ => &[],
         }

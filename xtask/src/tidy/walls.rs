@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::shell_out::{cargo, output};
 
 /// Crate, what of ours it may use.
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
     ("types", &[]),
     ("sip", &["types"]),
     ("rating", &["types"]),
@@ -15,8 +15,12 @@ const MAY_USE: [(&str, &[&str]); 11] = [
     ("engine", &["types", "rating", "ledger"]),
     ("edge", &["types", "sip", "engine"]),
     ("store", &["types"]),
+    ("notify", &["types", "store"]),
     ("sim", &["types", "sip", "rating", "ledger", "audit", "engine", "edge", "store"]),
-    ("ringfence", &["types", "sip", "rating", "ledger", "audit", "engine", "edge", "store", "sim"]),
+    (
+        "ringfence",
+        &["types", "sip", "rating", "ledger", "audit", "engine", "edge", "store", "notify", "sim"],
+    ),
     ("xtask", &["types"]),
 ];
 

@@ -16,8 +16,9 @@ use engine::{Engine, Spared};
 use mio::Waker;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use types::{AccountId, Ban, Now, UnixMicros};
+use types::{AccountId, AlertId, Ban, By, Now, Record, UnixMicros};
 
+use super::alerts::{ContactDesk, ContactWish};
 use super::keys::KeyRing;
 use crate::change::Change;
 use crate::look::Question;
@@ -45,6 +46,10 @@ pub enum Request {
     Stop,
     /// Read the key file again: its newest key seals from now on.
     Keys,
+    /// Who is told is to be changed.
+    Contact(Box<ContactWish>),
+    /// Somebody knows.
+    Acknowledge(AlertId, By),
 }
 
 /// What the node's thread is asked.
@@ -61,6 +66,11 @@ pub enum Ask {
     Status,
     /// End in good order.
     Stop,
+    /// What time it is.
+    Now,
+    /// Records of alerts and contacts are to be written, in one transaction: only while the database takes them, as
+    /// what follows is read from there.
+    Write(Vec<Record>),
 }
 
 /// The answer to a job.
@@ -96,6 +106,12 @@ impl NodeHandle {
         Ok(answer)
     }
 
+    /// Lets the node look around.
+    pub fn wake(&self) {
+        // A node that cannot be woken is ending.
+        drop(self.waker.wake());
+    }
+
     /// Asks and waits.
     pub fn answer(&self, ask: Ask) -> anyhow::Result<Value> {
         let answer = self.ask(ask)?.recv_timeout(PATIENCE).context("the node did not answer")?;
@@ -104,12 +120,17 @@ impl NodeHandle {
 }
 
 /// Serves the socket on threads of their own until the process ends.
-pub fn serve(path: &Path, node: NodeHandle, keys: KeyRing) -> anyhow::Result<()> {
+pub fn serve(
+    path: &Path,
+    node: NodeHandle,
+    keys: KeyRing,
+    contacts: ContactDesk,
+) -> anyhow::Result<()> {
     let listener = bind(path)?;
     let serve_one = move |stream: UnixStream| {
-        let (node, keys) = (node.clone(), keys.clone());
+        let (node, keys, contacts) = (node.clone(), keys.clone(), contacts.clone());
         let serve = move || {
-            if let Err(error) = converse(&stream, &node, &keys) {
+            if let Err(error) = converse(&stream, &node, &keys, &contacts) {
                 tracing::debug!(%error, "a control connection ended");
             }
         };
@@ -144,7 +165,12 @@ fn bind(path: &Path) -> anyhow::Result<UnixListener> {
     Ok(listener)
 }
 
-fn converse(stream: &UnixStream, node: &NodeHandle, keys: &KeyRing) -> anyhow::Result<()> {
+fn converse(
+    stream: &UnixStream,
+    node: &NodeHandle,
+    keys: &KeyRing,
+    contacts: &ContactDesk,
+) -> anyhow::Result<()> {
     let mut lines = BufReader::new(stream);
     loop {
         let mut line = Vec::new();
@@ -153,7 +179,7 @@ fn converse(stream: &UnixStream, node: &NodeHandle, keys: &KeyRing) -> anyhow::R
             return Ok(());
         }
         let answer = match serde_json::from_slice::<Request>(&line) {
-            Ok(request) => answer(request, node, keys),
+            Ok(request) => answer(request, node, keys, contacts),
             Err(error) => Err(anyhow::anyhow!("not a request: {error}")),
         };
         let answer = match answer {
@@ -167,10 +193,17 @@ fn converse(stream: &UnixStream, node: &NodeHandle, keys: &KeyRing) -> anyhow::R
     }
 }
 
-fn answer(request: Request, node: &NodeHandle, keys: &KeyRing) -> anyhow::Result<Value> {
+fn answer(
+    request: Request,
+    node: &NodeHandle,
+    keys: &KeyRing,
+    contacts: &ContactDesk,
+) -> anyhow::Result<Value> {
     node.answer(match request {
         // The node's thread has no part in it.
         Request::Keys => return Ok(json!({ "newest": keys.reload()?.to_string() })),
+        Request::Contact(wish) => return contacts.change(*wish, node),
+        Request::Acknowledge(alert, by) => return contacts.acknowledge(alert, &by, node),
         Request::Change(change) => Ask::Change(change),
         Request::Usage(account) => Ask::Usage(account),
         Request::Live => Ask::Live,

@@ -50,3 +50,4 @@ mod every_command;
 mod lines;
 mod records;
 mod setting_up;
+mod telling;

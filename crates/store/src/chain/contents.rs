@@ -35,6 +35,7 @@ pub fn write(content: &mut Content, record: &Record, sealed: Option<&Hash>) {
         Record::Raises(raises) if raises.is_empty() => {}
         Record::Raises(raises) => content.add(&**raises),
         Record::ControlRequest(request) => content.add(&**request),
+        Record::Contact(contact) => content.add(&**contact),
         // See `write_run`: the order alone does not tell the marks.
         Record::BillRun(_) | Record::BillRunDone(_) => {}
         Record::NumberGone(_)
@@ -48,6 +49,8 @@ pub fn write(content: &mut Content, record: &Record, sealed: Option<&Hash>) {
         | Record::LockOutGone(_)
         | Record::Ban(_)
         | Record::BanGone(_)
+        | Record::Alert(_)
+        | Record::AlertMark(_)
         | Record::Audited(_)
         | Record::Alive(_) => {}
     }

@@ -72,6 +72,8 @@ kinds! {
     RaisesGone = 18, "account_raises", "accounts whose raises ended", true;
     /// A request to change controls.
     ControlRequest = 19, "control_request", "requests", true;
+    /// How a contact stands from a moment on.
+    Contact = 30, "contact_history", "entries", false;
     /// What stood for a trunk from a moment on.
     TrunkStanding = 20, "trunk_history", "entries", false;
 }
@@ -157,6 +159,7 @@ impl fmt::Display for Place {
             LinkKind::TrunkStanding => write!(f, "entry {key} of the history of trunks"),
             LinkKind::Raises | LinkKind::RaisesGone => write!(f, "raises of account {key}"),
             LinkKind::ControlRequest => write!(f, "request {key}"),
+            LinkKind::Contact => write!(f, "entry {key} of the history of contacts"),
         }
     }
 }
@@ -214,6 +217,7 @@ pub fn place_of(record: &Record) -> Option<Place> {
         }
         Record::Raises(raises) => place(LinkKind::Raises, raises.account.0.into()),
         Record::ControlRequest(request) => place(LinkKind::ControlRequest, request.id.into()),
+        Record::Contact(_) => place(LinkKind::Contact, 0),
         // What comes and goes by itself; what people change of it is told by a fact.
         Record::Hold(_)
         | Record::HoldClosed(_)
@@ -225,6 +229,8 @@ pub fn place_of(record: &Record) -> Option<Place> {
         | Record::LockOutGone(_)
         | Record::Ban(_)
         | Record::BanGone(_)
+        | Record::Alert(_)
+        | Record::AlertMark(_)
         | Record::Audited(_)
         | Record::Alive(_) => None,
     }

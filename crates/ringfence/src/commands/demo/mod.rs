@@ -4,6 +4,7 @@
 mod agent;
 mod cast;
 mod narrator;
+mod postbox;
 mod script;
 
 use std::net::{SocketAddr, TcpListener, UdpSocket};
@@ -13,6 +14,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use notify::mail::MailTls;
 use serde_json::json;
 use sip::flow::Transport;
 use store::{CallFilter, Reader};
@@ -25,6 +27,7 @@ use super::Context;
 use super::office::Direct;
 use super::output::line;
 use super::serve::assemble;
+use crate::config::alerts::Alerts;
 use crate::config::{Config, ListenAddress};
 use crate::shell::control::{Client, Request};
 use crate::shell::keys::KeyRing;
@@ -63,7 +66,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     let dir = Directory::new(args.data_dir)?;
     let server = SocketAddr::from(([127, 0, 0, 1], free_port(args.port)?));
     let carrier = UdpSocket::bind("127.0.0.2:0").context("cannot use 127.0.0.2")?.local_addr()?;
-    let config = configuration(&dir.path, server);
+    let mut config = configuration(&dir.path, server);
     make_data_dir(&config)?;
     if config.database().exists() {
         bail!("{} exists: the demo wants a directory of its own", config.database().display());
@@ -73,6 +76,10 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
         let store = open_to_write(&config, &KeyRing::to_write(&config)?, &lock)?;
         cast::settle(&config, &mut Direct::open(&config, store)?, carrier)?
     };
+    cast::add_contacts(&config, &mut open_to_write(&config, &KeyRing::to_write(&config)?, &lock)?)?;
+    let postbox = postbox::open(&dir.path.join("mails"), teller)?;
+    config.alerts.mail_server = Some(postbox.ip().to_string());
+    config.alerts.mail_port = postbox.port().into();
     let (driver, _) = assemble(&config, &lock)?;
     introduce(server, &logins[3], context)?;
     let tally = Arc::new(Tally::default());
@@ -99,6 +106,11 @@ fn configuration(dir: &Path, server: SocketAddr) -> Config {
         slice_s: 10,
         extend_lead_s: 3,
         limits: crate::config::Limits { stop_wait_s: 1, ..defaults.limits.clone() },
+        alerts: Alerts {
+            platform: "Ringfence demo".to_owned(),
+            mail_tls: MailTls::None,
+            ..Alerts::default()
+        },
         ..defaults
     }
 }
@@ -129,6 +141,7 @@ Your own phone can take part (any softphone on this machine):
   user    {user}
   secret  {secret}
   server  {server}
+Mails to the holders come to a mail server of the demo's own, and are told here.
 Call 02079460100 (Alice answers), 02079460018 (the world answers), 999, or 09098790879 (refused).
 "
     );
