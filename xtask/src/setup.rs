@@ -34,6 +34,8 @@ pub enum Need {
     SipVicious,
     /// nmap and its scripts.
     Nmap,
+    /// A mail server in Python.
+    Aiosmtpd,
     /// `cargo fuzz`.
     CargoFuzz,
 }
@@ -55,6 +57,7 @@ impl Need {
             Need::OpenSsl => on_path("openssl"),
             Need::SipVicious => python_with("sipvicious").is_some(),
             Need::Nmap => on_path("nmap"),
+            Need::Aiosmtpd => python_with("aiosmtpd").is_some(),
             Need::CargoFuzz => works("cargo-fuzz", &["--version"]) || on_path("cargo-fuzz"),
         }
     }
@@ -69,7 +72,7 @@ impl Need {
             Need::Chromium => &["chromium"],
             Need::JsSip | Need::Playwright => &["npm"],
             Need::OpenSsl => &["openssl"],
-            Need::SipVicious => &["python3-venv", "python3-pip"],
+            Need::SipVicious | Need::Aiosmtpd => &["python3-venv", "python3-pip"],
             Need::Nmap => &["nmap"],
             Need::CargoFuzz => &["g++"],
         }
@@ -88,13 +91,16 @@ impl Need {
             Need::OpenSsl => "openssl",
             Need::SipVicious => "SIPVicious",
             Need::Nmap => "nmap",
+            Need::Aiosmtpd => "aiosmtpd for Python",
             Need::CargoFuzz => "cargo-fuzz",
         }
     }
 
     fn install(self, can_apt: bool) -> Result<()> {
         let missing_package = match self {
-            Need::Pjsua2 | Need::SipVicious => !works("python3", &["-m", "venv", "--help"]),
+            Need::Pjsua2 | Need::SipVicious | Need::Aiosmtpd => {
+                !works("python3", &["-m", "venv", "--help"])
+            }
             Need::CargoFuzz => !works("c++", &["--version"]),
             Need::JsSip | Need::Playwright => !on_path("npm"),
             _ => true,
@@ -105,6 +111,7 @@ impl Need {
         match self {
             Need::Pjsua2 => pip("pjsua2-python"),
             Need::SipVicious => pip("sipvicious"),
+            Need::Aiosmtpd => pip("aiosmtpd"),
             Need::JsSip => {
                 let dir = npm();
                 std::fs::create_dir_all(&dir)?;

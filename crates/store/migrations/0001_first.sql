@@ -355,6 +355,41 @@ CREATE TABLE fact (
 -- The same fact told twice is there once.
 CREATE UNIQUE INDEX fact_once ON fact (at, body);
 
+-- Who is told, as of when: appended, never changed.
+CREATE TABLE contact_history (
+    seq         INTEGER PRIMARY KEY,
+    contact     BIGINT NOT NULL,
+    account     BIGINT,           -- none: the platform's staff
+    at          BIGINT NOT NULL,
+    detail      TEXT   NOT NULL   -- JSON
+);
+CREATE UNIQUE INDEX contact_history_at ON contact_history (contact, at);
+CREATE INDEX contact_history_account ON contact_history (account);
+
+-- What is to be told, and what became of it. An alert is named by its fact and the entry of the contact.
+CREATE TABLE alert (
+    fact        BIGINT NOT NULL,
+    entry       BIGINT NOT NULL,
+    account     BIGINT,
+    contact     BIGINT NOT NULL,
+    class       TEXT   NOT NULL,
+    made        BIGINT NOT NULL,
+    state       TEXT   NOT NULL,
+    due         BIGINT,           -- when it is looked at again; none: never
+    detail      TEXT   NOT NULL,  -- JSON
+    PRIMARY KEY (fact, entry)
+) WITHOUT ROWID;
+CREATE INDEX alert_due ON alert (due) WHERE due IS NOT NULL;
+CREATE INDEX alert_account ON alert (account, fact);
+CREATE INDEX alert_recent ON alert (contact, class, made);
+CREATE INDEX alert_given_up ON alert (state) WHERE state = 'given-up';
+
+-- Up to which fact alerts were derived: moved in the transaction that writes them.
+CREATE TABLE alert_mark (
+    id          INTEGER PRIMARY KEY,
+    fact        BIGINT NOT NULL
+);
+
 -- What was recorded cannot be changed unseen: each link is signed, and covers the ones before it. The
 -- rows of calls, postings, bills, decks, histories and facts stay as they are, and are hashed again to verify; of
 -- rows that are replaced the link keeps what they hashed to.

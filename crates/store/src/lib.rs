@@ -4,6 +4,7 @@
 //! One [`Backend`] is the only writer. It takes groups of [`Batch`]es and makes them durable in one
 //! transaction. Every record is idempotent, so that a batch told twice changes nothing.
 
+pub mod alerts;
 pub mod backend;
 mod billing;
 pub mod chain;
@@ -17,6 +18,7 @@ pub mod seal;
 pub mod sqlite;
 pub mod writer;
 
+pub use alerts::{AlertCounts, AlertFilter, AlertReader, ContactEntry};
 pub use backend::{Backend, Batch, SnapshotWindow};
 pub use billing::{BillFilter, BillItems, PostingFilter};
 pub use chain::{Anchor, Break, ChainQuestion, ChainReport};
@@ -28,6 +30,7 @@ pub use queries::{
     Balance, CallFilter, CallsOnLinks, Decided, DeckSummary, FactFilter, Problem, Reader, Sealing,
     StoredFact, Unopened, Verification, WhatSealed,
 };
+pub use rules::account_of;
 pub use seal::Sealer;
 pub use sqlite::{BackupPace, OpenOptions, SqliteStore, Synchronous};
 pub use writer::{Health, SubmitError, Writer, WriterOptions};

@@ -84,7 +84,10 @@ pub fn refusal(record: &Record) -> Option<String> {
         | Record::NumberGone(_)
         | Record::Trunk(_)
         | Record::WebUser(_)
-        | Record::Deck(..) => None,
+        | Record::Deck(..)
+        | Record::Contact(_)
+        | Record::Alert(_)
+        | Record::AlertMark(_) => None,
     }
 }
 
@@ -153,6 +156,7 @@ pub fn newest(record: &Record) -> (DecisionId, UnixMicros) {
         Record::LineStanding(standing) => (none.0, standing.at),
         Record::TrunkStanding(standing) => (none.0, standing.at),
         Record::Deck(at, _) => (none.0, *at),
+        Record::Contact(contact) => (none.0, contact.at),
         _ => none,
     }
 }
@@ -187,7 +191,11 @@ pub fn account_of(fact: &Fact) -> Option<AccountId> {
         Fact::StopLevelNear(notice) | Fact::StopLevelReached(notice) => {
             notice.scope.is_holders().then_some(notice.account)
         }
-        Fact::LockedOut { account, .. } | Fact::LockLifted { account, .. } => *account,
+        Fact::LockedOut { account, .. }
+        | Fact::LockLifted { account, .. }
+        | Fact::ContactChanged { account, .. }
+        | Fact::AlertTested { account, .. }
+        | Fact::AlertGivenUp { account, .. } => *account,
         Fact::ResellerChanged { .. }
         | Fact::Banned { .. }
         | Fact::BanLifted { .. }

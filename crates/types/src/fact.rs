@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::{Ban, LockOut, LockScope};
 use crate::controls::{By, Changed};
-use crate::ids::{AccountId, DecisionId, DeckId, DeviceId, LineId, ResellerId, TrunkId};
+use crate::ids::{AccountId, ContactId, DecisionId, DeckId, DeviceId, LineId, ResellerId, TrunkId};
 use crate::money::Money;
 use crate::number::E164;
 use crate::stop_level::LevelNotice;
@@ -345,5 +345,40 @@ pub enum Fact {
         deck: DeckId,
         /// Rows added, changed and removed, in words.
         change: String,
+    },
+    /// Who is told was changed; the contact before it is told as well.
+    ContactChanged {
+        /// Whose; `None`: the platform's.
+        account: Option<AccountId>,
+        /// Which.
+        contact: ContactId,
+        /// What changed, in words.
+        change: String,
+        /// By whom.
+        by: By,
+        /// Why, in words; may be empty.
+        why: String,
+    },
+    /// Somebody wants to see whether a contact is reached.
+    AlertTested {
+        /// Whose; `None`: the platform's.
+        account: Option<AccountId>,
+        /// Which.
+        contact: ContactId,
+        /// Who.
+        by: By,
+    },
+    /// An alert could not be delivered for so long that it is not tried again.
+    AlertGivenUp {
+        /// Whose; `None`: the platform's.
+        account: Option<AccountId>,
+        /// To whom.
+        contact: ContactId,
+        /// Which, as `812-7`.
+        alert: String,
+        /// Where to, without what may be a secret.
+        channel: String,
+        /// What the last try came to.
+        why: String,
     },
 }

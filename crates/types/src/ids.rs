@@ -53,6 +53,10 @@ small_id! {
     WebUserId(u32)
 }
 small_id! {
+    /// Somebody who is told when something happens.
+    ContactId(u32)
+}
+small_id! {
     /// A table of rates.
     DeckId(u32)
 }

@@ -4,14 +4,18 @@
 pub mod access;
 pub mod account;
 pub mod bill;
+pub mod catalogue;
 pub mod cdr;
 pub mod chunks;
+pub mod contact;
 pub mod controls;
 pub mod decision;
 pub mod destination;
 pub mod device;
 pub mod dice;
 pub mod fact;
+pub mod fact_samples;
+pub mod fact_text;
 pub mod ids;
 pub mod ledger;
 pub mod map;
@@ -36,8 +40,10 @@ pub use bill::{
     Bill, BillId, BillLine, BillPosting, BillRun, Coverage, Instalment, InstalmentPlan, KnownRun,
     Marks, StoredPosting,
 };
+pub use catalogue::{Audience, Entry, EventClass, Severity};
 pub use cdr::{Cdr, Direction, HangupSide};
 pub use chunks::Chunks;
+pub use contact::{Alert, AlertId, AlertState, Channel, Contact, QuietHours};
 pub use controls::{
     AccountRaises, By, Changed, ControlRequest, LineSecurity, LineStanding, Proof, Raise,
     RequestState, Risk, Setting, Standing, TrunkStanding,
@@ -46,7 +52,10 @@ pub use destination::{ClassSet, DestinationClass, InternationalTier};
 pub use device::{Device, DeviceNotices, DeviceState, Place};
 pub use dice::Dice;
 pub use fact::{Fact, StalePhone};
-pub use ids::{AccountId, DecisionId, DeckId, DeviceId, LineId, ResellerId, TrunkId, WebUserId};
+pub use fact_text::{fact_text, fact_text_with};
+pub use ids::{
+    AccountId, ContactId, DecisionId, DeckId, DeviceId, LineId, ResellerId, TrunkId, WebUserId,
+};
 pub use ledger::{LedgerAccount, Posting, Transfer, TransferKind};
 pub use map::{HashKey, Map, Set};
 pub use money::{Money, MoneyError};

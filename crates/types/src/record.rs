@@ -9,6 +9,7 @@ use crate::access::{Ban, LockOut, LockScope};
 use crate::account::{Account, Line, Number};
 use crate::bill::{Bill, BillRun, InstalmentPlan};
 use crate::cdr::{Cdr, Direction};
+use crate::contact::{Alert, Contact};
 use crate::controls::{AccountRaises, ControlRequest, LineStanding, Standing, TrunkStanding};
 use crate::decision::{Destination, Explanation};
 use crate::device::Device;
@@ -193,6 +194,12 @@ pub enum Record {
     /// A deck, all rows of it, as it stands from this moment on; the same told again changes nothing. What stood
     /// before stays on record.
     Deck(UnixMicros, Box<Deck>),
+    /// Append how a contact stands from now on; the same told again changes nothing.
+    Contact(Box<Contact>),
+    /// Insert or replace an alert.
+    Alert(Box<Alert>),
+    /// Alerts were derived from all facts up to this number.
+    AlertMark(u64),
 }
 
 /// Settled spending of an account in a stretch of time, for the rolling windows.

@@ -1,6 +1,7 @@
 //! Ringfence among real peers, on real sockets, as an operator runs it. Lives here: the list of checks.
 //! Never here: what one of them does; the program's own code.
 
+mod alerts;
 mod attack_tools;
 mod audit;
 mod bans;
@@ -95,6 +96,9 @@ pub const PEERS: &[Check] = checks! {
     "D1 answers go to the packet's source only": wire_checks::source_only,
     "D2 200,000 strangers leave nothing behind": strangers::leave_nothing,
     "bans hold through kill -9, and nft and ipset take them": bans::reach_firewalls,
+    "alerts: 220 new phones, a mail about each within two seconds": alerts::new_phones,
+    "alerts: the second channel within a minute, signed": alerts::second_channel,
+    "alerts: STARTTLS, a log-in, SMS; S1 no secret in any message": alerts::no_secret_leaves,
     "D4 a flood from other addresses": flood::elsewhere,
     "D4 a flood from the victims' own address": flood::own_address,
     "D4 a flood in the victims' names": flood::own_names,
@@ -125,6 +129,7 @@ pub const CRASH: &[Check] = checks! {
     "kill -9 again and again while calls come and go": crash::again_and_again,
     "kill -9 again and again, and the record of decisions holds": record::survives,
     "the database is copied under load, and restored": record::is_copied,
+    "alerts: no mail server, kill -9; none lost, none twice": alerts::none_lost_none_twice,
     "the auditor accuses nobody while decks and controls change and the node dies": audit::accuses_nobody,
     "S1 secrets are found nowhere, a crash with a journal included": secrets::found_nowhere,
 };

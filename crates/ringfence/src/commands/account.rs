@@ -4,10 +4,11 @@ use anyhow::Context as _;
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use store::{FactFilter, Reader};
-use types::{Account, AccountRaises, AccountStatus, By, Controls, DialPlan, Proof, Raise, Setting};
+use types::{
+    Account, AccountRaises, AccountStatus, By, Controls, DialPlan, Proof, Raise, Setting, fact_text,
+};
 
 use super::dial_plan::DialPlanArgs;
-use super::fact_text::fact_text;
 use super::lookup::find_account;
 use super::office::{ask, change};
 use super::output::Table;

@@ -37,6 +37,7 @@ pub fn check(_args: CheckArgs, context: &Context) -> anyhow::Result<ExitCode> {
     if let Some(files) = loaded.config.tls_files() {
         Certificate::read(&files)?;
     }
+    crate::shell::alerts::templates(&loaded.config)?;
     // The database's version must be one we know; none yet is good.
     let database = open_existing(&loaded.config, None)?.is_some();
     let file = loaded.file.map(|file| file.display().to_string());

@@ -22,6 +22,7 @@ use crate::shell::open::open_existing;
 mod audited;
 mod certificate;
 mod reach;
+mod telling;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -254,6 +255,7 @@ fn database(
     found.push(("rate decks".to_owned(), decks(reader)?));
     found.extend(trunks(reader, config, offline)?);
     found.push(("accounts".to_owned(), accounts(reader)?));
+    found.extend(telling::look(reader, config)?);
     Ok(found)
 }
 

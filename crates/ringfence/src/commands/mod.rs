@@ -3,6 +3,7 @@
 
 mod access;
 mod account;
+mod alert;
 mod at_risk;
 mod audit;
 mod backup;
@@ -11,6 +12,7 @@ mod bill;
 mod call;
 mod carrier;
 mod configuration;
+mod contact;
 mod credit;
 mod deck_history;
 mod demo;
@@ -18,7 +20,6 @@ mod device;
 mod dial_plan;
 mod doctor;
 mod explain;
-pub mod fact_text;
 mod foreign_log;
 mod instalments;
 mod key;
@@ -120,6 +121,12 @@ enum Command {
     /// Sources of which nothing is read
     #[command(subcommand)]
     Ban(ban::Command),
+    /// Who is told when something happens
+    #[command(subcommand)]
+    Contact(contact::Command),
+    /// What was told to whom, and whether it arrived
+    #[command(subcommand)]
+    Alert(alert::Command),
     /// Rate decks
     #[command(subcommand)]
     Rates(rates::Command),
@@ -221,6 +228,8 @@ fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Number(command) => number::run(command, context),
         Command::Trunk(command) => trunk::run(command, context),
         Command::Ban(command) => ban::run(command, context),
+        Command::Contact(command) => contact::run(command, context),
+        Command::Alert(command) => alert::run(command, context),
         Command::Rates(command) => rates::run(command, context),
         Command::Calls(args) => call::list(args, context),
         Command::Call(command) => call::run(command, context),

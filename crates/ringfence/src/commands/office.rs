@@ -13,6 +13,7 @@ use crate::change::{self, Change};
 use crate::config::Config;
 use crate::look::{self, Question};
 use crate::pages::{UserAsk, users};
+use crate::shell::alerts;
 use crate::shell::clock::system_wall;
 use crate::shell::control::{Client, Request};
 use crate::shell::keys::KeyRing;
@@ -109,6 +110,22 @@ impl Office {
             );
         }
         Ok(())
+    }
+}
+
+/// Changes a contact, or acknowledges an alert: by the running node, or on the database directly.
+pub fn tell(config: &Config, what: alerts::Direct) -> anyhow::Result<Value> {
+    match door(config)? {
+        Door::Node(mut client) => client.ask(&match what {
+            alerts::Direct::Contact(wish) => Request::Contact(Box::new(wish)),
+            alerts::Direct::Acknowledge(alert, by) => Request::Acknowledge(alert, by),
+        }),
+        Door::Files(lock) => {
+            let mut store = open_to_write(config, &KeyRing::to_write(config)?, &lock)?;
+            let newest = store.snapshot(SnapshotWindow::at(system_wall()))?.newest;
+            let now = system_wall().max(newest);
+            alerts::directly(what, &mut store, now, &alerts::codes(config)?)
+        }
     }
 }
 

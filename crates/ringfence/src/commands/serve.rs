@@ -6,15 +6,17 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use edge::{Node, NodeConfig};
 use engine::EngineConfig;
+use serde_json::json;
 use sip::b2bua::Listener;
 use sip::flow::Transport;
-use store::{Backend, SnapshotWindow};
+use store::{AlertReader, Backend, SnapshotWindow};
 
 use super::Context;
 use super::office::{ask, engine_config};
 use crate::audit::calendar;
 use crate::config::Config;
 use crate::pages::{self, NodeUsers};
+use crate::shell::alerts::{self, Alerts, ContactDesk};
 use crate::shell::anchor::Anchors;
 use crate::shell::atlas;
 use crate::shell::auditor::Auditor;
@@ -26,7 +28,7 @@ use crate::shell::keys::KeyRing;
 use crate::shell::lock::{Lock, lock};
 use crate::shell::log;
 use crate::shell::memory;
-use crate::shell::open::{make_data_dir, open_to_write};
+use crate::shell::open::{make_data_dir, open_to_read, open_to_write};
 use crate::shell::secrets::node_secrets;
 use crate::shell::signals::Signals;
 use crate::shell::store_link::StoreLink;
@@ -111,12 +113,19 @@ pub fn assemble(config: &Config, lock: &Lock) -> anyhow::Result<(Driver, Vec<Lis
     let started = clock.now();
     let node = Node::new(node_config, snapshot, started).context("the node cannot start")?;
     memory::trim();
+    // Whatever was written may be a fact that somebody is to be told.
+    let (bell, rung) = alerts::bell();
     let wake = {
         let waker = waker.clone();
-        move || drop(waker.wake())
+        move || {
+            bell.ring();
+            drop(waker.wake());
+        }
     };
     let store = StoreLink::start(store, (config.journal(), Some(keys.sealer())), wake)?;
     let (handle, jobs) = control::channel(waker);
+    let desk = ContactDesk::open(config)?;
+    let alerts = Alerts::start(config, handle.clone(), rung)?;
     let calendar = calendar(config, started.wall);
     let auditor = Auditor::start(config.database(), handle.clone(), calendar)?;
     let users = Arc::new(NodeUsers::new(config, handle.clone(), &keys)?);
@@ -124,7 +133,12 @@ pub fn assemble(config: &Config, lock: &Lock) -> anyhow::Result<(Driver, Vec<Lis
     if let Some(address) = pages {
         tracing::info!(%address, url = config.web_address(), "pages are served");
     }
-    control::serve(&config.control_socket(), handle, keys, users)?;
+    control::serve(
+        &config.control_socket(),
+        handle,
+        keys,
+        control::Staff { users, contacts: desk },
+    )?;
     let driver = Driver {
         clock,
         node,
@@ -133,6 +147,7 @@ pub fn assemble(config: &Config, lock: &Lock) -> anyhow::Result<(Driver, Vec<Lis
         renewal,
         store,
         signals,
+        alerts,
         jobs,
         auditor,
         stop_wait_ms: config.limits.stop_wait_s * 1_000,
@@ -243,6 +258,13 @@ pub fn status(_args: StatusArgs, context: &Context) -> anyhow::Result<()> {
     let Some(status) = ask(&config, &Request::Status)? else {
         anyhow::bail!("no node is running on {}", config.data_dir.display());
     };
+    let mut status = status;
+    let counts = open_to_read(&config)?.alert_counts()?;
+    status["alerts"] = json!({
+        "due": counts.due,
+        "in_trouble": counts.in_trouble,
+        "given_up": counts.given_up,
+    });
     let text = serde_json::to_string_pretty(&status)?;
     context.output.one(&text, &status)
 }

@@ -235,6 +235,9 @@ fn check_together(loaded: &Loaded, errors: &mut Errors) {
     if let Err(error) = rating::Numbering::new(&config.numbering) {
         wrong("platform", error.to_string());
     }
+    for (path, message) in super::alerts::together(config) {
+        wrong(path, message);
+    }
     let shortest = config.slice_s.min(config.first_slice_s);
     if config.extend_lead_s >= shortest {
         let lead = config.extend_lead_s;
@@ -346,6 +349,30 @@ mod tests {
         check(
             "[node]\nrealm = \"x.y\"\n[wss]\norigins = [\"phone.example.com\"]\n",
             "r.toml:4:11: wss.origins: `phone.example.com` is not an origin: expected one like https://phone.example.com",
+        );
+        check(
+            "[node]\nrealm = \"x.y\"\n[mail]\nuser = \"u\"\n",
+            "r.toml:4:1: mail.user: needs mail.password_file",
+        );
+        check(
+            "[node]\nrealm = \"x.y\"\n[mail]\nuser = \"u\"\npassword_file = \"f\"\ntls = \"none\"\n",
+            "r.toml:6:1: mail.tls: a password is not sent without TLS: expected required or implicit",
+        );
+        check(
+            "[node]\nrealm = \"x.y\"\n[mail]\ntls = \"yes\"\n",
+            "r.toml:4:7: mail.tls: expected implicit, required, optional or none, found `yes`",
+        );
+        check(
+            "[node]\nrealm = \"x.y\"\n[mail]\nfrom = \"nobody\"\n",
+            "r.toml:4:8: mail.from: `nobody` is not a sender: expected alerts@example.com, or Example <alerts@example.com>",
+        );
+        check(
+            "[node]\nrealm = \"x.y\"\n[alerts]\nportal_url = \"voice.example.com\"\n",
+            "r.toml:4:14: alerts.portal_url: `voice.example.com` is not a URL that can be called: expected https:// or http://",
+        );
+        check(
+            "[node]\nrealm = \"x.y\"\n[alerts]\nstaff_time_zone = \"Mars\"\n",
+            "r.toml:4:19: alerts.staff_time_zone: `Mars` is not a time zone: expected an IANA name like Europe/London",
         );
         check(
             "[platform]\nhome = \"gb\"\nhome_ = 1\n",

@@ -4,6 +4,8 @@
 //! A setting comes from the file, or from the environment (`RINGFENCE_SIP__LISTEN`), which wins, or
 //! it has a default. Every key is one row of [`schema`].
 
+mod alert_keys;
+pub mod alerts;
 pub mod controls;
 pub mod levels;
 mod load;
@@ -128,6 +130,8 @@ pub struct Config {
     pub limits: Limits,
     /// Who is heard, and how much.
     pub access: Access,
+    /// How people are told.
+    pub alerts: alerts::Alerts,
 }
 
 /// Who is heard, and how much.
@@ -201,6 +205,7 @@ impl Default for Config {
             log_level: "info".to_owned(),
             limits: Limits::default(),
             access: Access::default(),
+            alerts: alerts::Alerts::default(),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use types::Controls;
 
+use super::alert_keys::alert_keys;
 use super::controls::{CONTROL_KEYS, network};
 use super::levels::{LEVEL_KEYS, LevelKey};
 use super::raw::Raw;
@@ -104,10 +105,11 @@ pub fn keys() -> Vec<Key> {
     keys.extend(log_in_keys());
     keys.extend(limit_keys());
     keys.extend(access_keys());
+    keys.extend(alert_keys());
     keys
 }
 
-fn key(
+pub(super) fn key(
     section: &'static str,
     name: &'static str,
     help: &'static str,

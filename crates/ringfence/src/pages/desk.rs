@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 use store::{FactFilter, Reader, SqliteStore, StoreError};
 use types::{
     AccountId, By, ControlRequest, DecisionId, Proof, Setting, UnixMicros, WebUser, WebUserId,
+    fact_text,
 };
 use web::{Amend, Desk, DeskError, Event, Outcome, Overview, Sessions};
 
 use super::users::{self, UserAsk};
 use crate::change::{Change, Wish};
 use crate::chosen::{self, OwnWords};
-use crate::commands::fact_text::fact_text;
 use crate::config::Config;
 use crate::look::Question;
 use crate::shell::clock::system_wall;

@@ -16,8 +16,9 @@ use engine::{Engine, Spared};
 use mio::Waker;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use types::{AccountId, Ban, Now, UnixMicros};
+use types::{AccountId, AlertId, Ban, By, Now, Record, UnixMicros};
 
+use super::alerts::{ContactDesk, ContactWish};
 use super::keys::KeyRing;
 use crate::change::Change;
 use crate::look::Question;
@@ -48,6 +49,10 @@ pub enum Request {
     Keys,
     /// About web users.
     User(UserAsk),
+    /// Who is told is to be changed.
+    Contact(Box<ContactWish>),
+    /// Somebody knows.
+    Acknowledge(AlertId, By),
 }
 
 /// What the node's thread is asked.
@@ -64,6 +69,11 @@ pub enum Ask {
     Status,
     /// End in good order.
     Stop,
+    /// What time it is.
+    Now,
+    /// Records of alerts and contacts are to be written, in one transaction: only while the database takes them, as
+    /// what follows is read from there.
+    Write(Vec<Record>),
 }
 
 /// The answer to a job.
@@ -104,24 +114,34 @@ impl NodeHandle {
         self.ask(ask)?.recv_timeout(PATIENCE).context("the node did not answer")
     }
 
+    /// Lets the node look around.
+    pub fn wake(&self) {
+        // A node that cannot be woken is ending.
+        drop(self.waker.wake());
+    }
+
     /// Asks and waits.
     pub fn answer(&self, ask: Ask) -> anyhow::Result<Value> {
         self.reply(ask)?.map_err(anyhow::Error::msg)
     }
 }
 
+/// Who carries out what the node's thread has no part in.
+#[derive(Clone)]
+pub struct Staff {
+    /// Web users.
+    pub users: Arc<NodeUsers>,
+    /// Who is told, and who knows.
+    pub contacts: ContactDesk,
+}
+
 /// Serves the socket on threads of their own until the process ends.
-pub fn serve(
-    path: &Path,
-    node: NodeHandle,
-    keys: KeyRing,
-    users: Arc<NodeUsers>,
-) -> anyhow::Result<()> {
+pub fn serve(path: &Path, node: NodeHandle, keys: KeyRing, staff: Staff) -> anyhow::Result<()> {
     let listener = bind(path)?;
     let serve_one = move |stream: UnixStream| {
-        let (node, keys, users) = (node.clone(), keys.clone(), users.clone());
+        let (node, keys, staff) = (node.clone(), keys.clone(), staff.clone());
         let serve = move || {
-            if let Err(error) = converse(&stream, &node, &keys, &users) {
+            if let Err(error) = converse(&stream, &node, &keys, &staff) {
                 tracing::debug!(%error, "a control connection ended");
             }
         };
@@ -160,7 +180,7 @@ fn converse(
     stream: &UnixStream,
     node: &NodeHandle,
     keys: &KeyRing,
-    users: &NodeUsers,
+    staff: &Staff,
 ) -> anyhow::Result<()> {
     let mut lines = BufReader::new(stream);
     loop {
@@ -170,7 +190,7 @@ fn converse(
             return Ok(());
         }
         let answer = match serde_json::from_slice::<Request>(&line) {
-            Ok(request) => answer(request, node, keys, users),
+            Ok(request) => answer(request, node, keys, staff),
             Err(error) => Err(anyhow::anyhow!("not a request: {error}")),
         };
         let answer = match answer {
@@ -188,12 +208,14 @@ fn answer(
     request: Request,
     node: &NodeHandle,
     keys: &KeyRing,
-    users: &NodeUsers,
+    staff: &Staff,
 ) -> anyhow::Result<Value> {
     node.answer(match request {
         // The node's thread has no part in it.
         Request::Keys => return Ok(json!({ "newest": keys.reload()?.to_string() })),
-        Request::User(ask) => return users.carry_out(ask),
+        Request::User(ask) => return staff.users.carry_out(ask),
+        Request::Contact(wish) => return staff.contacts.change(*wish, node),
+        Request::Acknowledge(alert, by) => return staff.contacts.acknowledge(alert, &by, node),
         Request::Change(change) => Ask::Change(change),
         Request::Usage(account) => Ask::Usage(account),
         Request::Live => Ask::Live,

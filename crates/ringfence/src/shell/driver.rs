@@ -21,6 +21,7 @@ use sip::flow::Transport;
 use store::SqliteStore;
 use types::{Now, Tick, Trunk, TrunkTransport};
 
+use super::alerts::Alerts;
 use super::auditor::Auditor;
 use super::certificate::{Renewal, trunk_name};
 use super::clock::Clock;
@@ -45,6 +46,8 @@ const COMMANDS: usize = 256;
 /// Outputs may cause inputs (a flow that cannot be opened): this often within one turn.
 const ROUNDS: usize = 16;
 const SWEEP_MS: u64 = 1_000;
+/// Tickets of transactions of alerts and contacts count upwards from here; the node's do from 1.
+const ALERT_TICKETS: u64 = 1 << 62;
 /// How often it is looked whether the certificate was renewed.
 const RENEWAL_MS: u64 = 5_000;
 
@@ -69,6 +72,8 @@ pub struct Driver {
     pub store: StoreLink<SqliteStore>,
     /// Signals of the process.
     pub signals: Signals,
+    /// Who tells people: he writes through us.
+    pub alerts: Alerts,
     /// Commands and questions from the control socket.
     pub jobs: Receiver<Job>,
     /// Judges calls again, beside the node.
@@ -86,6 +91,8 @@ struct Turn {
     /// Who waits for which change, and what he is told when it is on disk.
     commands: BTreeMap<u64, (SyncSender<JobReply>, change::Answer)>,
     last_command: u64,
+    /// Who waits for which transaction of alerts and contacts.
+    writes: BTreeMap<u64, SyncSender<JobReply>>,
     sweep_at: Tick,
     renewal_at: Tick,
     store_at: Tick,
@@ -127,6 +134,7 @@ impl Driver {
             answers: Vec::new(),
             commands: BTreeMap::new(),
             last_command: 0,
+            writes: BTreeMap::new(),
             sweep_at: Tick(0),
             renewal_at: Tick(0),
             store_at: Tick(0),
@@ -267,6 +275,17 @@ impl Driver {
     fn answer_node(&mut self, now: Now, turn: &mut Turn) {
         for answer in turn.answers.drain(..) {
             let input = match answer {
+                Answer::Stored(ticket, ok) if ticket >= ALERT_TICKETS => {
+                    let told = match ok {
+                        true => Ok(serde_json::Value::Null),
+                        false => Err("the store does not take it".to_owned()),
+                    };
+                    // Who asked may have gone.
+                    if let Some(reply) = turn.writes.remove(&ticket) {
+                        drop(reply.try_send(told));
+                    }
+                    continue;
+                }
                 Answer::Stored(ticket, ok) => Input::Stored { ticket, ok },
                 Answer::Health(up) => Input::StoreHealth(up),
             };
@@ -302,6 +321,11 @@ impl Driver {
                     self.change(now, turn, *change, reply);
                     continue;
                 }
+                Ask::Write(records) => {
+                    self.write(now, turn, records, reply);
+                    continue;
+                }
+                Ask::Now => now.wall.0.into(),
                 Ask::Usage(account) => usage_view(self.node.engine(), now, account),
                 Ask::Live => live_view(self.node.engine(), now),
                 Ask::Look(question) => {
@@ -348,6 +372,24 @@ impl Driver {
                 self.node.handle(now, Input::Command { id, commands: plan.commands });
             }
         }
+    }
+
+    /// Writes what is of alerts and contacts: the node has no part in it.
+    fn write(
+        &mut self,
+        now: Now,
+        turn: &mut Turn,
+        records: Vec<types::Record>,
+        reply: SyncSender<JobReply>,
+    ) {
+        if !self.store.takes_records() {
+            return drop(reply.try_send(Err("the store is down".to_owned())));
+        }
+        turn.last_command += 1;
+        let ticket = ALERT_TICKETS + turn.last_command;
+        turn.writes.insert(ticket, reply);
+        let request = edge::StoreRequest { ticket, records };
+        self.store.submit(now.tick, std::iter::once(request), &mut turn.answers);
     }
 
     /// Does what the node wants done, until it wants nothing more.
@@ -419,6 +461,7 @@ impl Driver {
         turn.stop = match turn.stop {
             Stop::No => {
                 self.node.begin_shutdown(now);
+                self.alerts.stop();
                 let calls = self.node.stats().calls;
                 tracing::info!(calls, "stopping: no new calls; again to stop at once");
                 Stop::By(now.tick.plus_ms(self.stop_wait_ms))
@@ -432,7 +475,7 @@ impl Driver {
             Stop::No => false,
             Stop::By(tick) => {
                 let stats = self.node.stats();
-                let is_quiet = stats.calls == 0 && self.store.is_idle();
+                let is_quiet = stats.calls == 0 && self.store.is_idle() && self.alerts.is_quiet();
                 is_quiet || self.clock.now().tick >= tick
             }
             Stop::Now => true,

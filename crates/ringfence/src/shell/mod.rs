@@ -1,6 +1,7 @@
 //! The shell around the node. Lives here: sockets, clock, threads, signals, the control socket.
 //! Never here: decisions, SIP, SQL.
 
+pub mod alerts;
 pub mod anchor;
 pub mod atlas;
 pub mod auditor;

@@ -365,6 +365,11 @@ impl<B: Backend + 'static> StoreLink<B> {
         }
     }
 
+    /// Does the database take records at once? Otherwise the journal does, and nobody reads them there.
+    pub fn takes_records(&self) -> bool {
+        self.state == State::Up
+    }
+
     /// Is money held at the moment?
     pub fn is_up(&self) -> bool {
         self.told_up

@@ -50,4 +50,5 @@ mod every_command;
 mod lines;
 mod records;
 mod setting_up;
+mod telling;
 mod users;

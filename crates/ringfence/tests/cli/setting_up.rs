@@ -71,7 +71,17 @@ fn the_example_configuration_is_good_and_whole() {
             "platform.bank_holidays",
             "access.country_files",
             "access.network_files",
-            "access.allow"
+            "access.allow",
+            "alerts.portal_url",
+            "alerts.templates",
+            "mail.server",
+            "mail.ca_file",
+            "mail.user",
+            "mail.password_file",
+            "mail.from",
+            "webhook.key_file",
+            "webhook.sms_url",
+            "webhook.sms_authorization_file"
         ]
     );
 }

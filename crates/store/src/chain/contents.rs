@@ -36,6 +36,7 @@ pub fn write(content: &mut Content, record: &Record, sealed: Option<&Hash>) {
         Record::Raises(raises) => content.add(&**raises),
         Record::ControlRequest(request) => content.add(&**request),
         Record::WebUser(user) => content.add(&user.without_secret()),
+        Record::Contact(contact) => content.add(&**contact),
         // See `write_run`: the order alone does not tell the marks.
         Record::BillRun(_) | Record::BillRunDone(_) => {}
         Record::NumberGone(_)
@@ -49,6 +50,8 @@ pub fn write(content: &mut Content, record: &Record, sealed: Option<&Hash>) {
         | Record::LockOutGone(_)
         | Record::Ban(_)
         | Record::BanGone(_)
+        | Record::Alert(_)
+        | Record::AlertMark(_)
         | Record::Audited(_)
         | Record::Alive(_) => {}
     }

@@ -72,6 +72,8 @@ kinds! {
     RaisesGone = 18, "account_raises", "accounts whose raises ended", true;
     /// A request to change controls.
     ControlRequest = 19, "control_request", "requests", true;
+    /// How a contact stands from a moment on.
+    Contact = 30, "contact_history", "entries", false;
     /// What stood for a trunk from a moment on.
     TrunkStanding = 20, "trunk_history", "entries", false;
     /// A web user, his sealed secret included.
@@ -160,6 +162,7 @@ impl fmt::Display for Place {
             LinkKind::Raises | LinkKind::RaisesGone => write!(f, "raises of account {key}"),
             LinkKind::ControlRequest => write!(f, "request {key}"),
             LinkKind::WebUser => write!(f, "web user {key}"),
+            LinkKind::Contact => write!(f, "entry {key} of the history of contacts"),
         }
     }
 }
@@ -218,6 +221,7 @@ pub fn place_of(record: &Record) -> Option<Place> {
         Record::Raises(raises) => place(LinkKind::Raises, raises.account.0.into()),
         Record::ControlRequest(request) => place(LinkKind::ControlRequest, request.id.into()),
         Record::WebUser(user) => place(LinkKind::WebUser, user.id.0.into()),
+        Record::Contact(_) => place(LinkKind::Contact, 0),
         // What comes and goes by itself; what people change of it is told by a fact.
         Record::Hold(_)
         | Record::HoldClosed(_)
@@ -229,6 +233,8 @@ pub fn place_of(record: &Record) -> Option<Place> {
         | Record::LockOutGone(_)
         | Record::Ban(_)
         | Record::BanGone(_)
+        | Record::Alert(_)
+        | Record::AlertMark(_)
         | Record::Audited(_)
         | Record::Alive(_) => None,
     }

@@ -137,6 +137,10 @@ impl State {
                 let standing = self.line_history.get(self.line_standings.get(index()?)?)?;
                 Some(Record::LineStanding(Box::new(LineStanding::clone(standing))))
             }
+            LinkKind::Contact => {
+                let contact = self.telling.contacts.get(index()?).cloned();
+                contact.map(Box::new).map(Record::Contact)
+            }
             LinkKind::TrunkStanding => {
                 let standing = self.trunk_history.get(self.trunk_standings.get(index()?)?)?;
                 Some(Record::TrunkStanding(*standing))
@@ -201,6 +205,7 @@ impl Links for State {
             LinkKind::Raises | LinkKind::RaisesGone => self.raises.len(),
             LinkKind::ControlRequest => self.requests.len(),
             LinkKind::WebUser => self.web_users.len(),
+            LinkKind::Contact => self.telling.contacts.len(),
         };
         Ok(count as u64)
     }
@@ -219,6 +224,7 @@ impl Links for State {
             LinkKind::Posting => numbered(self.postings.len()),
             LinkKind::Standing => numbered(self.standings.len()),
             LinkKind::LineStanding => numbered(self.line_standings.len()),
+            LinkKind::Contact => numbered(self.telling.contacts.len()),
             LinkKind::TrunkStanding => numbered(self.trunk_standings.len()),
             LinkKind::Bill => {
                 self.bills.values().map(|bill| place(chain::key_of_bill(bill.id()), 0)).collect()

@@ -7,6 +7,7 @@
 //!              └──── crash ◄──────┘
 //! ```
 
+mod alerts;
 mod billing;
 mod chain;
 mod decks;

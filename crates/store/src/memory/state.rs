@@ -12,6 +12,7 @@ use types::{
     WebUserId,
 };
 
+use super::alerts::Alerts;
 use super::chain::Kept;
 use super::decks::DeckTable;
 use crate::billing::Judged;
@@ -59,6 +60,7 @@ pub struct State {
     pub last_decision: DecisionId,
     pub newest: UnixMicros,
     pub links: Vec<Kept>,
+    pub telling: Alerts,
     /// The link whose call was audited last.
     pub audited: u64,
 }
@@ -148,6 +150,10 @@ impl State {
                 let key = self.line_standings.len() as u64 + 1;
                 let is_new = !self.line_history.contains_key(&(standing.line, standing.at));
                 return is_new.then_some(Place { key, ..place });
+            }
+            Record::Contact(contact) => {
+                let key = self.telling.contacts.len() as u64 + 1;
+                return self.telling.is_new(contact).then_some(Place { key, ..place });
             }
             Record::TrunkStanding(standing) => {
                 let key = self.trunk_standings.len() as u64 + 1;
@@ -272,6 +278,11 @@ impl State {
                     Arc::make_mut(table).put(*at, deck);
                 }
             }
+            Record::Contact(contact) => self.telling.append(contact),
+            Record::Alert(alert) => {
+                drop(self.telling.alerts.insert(alert.id, types::Alert::clone(alert)));
+            }
+            Record::AlertMark(fact) => self.telling.mark = *fact,
         }
     }
 

@@ -13,7 +13,7 @@ use types::{
 
 use super::columns::{self, Code, Json, Read};
 use super::sealed::{Opener, SealedFormer, SealedLine};
-use super::{billing, decks, history, query, rows, web_users};
+use super::{alerts, billing, decks, history, query, rows, web_users};
 use crate::chain::{
     self, Anchor, Content, Each, Found, Hash, Link, LinkKind, Links, Ordered, Place, ReadLink,
 };
@@ -225,6 +225,10 @@ impl Links for Tables<'_> {
                 let sql = "SELECT detail, line, at, account FROM line_history WHERE seq = $1";
                 self.one(sql, [key], line_standing)
             }
+            LinkKind::Contact => {
+                let sql = "SELECT detail, contact, account, at FROM contact_history WHERE seq = $1";
+                self.one(sql, [key], contact)
+            }
             LinkKind::TrunkStanding => {
                 let sql = "SELECT trunk, at, cost_deck FROM trunk_history WHERE seq = $1";
                 let read = |row: &Row<'_>| history::trunk_standing(row).map(Record::TrunkStanding);
@@ -251,7 +255,8 @@ impl Links for Tables<'_> {
             | LinkKind::Posting
             | LinkKind::Standing
             | LinkKind::LineStanding
-            | LinkKind::TrunkStanding => ("seq", "0"),
+            | LinkKind::TrunkStanding
+            | LinkKind::Contact => ("seq", "0"),
             LinkKind::Bill => ("run * 4294967296 + account", "0"),
             LinkKind::Deck => ("state * 4294967296 + deck", "0"),
             LinkKind::Plan => ("id", "0"),
@@ -397,6 +402,12 @@ fn line_standing(row: &Row<'_>) -> rusqlite::Result<Record> {
     let want = [standing.line.0.into(), standing.at.0, standing.account.0.into()];
     agree(kept == want, "line, at and account")?;
     Ok(Record::LineStanding(Box::new(standing)))
+}
+
+fn contact(row: &Row<'_>) -> rusqlite::Result<Record> {
+    let (contact, agrees) = alerts::chained_contact(row)?;
+    agree(agrees, "contact, account and at")?;
+    Ok(contact)
 }
 
 fn raises(row: &Row<'_>) -> rusqlite::Result<Record> {

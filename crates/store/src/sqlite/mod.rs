@@ -1,6 +1,7 @@
 //! The store in a SQLite file. Lives here: opening, committing, coming back after a failure.
 //! Never here: what a record looks like as rows (`write`, `query`), threads.
 
+mod alerts;
 mod backup;
 mod billing;
 mod chain;

@@ -6,7 +6,7 @@ use rusqlite::{CachedStatement, Connection, Params, params};
 use types::{BillRun, BindingRecord, Cdr, DecisionId, Hold, HoldState, KnownRun, Record, Transfer};
 
 use super::{
-    Applied, billing, chain, columns, decks, detail, directory, history, sealed, web_users,
+    Applied, alerts, billing, chain, columns, decks, detail, directory, history, sealed, web_users,
 };
 use crate::chain::{Appender, Content, Hash, Place, place_of, place_of_transfer, write, write_run};
 use crate::rules;
@@ -311,6 +311,11 @@ impl<'c> Group<'c> {
                 return Ok(digest.map_or(Became::New, Became::Sealed));
             }
             Record::Deck(at, deck) => return decks::put(conn, *at, deck).map(Became::numbered),
+            Record::Contact(contact) => {
+                return alerts::append_contact(conn, contact).map(Became::numbered);
+            }
+            Record::Alert(alert) => alerts::put_alert(conn, alert)?,
+            Record::AlertMark(fact) => alerts::put_mark(conn, *fact)?,
         }
         Ok(Became::New)
     }

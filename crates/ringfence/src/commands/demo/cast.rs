@@ -5,9 +5,12 @@ use std::net::SocketAddr;
 
 use engine::SecretForm;
 use ipnet::IpNet;
+use notify::contacts::ContactOrder;
 use rating::ImportDefaults;
+use store::SqliteStore;
 use types::{
-    Controls, DialPlan, E164, Money, Trunk, TrunkId, TrunkNumberFormat, TrunkRoute, TrunkTransport,
+    AccountId, By, Controls, DialPlan, E164, Money, Trunk, TrunkId, TrunkNumberFormat, TrunkRoute,
+    TrunkTransport,
 };
 
 use super::agent::Login;
@@ -15,6 +18,8 @@ use crate::change::{Change, NewAccount, NewLine};
 use crate::commands::office::Direct;
 use crate::config::Config;
 use crate::pages::UserAsk;
+use crate::shell::alerts::{self, ContactWish};
+use crate::shell::clock::system_wall;
 use crate::shell::secrets::make_secret;
 
 const DECK: &str = include_str!("../../../../rating/data/demo_deck.csv");
@@ -71,6 +76,18 @@ pub fn link(config: &Config, direct: &mut Direct) -> anyhow::Result<String> {
     let (account, name) = (VICTIM.to_owned(), HOLDER.to_owned());
     let answer = direct.users(UserAsk::Add { account, name }, config)?;
     Ok(answer["link"].as_str().unwrap_or_default().to_owned())
+}
+
+/// Each account has somebody who is told by mail.
+pub fn add_contacts(config: &Config, store: &mut SqliteStore) -> anyhow::Result<()> {
+    let codes = alerts::codes(config)?;
+    for (account, (_, user, _)) in (1..).zip(PEOPLE) {
+        let settings = vec![("mail".to_owned(), format!("{user}@demo.ringfence"))];
+        let order = ContactOrder::Add { account: Some(AccountId(account)), settings };
+        let wish = ContactWish { order, by: By::STAFF, why: String::new() };
+        alerts::directly(alerts::Direct::Contact(wish), store, system_wall(), &codes)?;
+    }
+    Ok(())
 }
 
 fn account(config: &Config, name: &str) -> NewAccount {

@@ -4,6 +4,7 @@
 mod agent;
 mod cast;
 mod narrator;
+mod postbox;
 mod script;
 
 use std::net::{SocketAddr, TcpListener, UdpSocket};
@@ -13,6 +14,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use notify::mail::MailTls;
 use serde_json::json;
 use sip::flow::Transport;
 use store::{CallFilter, Reader};
@@ -25,6 +27,7 @@ use super::Context;
 use super::office::Direct;
 use super::output::line;
 use super::serve::assemble;
+use crate::config::alerts::Alerts;
 use crate::config::{Config, ListenAddress};
 use crate::shell::control::{Client, Request};
 use crate::shell::keys::KeyRing;
@@ -64,7 +67,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     let server = SocketAddr::from(([127, 0, 0, 1], free_port(args.port)?));
     let carrier = UdpSocket::bind("127.0.0.2:0").context("cannot use 127.0.0.2")?.local_addr()?;
     let pages = SocketAddr::from(([127, 0, 0, 1], free_web_port()?));
-    let config = configuration(&dir.path, server, pages);
+    let mut config = configuration(&dir.path, server, pages);
     make_data_dir(&config)?;
     if config.database().exists() {
         bail!("{} exists: the demo wants a directory of its own", config.database().display());
@@ -76,6 +79,10 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
         let logins = cast::settle(&config, &mut direct, carrier)?;
         (logins, cast::link(&config, &mut direct)?)
     };
+    cast::add_contacts(&config, &mut open_to_write(&config, &KeyRing::to_write(&config)?, &lock)?)?;
+    let postbox = postbox::open(&dir.path.join("mails"), teller)?;
+    config.alerts.mail_server = Some(postbox.ip().to_string());
+    config.alerts.mail_port = postbox.port().into();
     let (driver, _) = assemble(&config, &lock)?;
     introduce(server, &logins[3], &link, context)?;
     let tally = Arc::new(Tally::default());
@@ -103,6 +110,11 @@ fn configuration(dir: &Path, server: SocketAddr, pages: SocketAddr) -> Config {
         slice_s: 10,
         extend_lead_s: 3,
         limits: crate::config::Limits { stop_wait_s: 1, ..defaults.limits.clone() },
+        alerts: Alerts {
+            platform: "Ringfence demo".to_owned(),
+            mail_tls: MailTls::None,
+            ..Alerts::default()
+        },
         ..defaults
     }
 }
@@ -144,6 +156,7 @@ Your own phone can take part (any softphone on this machine):
   user    {user}
   secret  {secret}
   server  {server}
+Mails to the holders come to a mail server of the demo's own, and are told here.
 Call 02079460100 (Alice answers), 02079460018 (the world answers), 999, or 09098790879 (refused).
 
 See the stolen account in a browser on this machine, live (the link works once; choose any password of 12 letters or more):

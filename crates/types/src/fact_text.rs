@@ -1,24 +1,34 @@
-//! Facts in words. Lives here: one sentence for each kind of fact. Never here: who is told, where.
+//! Facts in words. Lives here: one sentence for each kind of fact, the same in lists, mails and pages. Never here: who is
+//! told, where; titles and advice (`catalogue`).
 
-use types::StalePhone;
-use types::{Changed, Fact, LevelNotice, LevelScope};
+use crate::controls::Changed;
+use crate::fact::{Fact, StalePhone};
+use crate::ids::LineId;
+use crate::stop_level::{LevelNotice, LevelScope};
 
-/// One sentence for a person, without the full stop.
+/// One sentence for a person, without the full stop; lines go by their numbers.
 pub fn fact_text(fact: &Fact, currency: &str) -> String {
+    fact_text_with(fact, currency, &|line| line.to_string())
+}
+
+/// One sentence for a person, without the full stop; `name` says what a line is called.
+pub fn fact_text_with(fact: &Fact, currency: &str, name: &dyn Fn(LineId) -> String) -> String {
     match fact {
         Fact::WarningLevel { level, usage, .. } => {
             format!("un-billed usage of {usage} {currency} crossed the warning level of {level}")
         }
-        Fact::StopLevelNear(notice) => level_text("comes near", notice, currency),
-        Fact::StopLevelReached(notice) => level_text("has reached", notice, currency),
+        Fact::StopLevelNear(notice) => level_text("comes near", notice, currency, name),
+        Fact::StopLevelReached(notice) => level_text("has reached", notice, currency, name),
         Fact::MoneyEnded { decision, .. } => {
             format!("call {decision} was cut: no more money could be held")
         }
         Fact::Registered { line, peer, user_agent, .. } => {
-            format!("line {line} registered from {peer} with {user_agent}")
+            format!("line {} registered from {peer} with {user_agent}", name(*line))
         }
         Fact::AccountChanged { change, .. } => change.clone(),
-        Fact::LineChanged { line, change, .. } => format!("line {line}: {change}"),
+        Fact::LineChanged { line, change, .. } => {
+            format!("line {}: {change}", name(*line))
+        }
         Fact::ResellerChanged { reseller, change } => format!("reseller {reseller}: {change}"),
         Fact::Raised { changes, until, by, why, .. } => {
             let until = until.map_or_else(String::new, |until| format!(" until {until}"));
@@ -44,7 +54,7 @@ pub fn fact_text(fact: &Fact, currency: &str) -> String {
         ),
         Fact::LockLifted { scope, .. } => format!("the lock-out of {scope} was lifted"),
         Fact::SecretAge { line, days, .. } => {
-            format!("the password of line {line} is {days} days old: time for a new one")
+            format!("the password of line {} is {days} days old: time for a new one", name(*line))
         }
         Fact::Banned { ban } => match ban.until {
             Some(until) => format!("{} is banned until {until}: {}", ban.source, ban.reason),
@@ -67,14 +77,28 @@ pub fn fact_text(fact: &Fact, currency: &str) -> String {
         }
         Fact::Started { recovered } => format!("the node started; {recovered} calls were live"),
         Fact::Stopped => "the node stopped".to_owned(),
-        about_devices => device_fact_text(about_devices),
+        Fact::ContactChanged { contact, change, by, why, .. } => {
+            format!("contact {contact} {change}, by {by}{}", reason(why))
+        }
+        Fact::AlertTested { contact, by, .. } => {
+            format!("a test of contact {contact}, ordered by {by}")
+        }
+        Fact::AlertGivenUp { contact, alert, channel, why, .. } => {
+            format!("alert {alert} could not be delivered to contact {contact}, {channel}: {why}")
+        }
+        about_devices => device_fact_text(about_devices, name),
     }
 }
 
-fn level_text(verb: &str, notice: &LevelNotice, currency: &str) -> String {
+fn level_text(
+    verb: &str,
+    notice: &LevelNotice,
+    currency: &str,
+    name: &dyn Fn(LineId) -> String,
+) -> String {
     let LevelNotice { scope, account, line, reseller, window, usage, level } = notice;
     let whose = match (scope, line, reseller) {
-        (LevelScope::Line, Some(line), _) => format!("line {line}"),
+        (LevelScope::Line, Some(line), _) => format!("line {}", name(*line)),
         (LevelScope::Reseller, _, Some(reseller)) => format!("reseller {reseller}"),
         (LevelScope::Platform, ..) => "the platform".to_owned(),
         _ => format!("account {account}"),
@@ -93,11 +117,12 @@ fn reason(why: &str) -> String {
     if why.is_empty() { String::new() } else { format!(" ({why})") }
 }
 
-fn device_fact_text(fact: &Fact) -> String {
+fn device_fact_text(fact: &Fact, name: &dyn Fn(LineId) -> String) -> String {
     match fact {
         Fact::NewDevice { line, device, peer, agent, new_agent, new_address, .. } => {
             let what = news(*new_agent, *new_address);
-            format!("{what}: device {device}, {} at {peer}, on line {line}", named(agent))
+            let (agent, line) = (named(agent), name(*line));
+            format!("{what}: device {device}, {agent} at {peer}, on line {line}")
         }
         Fact::DeviceMoved { device, peer, agent, new_agent, new_address, .. } => {
             let what = news(*new_agent, *new_address);
@@ -105,19 +130,23 @@ fn device_fact_text(fact: &Fact) -> String {
         }
         Fact::DeviceChanged { device, change, .. } => format!("device {device}: {change}"),
         Fact::BannedDeviceTried { line, device, peer, .. } => format!(
-            "device {device}, which is not the holder's, showed the right password of line {line} from {peer}"
+            "device {device}, which is not the holder's, showed the right password of line {} from {peer}",
+            name(*line)
         ),
         Fact::PbxRecognised { line, family, .. } => format!(
-            "line {line} is used by a switch ({family}); `line set USER kind=pbx` gives it a switch's limits"
+            "line {} is used by a switch ({family}); `line set USER kind=pbx` gives it a switch's limits",
+            name(*line)
         ),
         Fact::StaleSecrets { phones, .. } => stale(phones),
         Fact::OldSecretLeaked { line, peer, agent, changed, .. } => format!(
-            "a stranger, {} at {peer}, showed the password of line {line} that was changed on {}",
+            "a stranger, {} at {peer}, showed the password of line {} that was changed on {}",
             named(agent),
+            name(*line),
             day(&changed.to_string())
         ),
         Fact::OutsideLock { line, peer, .. } => format!(
-            "the right password of line {line} was shown from {peer}, outside of the IP lock"
+            "the right password of line {} was shown from {peer}, outside of the IP lock",
+            name(*line)
         ),
         _ => "something happened that has no words yet".to_owned(),
     }
@@ -160,9 +189,8 @@ fn day(at: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use types::{DeviceId, LineId, UnixMicros};
-
     use super::*;
+    use crate::{AccountId, DeviceId, UnixMicros};
 
     #[test]
     fn one_sentence_names_all_stale_phones() {
@@ -174,7 +202,7 @@ mod tests {
             changed: UnixMicros(1_777_800_000_000_000),
         };
         let phones = vec![phone("desk", "Yealink SIP-T46S"), phone("hall", "")];
-        let fact = Fact::StaleSecrets { account: types::AccountId(1), phones };
+        let fact = Fact::StaleSecrets { account: AccountId(1), phones };
         assert_eq!(
             fact_text(&fact, "GBP"),
             "Yealink SIP-T46S at 192.0.2.7 still uses the password of desk that was changed on 2026-05-03; \
@@ -182,7 +210,7 @@ mod tests {
              on 2026-05-03"
         );
         let changed = Fact::DeviceChanged {
-            account: types::AccountId(1),
+            account: AccountId(1),
             device: DeviceId(7),
             change: "not mine".to_owned(),
         };
