@@ -303,7 +303,10 @@ fn worth(records: &[Record]) -> Worth {
         | Record::Standing(_)
         | Record::LineStanding(_)
         | Record::TrunkStanding(_)
-        | Record::Fact(_, Fact::AuditMismatch { .. } | Fact::MismatchSeen { .. })
+        | Record::Fact(
+            _,
+            Fact::AuditMismatch { .. } | Fact::MismatchSeen { .. } | Fact::CallReported { .. },
+        )
         | Record::Raises(_)
         | Record::ControlRequest(_)
         | Record::Line(_)

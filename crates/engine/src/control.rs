@@ -9,6 +9,7 @@ mod checks;
 mod command;
 mod money;
 mod raises;
+mod report;
 mod risk;
 mod secret;
 mod standing;
@@ -38,6 +39,7 @@ pub use change::{ControlChange, Judgement, LineChange, Weighed};
 pub(crate) use money::Billed;
 pub use money::{CallFacts, PlanOrder, PostOrder, PostWhat};
 pub(crate) use raises::Raises;
+pub use report::CallReport;
 pub use risk::{changes, risk};
 pub use until::next_time_of_day;
 
@@ -102,6 +104,7 @@ impl Engine {
             Command::EndBillRun(run) => self.end_run(run),
             Command::Audited(report) => self.take_audit(now, *report),
             Command::Seen(seen) => self.note_seen(now, *seen),
+            Command::ReportCall(report) => report::keep(now, *report),
             Command::Cut(decision) => self.cut(decision),
             Command::DeviceMine(device) => self.device_mine(now, device),
             Command::DeviceNotMine(device) => self.device_not_mine(now, device),

@@ -37,7 +37,7 @@ pub use access::{
 };
 pub use config::{EngineConfig, EngineError, OffHours};
 pub use control::{
-    AuditReport, BanOrder, CallFacts, Command, CommandError, ControlChange, Done, Judgement,
+    AuditReport, BanOrder, CallFacts, CallReport, Command, CommandError, ControlChange, Done, Judgement,
     LineChange, Misfit, Overlap, PlanOrder, PostOrder, PostWhat, Seen, Weighed, changes,
     default_ceiling, next_time_of_day, risk,
 };

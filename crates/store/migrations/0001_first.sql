@@ -331,6 +331,8 @@ CREATE TABLE move (
     last_decision  BIGINT NOT NULL,
     newest         BIGINT NOT NULL   -- start of the five minutes in which the last of its calls ended
 );
+-- The newest calls of an account are asked for most.
+CREATE INDEX move_last ON move (last_decision);
 
 CREATE TABLE account_call (
     move        BIGINT NOT NULL,
@@ -354,6 +356,7 @@ CREATE TABLE fact (
 );
 -- The same fact told twice is there once.
 CREATE UNIQUE INDEX fact_once ON fact (at, body);
+CREATE INDEX fact_account ON fact (account);
 
 -- Who is told, as of when: appended, never changed.
 CREATE TABLE contact_history (

@@ -27,7 +27,7 @@ pub use error::{Cause, CommitError, StoreError};
 pub use journal::Journal;
 pub use memory::MemoryStore;
 pub use queries::{
-    Balance, CallFilter, CallsOnLinks, Decided, DeckSummary, FactFilter, Problem, Reader, Sealing,
+    Balance, CallFilter, CallPage, CallsOnLinks, Decided, DeckSummary, FactFilter, Problem, Reader, Sealing,
     StoredFact, Unopened, Verification, WhatSealed,
 };
 pub use rules::account_of;

@@ -28,10 +28,18 @@ pub struct CallFilter {
     pub since: Option<UnixMicros>,
     /// Started before this time.
     pub until: Option<UnixMicros>,
+    /// Decided before this one.
+    pub before: Option<DecisionId>,
+    /// On this line.
+    pub line: Option<LineId>,
+    /// Did it cost its payer anything?
+    pub charged: Option<bool>,
     /// Which way.
     pub direction: Option<Direction>,
     /// To this number.
     pub number: Option<E164>,
+    /// To a number that begins with these digits, the country's code first. Nothing but digits.
+    pub digits: Option<String>,
     /// By this trunk.
     pub trunk: Option<TrunkId>,
     /// Admitted or refused.
@@ -46,12 +54,34 @@ impl Default for CallFilter {
             account: None,
             since: None,
             until: None,
+            before: None,
+            line: None,
+            charged: None,
             direction: None,
             number: None,
+            digits: None,
             trunk: None,
             outcome: None,
             limit: 100,
         }
+    }
+}
+
+/// Some calls of an account, and whether there may be more.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CallPage {
+    /// Newest first.
+    pub calls: Vec<Cdr>,
+    /// All that were decided from here on were looked at; `None`: nothing is left before.
+    pub next: Option<DecisionId>,
+}
+
+impl CallPage {
+    /// All that a filter lets through, up to its limit.
+    pub fn of(calls: Vec<Cdr>, filter: &CallFilter) -> CallPage {
+        let is_full = calls.len() >= filter.limit as usize;
+        let next = calls.last().filter(|_| is_full).map(|call| call.decision);
+        CallPage { calls, next }
     }
 }
 
@@ -274,6 +304,13 @@ pub struct Verification {
 pub trait Reader {
     /// CDRs, newest decision first.
     fn calls(&self, filter: &CallFilter) -> Result<Vec<Cdr>, StoreError>;
+
+    /// CDRs of the filter's account, newest first, a page at a time: at most its limit, and no more than `look` of the
+    /// account's calls are looked at. Go on with `before: page.next`. Without an account it is as [`Reader::calls`].
+    fn call_page(&self, filter: &CallFilter, look: u32) -> Result<CallPage, StoreError> {
+        let _ = look;
+        Ok(CallPage::of(self.calls(filter)?, filter))
+    }
 
     /// One decision by its id.
     fn decision(&self, id: DecisionId) -> Result<Option<Decided>, StoreError>;

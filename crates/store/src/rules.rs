@@ -187,6 +187,7 @@ pub fn account_of(fact: &Fact) -> Option<AccountId> {
         | Fact::Overrun { account, .. }
         | Fact::AuditMismatch { account, .. }
         | Fact::MismatchSeen { account, .. }
+        | Fact::CallReported { account, .. }
         | Fact::SecretAge { account, .. } => Some(*account),
         Fact::StopLevelNear(notice) | Fact::StopLevelReached(notice) => {
             notice.scope.is_holders().then_some(notice.account)

@@ -314,6 +314,12 @@ pub fn of(fact: &Fact) -> Entry {
             "The auditor found a call that does not fit what stood for it",
             "A control or a price failed. Look at the call and at others of that time, and say that you have looked.",
         ),
+        Fact::CallReported { .. } => entry(
+            "call-reported",
+            (Security, Important, Both),
+            "A call was reported: the holder did not make it",
+            "Staff look at it. If somebody else may know a password, change it, and look at the phones of the account.",
+        ),
         Fact::MismatchSeen { .. } => {
             entry("mismatch-seen", quiet, "Staff looked at what the auditor found", "")
         }

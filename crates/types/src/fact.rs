@@ -339,6 +339,17 @@ pub enum Fact {
         /// What they say about it.
         note: String,
     },
+    /// A holder says that he did not make a call: staff look at it.
+    CallReported {
+        /// Whose.
+        account: AccountId,
+        /// Which call.
+        decision: DecisionId,
+        /// Who says so: a web user.
+        by: String,
+        /// What he says about it; may be empty.
+        words: String,
+    },
     /// A rate deck was imported.
     DeckImported {
         /// Which.

@@ -206,7 +206,13 @@ fn after(fact: &Fact) -> Option<Fact> {
             by: "eve".to_owned(),
             note: "a rule was wrong".to_owned(),
         },
-        Fact::MismatchSeen { .. } => return None,
+        Fact::MismatchSeen { .. } => Fact::CallReported {
+            account,
+            decision: DecisionId((AT.0 as u64) << 8),
+            by: "alice@example.com".to_owned(),
+            words: "nobody was in the office".to_owned(),
+        },
+        Fact::CallReported { .. } => return None,
     })
 }
 

@@ -75,6 +75,9 @@ pub fn fact_text_with(fact: &Fact, currency: &str, name: &dyn Fn(LineId) -> Stri
         Fact::MismatchSeen { decision, by, note, .. } => {
             format!("{by} looked at what the auditor found of call {decision}: {note}")
         }
+        Fact::CallReported { decision, by, words, .. } => {
+            format!("{by} did not make call {decision}{}", reason(words))
+        }
         Fact::Started { recovered } => format!("the node started; {recovered} calls were live"),
         Fact::Stopped => "the node stopped".to_owned(),
         Fact::ContactChanged { contact, change, by, why, .. } => {

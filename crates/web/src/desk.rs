@@ -4,9 +4,10 @@
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
+use types::decision::Outcome as Decided;
 use types::{
-    AccountId, AccountRaises, AccountStatus, ControlRequest, Controls, DecisionId,
-    DestinationClass, Direction, Money, Proof, Setting, UnixMicros, WebUser, WebUserId,
+    AccountId, AccountRaises, AccountStatus, Cdr, ControlRequest, Controls, DecisionId,
+    DestinationClass, Direction, LineId, Money, Proof, Setting, UnixMicros, WebUser, WebUserId,
 };
 
 /// Why the node did not do what a page asked. The text is for people.
@@ -113,6 +114,67 @@ pub struct Event {
     pub words: String,
 }
 
+/// Which calls of an account to list. Every condition given must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CallAsk {
+    /// Started at this time or later.
+    pub since: Option<UnixMicros>,
+    /// Started before this time.
+    pub until: Option<UnixMicros>,
+    /// Decided before this one: where a page before ended.
+    pub before: Option<DecisionId>,
+    /// Which way.
+    pub direction: Option<Direction>,
+    /// Let out or stopped.
+    pub outcome: Option<Decided>,
+    /// To a number that begins with these digits.
+    pub digits: Option<String>,
+    /// On this line.
+    pub line: Option<LineId>,
+    /// Did it cost anything?
+    pub charged: Option<bool>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// Calls of an account, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CallsFound {
+    /// As the account may see them.
+    pub calls: Vec<Cdr>,
+    /// Go on before this one; `None`: there is nothing before.
+    pub next: Option<DecisionId>,
+}
+
+/// The holder said that a call was not his.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reported {
+    /// When.
+    pub at: UnixMicros,
+    /// Which.
+    pub decision: DecisionId,
+    /// Who said so.
+    pub by: String,
+    /// What he said about it.
+    pub words: String,
+}
+
+/// A call as another account sees it that was called within the platform: what the caller paid, used and was told is
+/// not its business.
+pub fn as_called(call: Cdr) -> Cdr {
+    let mut seen = call;
+    (seen.price, seen.cost, seen.cost_rate) = (Money::ZERO, Money::ZERO, None);
+    (seen.line, seen.device, seen.trunk) = (None, None, None);
+    (seen.a_leg, seen.b_leg) = Default::default();
+    seen.explanation.findings.clear();
+    (seen.explanation.rate, seen.explanation.rate_prefix) = (None, None);
+    if let Some(called) = seen.to_account.take() {
+        seen.account = called;
+    }
+    seen.direction = Direction::Incoming;
+    seen
+}
+
 /// What a change of controls came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
@@ -145,6 +207,28 @@ pub trait Desk: Send + Sync + 'static {
         settings: Vec<Setting>,
         until: &str,
         proof: Proof,
+    ) -> Result<Outcome, DeskError>;
+
+    /// Calls of an account that are over, or were stopped: a page of them. It may have fewer than were asked for although
+    /// there are more: only so many are looked at in one go.
+    fn calls(&self, account: AccountId, ask: &CallAsk) -> Result<CallsFound, DeskError>;
+
+    /// One of them; `None`: there is no such call, it is not over, or it is another's (W6).
+    fn call(&self, account: AccountId, decision: DecisionId) -> Result<Option<Cdr>, DeskError>;
+
+    /// Lines of an account, with their user names.
+    fn lines(&self, account: AccountId) -> Result<Vec<(LineId, String)>, DeskError>;
+
+    /// Calls of which the holder said that they were not his, newest first.
+    fn reported(&self, account: AccountId) -> Result<Vec<Reported>, DeskError>;
+
+    /// Keeps that a call was not the holder's. Whose it is was looked at before.
+    fn report_call(
+        &self,
+        account: AccountId,
+        decision: DecisionId,
+        by: &str,
+        words: &str,
     ) -> Result<Outcome, DeskError>;
 
     /// Hangs up a call. Whose it is was looked at before.

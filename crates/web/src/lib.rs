@@ -19,7 +19,10 @@ mod server;
 mod sessions;
 
 pub use app::{App, MOST_STREAMS, Settings, Shared};
-pub use desk::{Amend, Desk, DeskError, Event, LiveCall, MostLost, Outcome, Overview};
+pub use desk::{
+    Amend, CallAsk, CallsFound, Desk, DeskError, Event, LiveCall, MostLost, Outcome, Overview,
+    Reported, as_called,
+};
 pub use guard::{SESSION_COOKIE, Who};
 pub use routes::routes;
 pub use secrets::{NoDice, hash, token};

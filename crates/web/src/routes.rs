@@ -12,7 +12,7 @@ use axum::routing::{MethodRouter, get, post};
 use crate::app::Shared;
 use crate::guard::{Who, admit, wrap};
 use crate::page::Problem;
-use crate::portal::{api, confirm, freeze, limits, live, log_in, safe, sign_in, totp};
+use crate::portal::{api, call, calls, confirm, freeze, limits, live, log_in, safe, sign_in, totp};
 
 /// A form is shorter than this.
 const LONGEST_BODY: usize = 64 << 10;
@@ -57,6 +57,11 @@ pub fn routes() -> Vec<Route> {
         page("/stop", Holder, get(freeze::show)),
         form("/stop", Holder, post(freeze::stop)),
         form("/start-again", Holder, post(freeze::thaw)),
+        page("/calls", Holder, get(calls::show)),
+        page("/calls.csv", Holder, get(calls::download)),
+        page("/calls/{decision}", Holder, get(call::show)),
+        form("/calls/{decision}/not-mine", Holder, post(call::report)),
+        form("/calls/{decision}/allow", Holder, post(call::allow)),
         form("/calls/{decision}/cut", Holder, post(safe::cut)),
         page("/limits", Holder, get(limits::show)),
         form("/limits", Holder, post(limits::save)),

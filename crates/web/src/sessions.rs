@@ -36,6 +36,13 @@ pub enum Stage {
 pub enum Pending {
     /// The fields of the money limits, as they were typed.
     Limits(Vec<(String, String)>),
+    /// Let calls like this one out.
+    Allow {
+        /// Which.
+        decision: String,
+        /// For how long, as it was typed.
+        lasts: String,
+    },
     /// Let calls out again.
     Thaw,
     /// Add an authenticator.

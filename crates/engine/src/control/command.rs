@@ -14,6 +14,7 @@ use types::{
 
 use super::audit::{AuditReport, Seen};
 use super::change::{ControlChange, Judgement, LineChange};
+use super::report::CallReport;
 use super::money::{PlanOrder, PostOrder};
 use crate::access::{DeviceAt, ForeignLogIn, Spared};
 
@@ -80,6 +81,8 @@ pub enum Command {
     Audited(Box<AuditReport>),
     /// Keeps that staff looked at what the auditor found.
     Seen(Box<Seen>),
+    /// Keeps that a holder did not make a call.
+    ReportCall(Box<CallReport>),
     /// Hangs up a live call.
     Cut(DecisionId),
     /// A device is the holder's.

@@ -91,6 +91,30 @@ fn words_are_bounded() {
 }
 
 #[test]
+fn that_a_holder_did_not_make_a_call_is_kept() {
+    let mut world = World::new();
+    let report = |account, by: &str, words: &str| {
+        let (by, words) = (by.to_owned(), words.to_owned());
+        let decision = DecisionId(77);
+        Command::ReportCall(Box::new(engine::CallReport { account, decision, by, words }))
+    };
+    for words in ["", "nobody was in"] {
+        let done = world.engine.command(world.now, report(ALICE, "alice@example.com", words));
+        let records = done.expect("it makes sense").records;
+        assert!(matches!(&records[..], [Record::Fact(_, Fact::CallReported { .. })]));
+    }
+    let long = "x".repeat(501);
+    for bad in [
+        report(AccountId(99), "a", ""),
+        report(ALICE, "", ""),
+        report(ALICE, "a", "a\nb"),
+        report(ALICE, "a", &long),
+    ] {
+        assert!(world.engine.command(world.now, bad).is_err());
+    }
+}
+
+#[test]
 fn that_staff_looked_is_kept() {
     let mut world = World::new();
     let seen = |account, note: &str| {

@@ -14,5 +14,6 @@ pub use cycle::{cycle_end, day_start, months_later, zone};
 pub use names::Names;
 pub use page::page;
 pub use run::{BATCH, DRAFT, Desk, Report, RunOrder, run};
-pub use sheet::{safe_cell, sheet};
+pub use sheet::sheet;
+pub use types::cell::safe_cell;
 pub use statement::statement;

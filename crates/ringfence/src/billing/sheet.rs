@@ -1,10 +1,10 @@
 //! A bill as CSV: each call, each posting. Lives here: its columns, cells that are no formulas (W2).
 //! Never here: sums.
 
+use types::cell::safe_cell;
 use types::{Bill, Cdr};
 
 use super::Names;
-use crate::commands::printable;
 
 const COLUMNS: [&str; 11] = [
     "bill",
@@ -72,22 +72,4 @@ fn write_cells(writer: &mut csv::Writer<Vec<u8>>, cells: [String; 11]) -> anyhow
     let [first @ .., last] = cells;
     let safe = first.iter().map(|cell| safe_cell(cell));
     Ok(writer.write_record(safe.chain([last.clone()]))?)
-}
-
-/// W2: a spreadsheet takes cells that begin so for formulas.
-pub fn safe_cell(cell: &str) -> String {
-    let cell = printable(cell);
-    if cell.starts_with(['=', '+', '-', '@']) { format!("'{cell}") } else { cell }
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn cells_are_no_formulas() {
-        for (cell, want) in
-            [("=1+1", "'=1+1"), ("+44", "'+44"), ("@x", "'@x"), ("44", "44"), ("-1", "'-1")]
-        {
-            assert_eq!(super::safe_cell(cell), want);
-        }
-    }
 }

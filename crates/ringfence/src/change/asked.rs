@@ -1,7 +1,7 @@
 //! Changes as asked: things are named as people name them. They travel over the control socket.
 //! Never here: what is to be done for one.
 
-use engine::{AuditReport, BanOrder, ForeignLogIn, PlanOrder, PostOrder, Seen};
+use engine::{AuditReport, BanOrder, CallReport, ForeignLogIn, PlanOrder, PostOrder, Seen};
 use serde::{Deserialize, Serialize};
 use types::account::Ha1;
 use types::{
@@ -156,6 +156,8 @@ pub enum Change {
     Audited(Box<AuditReport>),
     /// Keep that staff looked at it.
     Seen(Box<Seen>),
+    /// Keep that a holder did not make a call.
+    ReportCall(Box<CallReport>),
     /// Hang up.
     Cut(DecisionId),
     /// Whose a device is.

@@ -70,15 +70,7 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(is_pipe)
 }
 
-/// A stranger's text with control characters made visible (W3).
-pub fn printable(text: &str) -> String {
-    let show = |c: char| {
-        let hides = c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if hides { c.escape_unicode().collect::<String>() } else { c.to_string() }
-    };
-    text.chars().map(show).collect()
-}
+pub use types::cell::printable;
 
 /// As [`printable`], but for line ends.
 pub fn printable_lines(text: &str) -> String {

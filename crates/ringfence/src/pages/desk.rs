@@ -5,15 +5,18 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context as _;
-use engine::ForeignLogIn;
+use engine::{CallReport, ForeignLogIn};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use store::{FactFilter, Reader, SqliteStore, StoreError};
+use store::{CallFilter, Decided, FactFilter, Reader, SqliteStore, StoreError};
 use types::{
-    AccountId, By, ControlRequest, DecisionId, Proof, Setting, UnixMicros, WebUser, WebUserId,
+    AccountId, By, Cdr, ControlRequest, DecisionId, Fact, LineId, Proof, Setting, UnixMicros, WebUser, WebUserId,
     fact_text,
 };
-use web::{Amend, Desk, DeskError, Event, Outcome, Overview, Sessions};
+use web::{
+    Amend, CallAsk, CallsFound, Desk, DeskError, Event, Outcome, Overview, Reported, Sessions,
+    as_called,
+};
 
 use super::users::{self, UserAsk};
 use crate::change::{Change, Wish};
@@ -25,6 +28,10 @@ use crate::shell::control::{Ask, NodeHandle};
 use crate::shell::keys::KeyRing;
 use crate::shell::open::open_existing;
 
+/// So many calls of an account are looked at for one page.
+const LOOK: u32 = 10_000;
+/// Reports of one account that are shown.
+const REPORTS: u32 = 1_000;
 /// How the engine's words for "not fresh" end (`CommandError::NeedsProof`).
 const NEEDS_PROOF: &str = "log in again first";
 
@@ -122,6 +129,15 @@ impl NodeUsers {
     }
 }
 
+/// The call as this account may see it, if it is its business.
+fn seen_by(account: AccountId, call: Cdr) -> Option<Cdr> {
+    match call.to_account {
+        _ if call.account == account => Some(call),
+        Some(called) if called == account => Some(as_called(call)),
+        _ => None,
+    }
+}
+
 /// The name under which the access brain counts tries at the pages: no line has such a name.
 fn counted(name: &str) -> String {
     format!("pages/{name}")
@@ -161,6 +177,65 @@ impl Desk for NodeUsers {
         let until = (!until.is_empty()).then(|| until.to_owned());
         let wish = Wish { by: By::Holder { proof }, why: String::new(), until };
         self.change(Change::SetControls { account: account.to_string(), settings, wish })
+    }
+
+    fn calls(&self, account: AccountId, ask: &CallAsk) -> Result<CallsFound, DeskError> {
+        let ask = ask.clone();
+        let filter = CallFilter {
+            account: Some(account),
+            since: ask.since,
+            until: ask.until,
+            before: ask.before,
+            line: ask.line,
+            charged: ask.charged,
+            direction: ask.direction,
+            digits: ask.digits,
+            outcome: ask.outcome,
+            limit: ask.limit,
+            ..CallFilter::default()
+        };
+        let page = self.read(|reader| reader.call_page(&filter, LOOK))?;
+        let calls = page.calls.into_iter().filter_map(|call| seen_by(account, call)).collect();
+        Ok(CallsFound { calls, next: page.next })
+    }
+
+    fn call(&self, account: AccountId, decision: DecisionId) -> Result<Option<Cdr>, DeskError> {
+        let found = self.read(|reader| reader.decision(decision))?;
+        Ok(match found {
+            Some(Decided::Ended(call)) => seen_by(account, *call),
+            Some(Decided::Open(_)) | None => None,
+        })
+    }
+
+    fn lines(&self, account: AccountId) -> Result<Vec<(LineId, String)>, DeskError> {
+        let lines = self.read(|reader| reader.lines(Some(account)))?;
+        Ok(lines.into_iter().map(|line| (line.id, line.user)).collect())
+    }
+
+    fn reported(&self, account: AccountId) -> Result<Vec<Reported>, DeskError> {
+        let kind = Some("call-reported".to_owned());
+        let filter =
+            FactFilter { account: Some(account), kind, limit: REPORTS, ..FactFilter::default() };
+        let facts = self.read(|reader| reader.facts(&filter))?;
+        let told = facts.into_iter().filter_map(|stored| match stored.fact {
+            Fact::CallReported { decision, by, words, .. } => {
+                Some(Reported { at: stored.at, decision, by, words })
+            }
+            _ => None,
+        });
+        Ok(told.collect())
+    }
+
+    fn report_call(
+        &self,
+        account: AccountId,
+        decision: DecisionId,
+        by: &str,
+        words: &str,
+    ) -> Result<Outcome, DeskError> {
+        let (by, words) = (by.to_owned(), words.to_owned());
+        let report = CallReport { account, decision, by, words };
+        self.change(Change::ReportCall(Box::new(report)))
     }
 
     fn cut(&self, decision: DecisionId) -> Result<Outcome, DeskError> {

@@ -153,8 +153,14 @@ fn call_matches(cdr: &Cdr, filter: &CallFilter) -> bool {
     filter.account.is_none_or(|id| cdr.account == id || cdr.to_account == Some(id))
         && filter.since.is_none_or(|since| cdr.started >= since)
         && filter.until.is_none_or(|until| cdr.started < until)
+        && filter.before.is_none_or(|before| cdr.decision < before)
+        && filter.line.is_none_or(|line| cdr.line == Some(line))
+        && filter.charged.is_none_or(|charged| cdr.price.is_zero() != charged)
         && filter.direction.is_none_or(|direction| cdr.direction == direction)
         && filter.number.is_none_or(|number| cdr.destination.e164 == Some(number))
+        && filter.digits.as_ref().is_none_or(|digits| {
+            cdr.destination.e164.is_some_and(|number| number.digits().starts_with(digits))
+        })
         && filter.trunk.is_none_or(|trunk| cdr.trunk == Some(trunk))
         && filter.outcome.is_none_or(|outcome| cdr.explanation.outcome == outcome)
 }

@@ -4,6 +4,7 @@
 mod alerts;
 mod backup;
 mod billing;
+mod calls;
 mod chain;
 mod columns;
 mod connect;

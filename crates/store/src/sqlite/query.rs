@@ -1,6 +1,6 @@
 //! The questions of people. Lives here: which rows are asked for. Never here: writes, how a row is read.
 
-use rusqlite::{Connection, OptionalExtension, Row, ToSql};
+use rusqlite::{Connection, OptionalExtension, Row};
 use types::record::{Deck, Spending};
 use types::{
     Account, AccountId, AccountRaises, Ban, Bill, BindingRecord, Cdr, ControlRequest, Coverage,
@@ -13,72 +13,16 @@ use super::chain::{self, Tables};
 use super::columns::{self, Json};
 use super::connect::Doing;
 use super::rows::{self, Rows, all, read};
+use super::calls::{Conditions, call_page, calls};
 use super::{SqliteStore, billing, decks, history, sealed, snapshot, verify, web_users};
 use crate::billing::{BillFilter, BillItems, PostingFilter};
 use crate::chain::{Anchor, ChainQuestion, ChainReport, walk};
 use crate::deck_states::DeckState;
 use crate::error::StoreError;
 use crate::queries::{
-    Balance, CallFilter, CallsOnLinks, Decided, DeckSummary, FactFilter, Reader, Sealing,
+    Balance, CallFilter, CallPage, CallsOnLinks, Decided, DeckSummary, FactFilter, Reader, Sealing,
     StoredFact, Verification,
 };
-
-/// A query that grows by the conditions that are asked for. Values are always bound.
-struct Conditions {
-    sql: String,
-    values: Vec<Box<dyn ToSql>>,
-}
-
-impl Conditions {
-    fn of(sql: &str) -> Conditions {
-        Conditions { sql: sql.to_owned(), values: Vec::new() }
-    }
-
-    /// Adds a condition with `$` where its one value stands, if there is a value.
-    fn and<V: ToSql + 'static>(&mut self, condition: &str, value: Option<V>) {
-        let Some(value) = value else { return };
-        self.values.push(Box::new(value));
-        self.sql.push_str(if self.values.len() == 1 { " WHERE " } else { " AND " });
-        self.sql.push_str(&condition.replace('$', &format!("${}", self.values.len())));
-    }
-
-    fn newest(mut self, order: &str, limit: u32) -> (String, Vec<Box<dyn ToSql>>) {
-        self.values.push(Box::new(limit));
-        self.sql.push_str(&format!(" ORDER BY {order} LIMIT ${}", self.values.len()));
-        (self.sql, self.values)
-    }
-}
-
-/// Calls of an account that were moved to its index, and those that were not yet.
-const OF_ACCOUNT: &str = "decision IN (\
-    SELECT account_call.decision FROM move CROSS JOIN account_call \
-    WHERE account_call.move = move.move AND account_call.account = $ \
-    UNION SELECT recent.decision FROM recent WHERE recent.account = $ OR recent.to_account = $)";
-
-/// A decision id is the time of the request, made increasing: it is never before that time, and
-/// never this much after it.
-const ID_AHEAD_US: i64 = 3_600 * 1_000_000;
-
-/// The smallest decision id of a time.
-fn id_at(at: UnixMicros) -> i64 {
-    at.0.clamp(0, i64::MAX >> 8) << 8
-}
-
-fn calls(conn: &Connection, filter: &CallFilter) -> Rows<Cdr> {
-    let mut query = Conditions::of(rows::CDR);
-    let ahead = |until: UnixMicros| id_at(UnixMicros(until.0.saturating_add(ID_AHEAD_US)));
-    query.and("decision >= $", filter.since.map(id_at));
-    query.and("decision <= $", filter.until.map(ahead));
-    query.and(OF_ACCOUNT, filter.account.map(|id| id.0));
-    query.and("started >= $", filter.since.map(|at| at.0));
-    query.and("started < $", filter.until.map(|at| at.0));
-    query.and("direction = $", filter.direction.map(|direction| direction.code()));
-    query.and("e164 = $", filter.number.map(columns::e164));
-    query.and("trunk = $", filter.trunk.map(|trunk| trunk.0));
-    query.and("outcome = $", filter.outcome.map(columns::outcome));
-    let (sql, values) = query.newest("decision DESC", filter.limit);
-    all(conn, &sql, rusqlite::params_from_iter(values), rows::cdr)
-}
 
 fn facts(conn: &Connection, filter: &FactFilter) -> Rows<StoredFact> {
     let mut query = Conditions::of("SELECT seq, at, body FROM fact");
@@ -157,6 +101,14 @@ fn of_account<T>(
 impl Reader for SqliteStore {
     fn calls(&self, filter: &CallFilter) -> Result<Vec<Cdr>, StoreError> {
         calls(self.conn()?, filter).doing(&self.file, "list calls")
+    }
+
+    fn call_page(&self, filter: &CallFilter, look: u32) -> Result<CallPage, StoreError> {
+        let found = match filter.account {
+            Some(account) => call_page(self.conn()?, account, filter, look),
+            None => calls(self.conn()?, filter).map(|calls| CallPage::of(calls, filter)),
+        };
+        found.doing(&self.file, "list calls")
     }
 
     fn decision(&self, id: DecisionId) -> Result<Option<Decided>, StoreError> {

@@ -5,6 +5,7 @@
 mod alerts;
 mod backup;
 mod billing;
+mod call_pages;
 mod chain;
 mod contract;
 mod disk;

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::app::Shared;
 use crate::guard::{Client, Visitor};
 use crate::page::{Errors, Frame, Problem, answer, page};
-use crate::portal::{freeze, limits, sign_in, totp};
+use crate::portal::{call, freeze, limits, sign_in, totp};
 use crate::sessions::Pending;
 
 #[derive(Template)]
@@ -28,6 +28,9 @@ fn in_words(pending: Option<&Pending>) -> &'static str {
     match pending {
         Some(Pending::Limits(_)) => {
             "This allows more than before, so we ask again who you are. What you typed is kept."
+        }
+        Some(Pending::Allow { .. }) => {
+            "This lets calls out that were stopped, so we ask again who you are."
         }
         Some(Pending::Thaw) => {
             "Letting calls out again needs your password, so that nobody else can do it."
@@ -97,6 +100,9 @@ async fn go_on(app: &Shared, mut visitor: Visitor) -> Result<Response, Problem> 
         }
         Some(Pending::Totp) => Ok(Redirect::to("/log-in/authenticator").into_response()),
         Some(Pending::NoTotp) => totp::remove_now(app, &visitor).await,
+        Some(Pending::Allow { decision, lasts }) => {
+            call::allow_now(app, &visitor, (decision, lasts), true).await
+        }
         Some(Pending::Limits(fields)) => limits::save_now(app, &visitor, fields, true).await,
     }
 }

@@ -1,6 +1,8 @@
 //! The holder's pages, one file each. Never here: who may open them (`guard`, `routes`).
 
 pub mod api;
+pub mod call;
+pub mod calls;
 pub mod confirm;
 pub mod freeze;
 pub mod limits;
@@ -10,3 +12,4 @@ pub mod safe;
 pub mod settings;
 pub mod sign_in;
 pub mod totp;
+pub mod words;

@@ -1,5 +1,6 @@
 //! The pages over real HTTP: who may open what, what a browser is told, signing in.
 
+mod calls;
 mod letting_in;
 mod pages;
 mod world;

@@ -5,12 +5,15 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
+use types::cdr::{HangupCause, HangupSide, LegRecord};
+use types::decision::{Destination, Explanation, Outcome as Decided};
 use types::{
-    AccountId, AccountStatus, ControlRequest, Controls, DecisionId, DestinationClass, Direction,
-    Money, OneTimeLink, Proof, Setting, UnixMicros, WebUser, WebUserId,
+    AccountId, AccountStatus, Cdr, ControlRequest, Controls, DecisionId, DestinationClass,
+    Direction, Finding, LineId, Money, OneTimeLink, Proof, Setting, UnixMicros, WebUser, WebUserId,
 };
 use web::{
-    Amend, App, Desk, DeskError, Event, LiveCall, Outcome, Overview, Sessions, Settings, hash,
+    Amend, App, CallAsk, CallsFound, Desk, DeskError, Event, LiveCall, Outcome, Overview,
+    Reported, Sessions, Settings, hash,
 };
 
 pub const NAME: &str = "alice@example.com";
@@ -28,6 +31,10 @@ pub struct State {
     pub controls: Option<Controls>,
     pub cut: Vec<DecisionId>,
     pub proofs: Vec<Proof>,
+    pub reported: Vec<Reported>,
+    /// Calls that the account has made, newest first.
+    pub calls: Vec<Cdr>,
+    pub asked_until: Vec<String>,
 }
 
 #[derive(Default)]
@@ -41,6 +48,65 @@ impl Wood {
 
 pub fn own_call() -> DecisionId {
     DecisionId(256_000)
+}
+
+/// A call to Somalia, from a phone that says something nasty, that was stopped for its price.
+pub fn stopped_call(decision: DecisionId) -> Cdr {
+    let at = decision.time();
+    Cdr {
+        decision,
+        account: AccountId(1),
+        line: Some(LineId(2)),
+        device: None,
+        to_account: None,
+        direction: Direction::Outgoing,
+        caller: "=HYPERLINK(1)".to_owned(),
+        dialled: "00252611234567".to_owned(),
+        destination: Destination {
+            class: DestinationClass::International,
+            e164: "+252611234567".parse().ok(),
+            region: "SO".parse().ok(),
+            tier: None,
+            hotspot: false,
+        },
+        started: at,
+        answered: None,
+        ended: at,
+        duration_ms: 0,
+        price: Money::ZERO,
+        cost: Money::ZERO,
+        cost_rate: None,
+        trunk: None,
+        a_leg: LegRecord {
+            peer: "192.0.2.7:5060".parse().ok(),
+            call_id: "x".to_owned(),
+            user_agent: "<script>alert(2)</script>".to_owned(),
+        },
+        b_leg: LegRecord::default(),
+        cause: HangupCause::Refused,
+        status: 403,
+        side: HangupSide::Ringfence,
+        explanation: Explanation {
+            outcome: Decided::Refused,
+            findings: vec![Finding::PriceCap {
+                per_minute: Money::from_cents(92),
+                cap: Money::from_cents(5),
+            }],
+            rate: None,
+            rate_prefix: None,
+        },
+    }
+}
+
+/// A call that was answered.
+pub fn answered_call(decision: DecisionId) -> Cdr {
+    let mut call = stopped_call(decision);
+    call.explanation.outcome = Decided::Admitted;
+    call.explanation.findings.clear();
+    call.answered = Some(call.started);
+    (call.duration_ms, call.price) = (61_000, Money::from_cents(92));
+    (call.cause, call.status, call.side) = (HangupCause::Normal, 200, HangupSide::Caller);
+    call
 }
 
 impl Desk for Wood {
@@ -110,14 +176,52 @@ impl Desk for Wood {
         let (mut status, mut controls) =
             (state.status.unwrap_or(AccountStatus::Active), before.clone());
         settings.iter().for_each(|setting| setting.put(&mut status, &mut controls));
-        let is_riskier = controls.stop_level_24h > before.stop_level_24h
+        let is_riskier = controls.price_cap_international > before.price_cap_international
+            || controls.stop_level_24h > before.stop_level_24h
             || (state.status == Some(AccountStatus::Frozen) && status == AccountStatus::Active);
         if is_riskier && proof != Proof::Fresh {
             return Err(DeskError::NeedsProof);
         }
         state.proofs.push(proof);
+        state.asked_until.push(until.to_owned());
         (state.status, state.controls) = (Some(status), Some(controls));
         Ok(Outcome { message: "done".to_owned() })
+    }
+
+    fn calls(&self, _: AccountId, ask: &CallAsk) -> Result<CallsFound, DeskError> {
+        let mut calls = self.state().calls.clone();
+        calls.retain(|call| {
+            ask.before.is_none_or(|before| call.decision < before)
+                && ask.outcome.is_none_or(|want| call.explanation.outcome == want)
+        });
+        let next = calls.get(ask.limit as usize).map(|_| calls[ask.limit as usize - 1].decision);
+        calls.truncate(ask.limit as usize);
+        Ok(CallsFound { calls, next })
+    }
+
+    fn call(&self, _: AccountId, decision: DecisionId) -> Result<Option<Cdr>, DeskError> {
+        Ok(self.state().calls.iter().find(|call| call.decision == decision).cloned())
+    }
+
+    fn lines(&self, _: AccountId) -> Result<Vec<(LineId, String)>, DeskError> {
+        Ok(vec![(LineId(1), "alice".to_owned()), (LineId(2), "desk".to_owned())])
+    }
+
+    fn reported(&self, _: AccountId) -> Result<Vec<Reported>, DeskError> {
+        Ok(self.state().reported.clone())
+    }
+
+    fn report_call(
+        &self,
+        _: AccountId,
+        decision: DecisionId,
+        by: &str,
+        words: &str,
+    ) -> Result<Outcome, DeskError> {
+        let (by, words) = (by.to_owned(), words.to_owned());
+        let at = self.now();
+        self.state().reported.push(Reported { at, decision, by, words });
+        Ok(Outcome { message: "reported".to_owned() })
     }
 
     fn cut(&self, decision: DecisionId) -> Result<Outcome, DeskError> {

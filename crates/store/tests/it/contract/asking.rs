@@ -157,12 +157,20 @@ fn calls_are_found() {
             until: Some(at(6 * SECOND)),
             direction: Some(Direction::Outgoing),
             number: Some(e164("33123456789")),
-            trunk: None,
             outcome: Some(Outcome::Refused),
             limit: 5,
+            ..any()
         };
         check(several, &[5]);
         check(CallFilter { trunk: Some(TrunkId(2)), ..CallFilter::default() }, &[]);
+        check(CallFilter { before: Some(decision(3)), ..any() }, &[2, 1]);
+        check(CallFilter { line: Some(LineId(9)), ..any() }, &[]);
+        let digits = |digits: &str| CallFilter { digits: Some(digits.to_owned()), ..any() };
+        check(digits("99"), &[3]);
+        check(digits("331"), &[6, 5, 2, 1]);
+        check(digits("7"), &[]);
+        check(CallFilter { charged: Some(false), ..any() }, &[5]);
+        check(CallFilter { charged: Some(true), ..any() }, &[6, 4, 3, 2, 1]);
     });
 }
 
