@@ -1,6 +1,6 @@
 //! What was called. Lives here: barred classes, caps of prices and connection fees. Never here: who called (who).
 
-use types::{Controls, DestinationClass, Direction, Rate};
+use types::{Controls, DestinationClass, Direction, Rate, Region, Standing};
 
 use crate::case::Case;
 use crate::verdict::{Change, Mismatch};
@@ -14,6 +14,22 @@ pub(crate) fn barred(case: &Case<'_>, found: &mut Vec<Mismatch>) {
     if asked && (is_nothing || stood.controls.barred.contains(destination.class)) {
         found.push(Mismatch::Barred { class: destination.class });
     }
+}
+
+/// The country was not barred.
+pub(crate) fn barred_country(case: &Case<'_>, found: &mut Vec<Mismatch>) {
+    let Some(stood) = case.stood.as_ref().filter(|_| !case.exempt) else { return };
+    found.extend(closed_country(case, stood).map(|region| Mismatch::BarredCountry { region }));
+}
+
+/// The country of a call abroad that a standing does not let out.
+pub(crate) fn closed_country(case: &Case<'_>, stood: &Standing) -> Option<Region> {
+    use DestinationClass as Class;
+    let abroad = [Class::International, Class::Satellite, Class::InternationalPremium];
+    let cdr = case.cdr;
+    let leaves = cdr.direction == Direction::Outgoing && abroad.contains(&cdr.destination.class);
+    let mut barred = stood.controls.barred_countries.iter().copied();
+    barred.find(|region| leaves && cdr.destination.region == Some(*region))
 }
 
 /// Price and connection fee were within the caps.
@@ -73,6 +89,27 @@ mod tests {
         check(Class::Emergency, out, true);
         check(Class::OnNet, Direction::OnNet, true);
         check(Class::Premium, Direction::Incoming, true);
+    }
+
+    #[test]
+    fn countries_are_barred_or_not() {
+        fn check(class: DestinationClass, direction: Direction, barred: &[&str], want: &str) {
+            let mut sample = Sample::new();
+            sample.class(class);
+            sample.cdr.direction = direction;
+            sample.cdr.destination.region = "SO".parse().ok();
+            let barred = barred.iter().map(|code| code.parse().expect("a code")).collect();
+            sample.stood.as_mut().expect("it stands").controls.barred_countries = barred;
+            assert_eq!(sample.found(barred_country), want, "{class}");
+        }
+        use DestinationClass as Class;
+        let bad = "a call to Somalia was let out, which was barred";
+        check(Class::International, Direction::Outgoing, &["LV", "SO"], bad);
+        check(Class::InternationalPremium, Direction::Outgoing, &["SO"], bad);
+        check(Class::International, Direction::Outgoing, &["LV"], "");
+        check(Class::International, Direction::Outgoing, &[], "");
+        check(Class::International, Direction::Incoming, &["SO"], "");
+        check(Class::NationalFixed, Direction::Outgoing, &["SO"], "");
     }
 
     #[test]

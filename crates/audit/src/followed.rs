@@ -3,7 +3,7 @@
 
 use types::{AccountStatus, DestinationClass, Direction, LineStatus, Standing, UnixMicros};
 
-use crate::bounds::above_caps;
+use crate::bounds::{above_caps, closed_country};
 use crate::case::Case;
 use crate::verdict::{Change, Mismatch};
 
@@ -55,6 +55,9 @@ fn against(case: &Case<'_>, stood: &Standing) -> Option<Change> {
     if counted && stood.controls.barred.contains(class) {
         return Some(Change::Barred { class });
     }
+    if let Some(region) = closed_country(case, stood).filter(|_| counted) {
+        return Some(Change::BarredCountry { region });
+    }
     let rate = case.cdr.explanation.rate.filter(|_| charged)?;
     above_caps(&stood.controls, class, &rate).next()
 }
@@ -99,6 +102,14 @@ mod tests {
             5,
             |_, s| s.controls.barred = s.controls.barred.with(DestinationClass::International),
             "class international was barred at T, it went on for 25.0 s",
+        );
+        check(
+            5,
+            |sample, s| {
+                sample.cdr.destination.region = "SO".parse().ok();
+                s.controls.barred_countries = vec!["SO".parse().expect("a code")];
+            },
+            "Somalia was barred at T, it went on for 25.0 s",
         );
         check(
             5,

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use types::reason::Window;
 use types::{
-    AccountId, AccountStatus, DestinationClass, LevelScope, Millis, Money, Rate, UnixMicros,
+    AccountId, AccountStatus, DestinationClass, LevelScope, Millis, Money, Rate, Region, UnixMicros,
 };
 
 /// What was found of a call.
@@ -41,6 +41,7 @@ pub enum Mismatch {
     LineDisabled,
     IpLock { peer: Option<IpAddr>, of_line: bool },
     Barred { class: DestinationClass },
+    BarredCountry { region: Region },
     PriceCap { per_minute: Money, cap: Money },
     ConnectFeeCap { fee: Money, cap: Money },
     NotFree { by: Rate },
@@ -64,6 +65,7 @@ pub enum Mismatch {
 pub enum Change {
     Status { status: AccountStatus },
     Barred { class: DestinationClass },
+    BarredCountry { region: Region },
     PriceCap { cap: Money },
     ConnectFeeCap { cap: Money },
     LineDisabled,
@@ -104,6 +106,9 @@ impl fmt::Display for Mismatch {
             }
             Mismatch::Barred { class } => {
                 write!(f, "a call of class {class} was let out, which was barred")
+            }
+            Mismatch::BarredCountry { region } => {
+                write!(f, "a call to {} was let out, which was barred", region.name())
             }
             Mismatch::PriceCap { per_minute, cap } => {
                 write!(f, "a call at {per_minute} a minute was let out, the cap was {cap}")
@@ -191,6 +196,7 @@ impl fmt::Display for Change {
         match self {
             Change::Status { status } => write!(f, "the account became {status}"),
             Change::Barred { class } => write!(f, "class {class} was barred"),
+            Change::BarredCountry { region } => write!(f, "{} was barred", region.name()),
             Change::PriceCap { cap } => write!(f, "the price cap was lowered to {cap}"),
             Change::ConnectFeeCap { cap } => {
                 write!(f, "the cap of connection fees was lowered to {cap}")

@@ -21,6 +21,7 @@ pub const fn status_of(reason: Reason) -> u16 {
         Reason::AccountStatus
         | Reason::IpLock
         | Reason::BarredClass
+        | Reason::BarredCountry
         | Reason::NoRate
         | Reason::PriceCap
         | Reason::ConnectFeeCap

@@ -78,6 +78,7 @@ impl Engine {
             ip_lock::check(&controls.ip_lock, &case.line_lock, case.peer),
             invalid_number::check(controls.barred, destination, &case.dialled),
             barred_class::check(controls.barred, destination),
+            barred_country::check(&controls.barred_countries, destination),
             no_rate::check(destination, rate),
             rate.and_then(|rate| price_cap::check(controls, class, rate)),
             rate.and_then(|rate| connect_fee_cap::check(controls.connect_fee_cap, rate)),

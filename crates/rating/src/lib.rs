@@ -12,6 +12,6 @@ pub mod rating;
 pub use import::{
     DeckChange, DeckDiff, ImportDefaults, ImportError, Imported, RowError, diff, import,
 };
-pub use numbering::{Called, Numbering, NumberingConfig, NumberingError, country_code};
+pub use numbering::{Called, Numbering, NumberingConfig, NumberingError, Prefixes, country_code};
 pub use rate_deck::{DeckError, RateDeck};
 pub use rating::{CostError, Slice, billed_s, cost, first_slice, hold_for, next_slice, tier};

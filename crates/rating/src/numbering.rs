@@ -7,6 +7,7 @@
 mod classes;
 mod codes;
 mod dialled;
+mod prefixes;
 
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber};
 use types::decision::Destination;
@@ -14,6 +15,7 @@ use types::{DestinationClass, DialPlan, E164, Region};
 
 pub use classes::country_code;
 use dialled::Dialled;
+pub use prefixes::Prefixes;
 
 /// What the operator says about numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -27,8 +27,8 @@ pub use error::{Cause, CommitError, StoreError};
 pub use journal::Journal;
 pub use memory::MemoryStore;
 pub use queries::{
-    Balance, CallFilter, CallPage, CallsOnLinks, Decided, DeckSummary, FactFilter, Problem, Reader, Sealing,
-    StoredFact, Unopened, Verification, WhatSealed,
+    Balance, CallFilter, CallPage, CallsOnLinks, Decided, DeckSummary, FactFilter, LastUsed,
+    Problem, Reader, Sealing, StoredFact, Unopened, Verification, WhatSealed,
 };
 pub use rules::account_of;
 pub use seal::Sealer;

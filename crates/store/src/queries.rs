@@ -8,9 +8,10 @@ use types::decision::Outcome;
 use types::record::{Deck, Spending};
 use types::{
     Account, AccountId, AccountRaises, Ban, Bill, BillId, BindingRecord, Cdr, ControlRequest,
-    Coverage, DecisionId, DeckId, Device, E164, Fact, Hold, InstalmentPlan, KnownRun,
-    LedgerAccount, Line, LineId, LineStanding, LockOut, Money, Number, RateRow, Reseller, Standing,
-    StoredPosting, Transfer, Trunk, TrunkId, TrunkStanding, UnixMicros, WebUser, WebUserId,
+    Coverage, DecisionId, DeckId, DestinationClass, Device, E164, Fact, Hold, InstalmentPlan,
+    KnownRun, LedgerAccount, Line, LineId, LineStanding, LockOut, Money, Number, RateRow, Region,
+    Reseller, Standing, StoredPosting, Transfer, Trunk, TrunkId, TrunkStanding, UnixMicros,
+    WebUser, WebUserId,
 };
 
 use crate::billing::{BillFilter, BillItems, PostingFilter};
@@ -82,6 +83,31 @@ impl CallPage {
         let is_full = calls.len() >= filter.limit as usize;
         let next = calls.last().filter(|_| is_full).map(|call| call.decision);
         CallPage { calls, next }
+    }
+}
+
+/// Where an account has called.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LastUsed {
+    /// Classes and countries of answered outgoing calls, each once, with when the last of them began; the newest first.
+    pub used: Vec<(DestinationClass, Option<Region>, UnixMicros)>,
+    /// Countries that were ever called, by code; of calls of class international.
+    pub countries: Vec<Region>,
+    /// Were all calls looked at, and not only the newest?
+    pub is_all: bool,
+}
+
+impl LastUsed {
+    /// Takes a call; they come newest first.
+    pub(crate) fn take(
+        &mut self,
+        class: DestinationClass,
+        region: Option<Region>,
+        started: UnixMicros,
+    ) {
+        if !self.used.iter().any(|(known, there, _)| (*known, *there) == (class, region)) {
+            self.used.push((class, region, started));
+        }
     }
 }
 
@@ -310,6 +336,21 @@ pub trait Reader {
     fn call_page(&self, filter: &CallFilter, look: u32) -> Result<CallPage, StoreError> {
         let _ = look;
         Ok(CallPage::of(self.calls(filter)?, filter))
+    }
+
+    /// Where an account has called, as its newest calls tell, at most so many.
+    fn last_used(&self, account: AccountId, look: u32) -> Result<LastUsed, StoreError> {
+        let filter = CallFilter { account: Some(account), limit: look, ..CallFilter::default() };
+        let calls = self.calls(&filter)?;
+        let mut found = LastUsed { is_all: calls.len() < look as usize, ..LastUsed::default() };
+        let mine = calls.iter().filter(|call| call.account == account && call.answered.is_some());
+        for call in mine.filter(|call| call.direction != Direction::Incoming) {
+            found.take(call.destination.class, call.destination.region, call.started);
+            found.countries.extend(crate::rules::country_called(call).map(|(_, region)| region));
+        }
+        found.countries.sort_unstable();
+        found.countries.dedup();
+        Ok(found)
     }
 
     /// One decision by its id.

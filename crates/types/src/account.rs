@@ -58,6 +58,9 @@ impl fmt::Display for AccountStatus {
 pub struct Controls {
     /// Classes that are refused.
     pub barred: ClassSet,
+    /// Countries abroad that are refused.
+    #[serde(default)]
+    pub barred_countries: Vec<Region>,
     /// Dearest national price per minute.
     pub price_cap_national: Money,
     /// Dearest international price per minute.
@@ -98,6 +101,7 @@ impl Controls {
     pub const fn residential() -> Controls {
         Controls {
             barred: ClassSet::barred_by_default(),
+            barred_countries: Vec::new(),
             price_cap_national: Money::from_cents(20),
             price_cap_international: Money::from_cents(5),
             connect_fee_cap: Money::from_cents(10),

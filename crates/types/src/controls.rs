@@ -11,6 +11,7 @@ use crate::destination::ClassSet;
 use crate::device::DeviceNotices;
 use crate::ids::{AccountId, DeckId, LineId, ResellerId, TrunkId};
 use crate::money::Money;
+use crate::number::Region;
 use crate::stop_level::StopLevels;
 use crate::time::UnixMicros;
 
@@ -139,6 +140,7 @@ macro_rules! settings {
 
 settings! {
     barred: Barred(ClassSet) = "barred";
+    barred_countries: BarredCountries(Vec<Region>) = "barred_countries";
     price_cap_national: PriceCapNational(Money) = "price_cap_national";
     price_cap_international: PriceCapInternational(Money) = "price_cap_international";
     connect_fee_cap: ConnectFeeCap(Money) = "connect_fee_cap";
@@ -171,6 +173,7 @@ impl fmt::Display for Setting {
         match self {
             S::Status(status) => f.pad(status.code()),
             S::Barred(classes) => listed(f, classes.iter()),
+            S::BarredCountries(countries) => listed(f, countries.iter()),
             S::IpLock(networks) => listed(f, networks.iter()),
             S::DeviceNotices(notices) => f.pad(notices.code()),
             S::CostlyCalls(count) | S::Calls(count) | S::HotspotCalls(count) => {
@@ -214,9 +217,34 @@ pub struct Changed {
     pub risk: Risk,
 }
 
+impl Changed {
+    /// Name and values, as `calls 10 to 12`. Of a long list only what differs is told: `barred_countries +LV +SO`.
+    pub fn words(&self) -> String {
+        let name = self.from.name();
+        let (Setting::BarredCountries(from), Setting::BarredCountries(to)) = (&self.from, &self.to)
+        else {
+            return format!("{name} {} to {}", self.from, self.to);
+        };
+        let less = |one: &[Region], other: &[Region], sign: &str| -> Vec<String> {
+            let only = one.iter().filter(|region| !other.contains(region));
+            only.map(|region| format!("{sign}{region}")).collect()
+        };
+        let (more, fewer) = (less(to, from, "+"), less(from, to, "-"));
+        let short = |list: Vec<String>, sign: &str| match list.len() {
+            0 => String::new(),
+            ..=MOST_NAMED => format!(" {}", list.join(" ")),
+            count => format!(" {sign}{count} countries"),
+        };
+        format!("{name}{}{}", short(more, "+"), short(fewer, "-"))
+    }
+}
+
+/// So many items of a list are named where something is said of it.
+const MOST_NAMED: usize = 12;
+
 impl fmt::Display for Changed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} to {} ({})", self.from.name(), self.from, self.to, self.risk)
+        write!(f, "{} ({})", self.words(), self.risk)
     }
 }
 
@@ -415,6 +443,21 @@ mod tests {
         check(Setting::Barred(ClassSet::EMPTY), "none");
         let barred = ClassSet::EMPTY.with(crate::DestinationClass::Premium);
         check(Setting::Barred(barred.with(crate::DestinationClass::Pager)), "pager,premium");
+        let countries = |codes: &[&str]| {
+            Setting::BarredCountries(
+                codes.iter().map(|code| code.parse().expect("a code")).collect(),
+            )
+        };
+        check(countries(&["LV", "SO"]), "LV,SO");
+        check(countries(&[]), "none");
+        let words = |from: &[&str], to: &[&str]| {
+            let (from, to) = (countries(from), countries(to));
+            Changed { from, to, risk: Risk::Safer }.to_string()
+        };
+        assert_eq!(words(&["FR"], &["LV", "SO"]), "barred_countries +LV +SO -FR (safer)");
+        let many: Vec<String> = ('A'..='Z').map(|c| format!("{c}A")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert_eq!(words(&[], &many), "barred_countries +26 countries (safer)");
         check(Setting::StopLevel24h(Money::from_units(5)), "5.00");
         check(Setting::StopLevel1h(None), "none");
         check(Setting::NewDeviceCap(Some(Money::from_cents(250))), "2.50");

@@ -62,7 +62,10 @@ mod tests {
     #[test]
     fn codes_have_names() {
         fn check(code: &str, want: &str) {
-            assert_eq!(code.parse::<Region>().map(|region| region.name().to_owned()), Ok(want.to_owned()));
+            assert_eq!(
+                code.parse::<Region>().map(|region| region.name().to_owned()),
+                Ok(want.to_owned())
+            );
         }
         check("SO", "Somalia");
         check("AC", "Ascension");

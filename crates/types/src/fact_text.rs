@@ -112,8 +112,7 @@ fn level_text(
 }
 
 fn listed(changes: &[Changed]) -> String {
-    let words = |one: &Changed| format!("{} {} to {}", one.from.name(), one.from, one.to);
-    changes.iter().map(words).collect::<Vec<_>>().join(", ")
+    changes.iter().map(Changed::words).collect::<Vec<_>>().join(", ")
 }
 
 fn reason(why: &str) -> String {

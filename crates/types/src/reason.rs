@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::account::AccountStatus;
 use crate::destination::DestinationClass;
 use crate::money::Money;
+use crate::number::Region;
 use crate::stop_level::LevelScope;
 
 /// Stable code of a reason. The text comes from `Finding`.
@@ -21,6 +22,8 @@ pub enum Reason {
     IpLock,
     /// The class is barred.
     BarredClass,
+    /// The country is barred.
+    BarredCountry,
     /// The deck has no price for the number.
     NoRate,
     /// The price per minute is above the cap.
@@ -69,6 +72,7 @@ impl Reason {
             Reason::AccountStatus => "account-status",
             Reason::IpLock => "ip-lock",
             Reason::BarredClass => "barred-class",
+            Reason::BarredCountry => "barred-country",
             Reason::NoRate => "no-rate",
             Reason::PriceCap => "price-cap",
             Reason::ConnectFeeCap => "connect-fee-cap",
@@ -149,6 +153,11 @@ pub enum Finding {
     BarredClass {
         /// The class.
         class: DestinationClass,
+    },
+    /// The country is barred.
+    BarredCountry {
+        /// The country.
+        region: Region,
     },
     /// The deck has no price for the number.
     NoRate,
@@ -246,6 +255,7 @@ impl Finding {
             Finding::AccountStatus { .. } => Reason::AccountStatus,
             Finding::IpLock { .. } => Reason::IpLock,
             Finding::BarredClass { .. } => Reason::BarredClass,
+            Finding::BarredCountry { .. } => Reason::BarredCountry,
             Finding::NoRate => Reason::NoRate,
             Finding::PriceCap { .. } => Reason::PriceCap,
             Finding::ConnectFeeCap { .. } => Reason::ConnectFeeCap,
@@ -281,6 +291,9 @@ impl fmt::Display for Finding {
                 write!(f, "the account is locked to other addresses than {peer}")
             }
             Finding::BarredClass { class } => write!(f, "calls of class {class} are barred"),
+            Finding::BarredCountry { region } => {
+                write!(f, "calls to {} are barred", region.name())
+            }
             Finding::NoRate => write!(f, "there is no price for this number"),
             Finding::PriceCap { per_minute, cap } => {
                 write!(f, "{per_minute} a minute is above the cap of {cap}")

@@ -6,8 +6,9 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use types::decision::Outcome as Decided;
 use types::{
-    AccountId, AccountRaises, AccountStatus, Cdr, ControlRequest, Controls, DecisionId,
-    DestinationClass, Direction, LineId, Money, Proof, Setting, UnixMicros, WebUser, WebUserId,
+    AccountId, AccountRaises, AccountStatus, Cdr, ClassSet, ControlRequest, Controls, DecisionId,
+    DestinationClass, Direction, LineId, Money, Proof, Region, Setting, UnixMicros, WebUser,
+    WebUserId,
 };
 
 /// Why the node did not do what a page asked. The text is for people.
@@ -175,6 +176,52 @@ pub fn as_called(call: Cdr) -> Cdr {
     seen
 }
 
+/// What calls to somewhere cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prices {
+    /// The cheapest minute.
+    pub cheapest: Money,
+    /// The dearest.
+    pub dearest: Money,
+}
+
+/// A country that can be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Country {
+    /// Which.
+    pub region: Region,
+    /// By the account's price list.
+    pub prices: Prices,
+    /// Has it number ranges that thieves are paid for?
+    pub hotspot: bool,
+}
+
+/// Where an account can call, and where it does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Destinations {
+    /// Countries abroad that have a price, by code.
+    pub countries: Vec<Country>,
+    /// Classes that have a price.
+    pub classes: Vec<(DestinationClass, Prices)>,
+    /// Where answered calls went, each once, with when last; the newest first.
+    pub used: Vec<(DestinationClass, Option<Region>, UnixMicros)>,
+    /// Countries that were ever called.
+    pub ever: Vec<Region>,
+    /// Were all calls looked at, and not only the newest?
+    pub is_all: bool,
+}
+
+/// What a holder turned off in one go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TurnedOff {
+    /// When.
+    pub at: UnixMicros,
+    /// Which countries.
+    pub countries: Vec<Region>,
+    /// Which classes.
+    pub classes: ClassSet,
+}
+
 /// What a change of controls came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
@@ -230,6 +277,12 @@ pub trait Desk: Send + Sync + 'static {
         by: &str,
         words: &str,
     ) -> Result<Outcome, DeskError>;
+
+    /// Where the account can call, and where it does.
+    fn destinations(&self, account: AccountId) -> Result<Destinations, DeskError>;
+
+    /// What the holder turned off last, in one go.
+    fn turned_off(&self, account: AccountId) -> Result<Option<TurnedOff>, DeskError>;
 
     /// Hangs up a call. Whose it is was looked at before.
     fn cut(&self, decision: DecisionId) -> Result<Outcome, DeskError>;

@@ -12,7 +12,9 @@ use axum::routing::{MethodRouter, get, post};
 use crate::app::Shared;
 use crate::guard::{Who, admit, wrap};
 use crate::page::Problem;
-use crate::portal::{api, call, calls, confirm, freeze, limits, live, log_in, safe, sign_in, totp};
+use crate::portal::{
+    api, call, calls, confirm, freeze, limits, live, log_in, places, safe, sign_in, totp,
+};
 
 /// A form is shorter than this.
 const LONGEST_BODY: usize = 64 << 10;
@@ -65,6 +67,13 @@ pub fn routes() -> Vec<Route> {
         form("/calls/{decision}/cut", Holder, post(safe::cut)),
         page("/limits", Holder, get(limits::show)),
         form("/limits", Holder, post(limits::save)),
+        page("/where", Holder, get(places::show)),
+        form("/where/off", Holder, post(places::off)),
+        page("/where/on", Holder, get(places::ask_on)),
+        form("/where/on", Holder, post(places::on)),
+        page("/where/never", Holder, get(places::ask_never)),
+        form("/where/never", Holder, post(places::never)),
+        page("/where/undo", Holder, get(places::ask_undo)),
         page("/confirm", Holder, get(confirm::show)),
         form("/confirm", Holder, post(confirm::submit)),
         page("/log-in", Holder, get(log_in::show)),

@@ -43,6 +43,8 @@ pub enum Pending {
         /// For how long, as it was typed.
         lasts: String,
     },
+    /// Turn countries or kinds of numbers on: the fields, as they were typed.
+    TurnOn(Vec<(String, String)>),
     /// Let calls out again.
     Thaw,
     /// Add an authenticator.

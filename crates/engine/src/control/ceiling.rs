@@ -15,6 +15,7 @@ pub fn default_ceiling() -> Controls {
             .with(DestinationClass::Satellite)
             .with(DestinationClass::InternationalPremium)
             .with(DestinationClass::Invalid),
+        barred_countries: Vec::new(),
         price_cap_national: Money::from_cents(50),
         price_cap_international: Money::from_cents(50),
         connect_fee_cap: Money::from_cents(50),
@@ -44,6 +45,10 @@ pub(crate) fn is_above(
         (Setting::Barred(from), Setting::Barred(to)) => {
             let opened = less(*from, *to);
             opened.iter().any(|class| ceiling.barred.contains(class))
+        }
+        (Setting::BarredCountries(from), Setting::BarredCountries(to)) => {
+            let mut opened = from.iter().filter(|region| !to.contains(region));
+            opened.any(|region| ceiling.barred_countries.contains(region))
         }
         (Setting::Status(_), Setting::Status(_)) => {
             let before = frozen_from.filter(|_| *from == Setting::Status(AccountStatus::Frozen));
@@ -75,6 +80,14 @@ mod tests {
         check(barred(&[Class::Premium]), barred(&[]), true);
         // What staff opened before does not stand in the way of the rest.
         check(barred(&[Class::Pager, Class::Satellite]), barred(&[Class::Satellite]), false);
+        let countries = |of: &[&str]| {
+            S::BarredCountries(of.iter().map(|code| code.parse().expect("a code")).collect())
+        };
+        check(countries(&["SO"]), countries(&[]), false);
+        let closed =
+            Controls { barred_countries: vec!["SO".parse().expect("a code")], ..default_ceiling() };
+        assert!(is_above(&closed, None, &countries(&["LV", "SO"]), &countries(&["LV"])));
+        assert!(!is_above(&closed, None, &countries(&["LV", "SO"]), &countries(&["SO"])));
         check(
             S::IpLock(vec!["192.0.2.0/24".parse().expect("a network")]),
             S::IpLock(vec![]),

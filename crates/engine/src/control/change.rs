@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use types::{
     Account, AccountId, AccountRaises, AccountStatus, By, Changed, ControlRequest, Fact, Line,
-    LineSecurity, LineStatus, Now, Proof, Record, RequestState, Risk, Setting, UnixMicros,
+    LineSecurity, LineStatus, Now, Proof, Record, Region, RequestState, Risk, Setting, UnixMicros,
 };
 
 use super::standing::{Wish, told};
@@ -136,6 +136,14 @@ impl Engine {
         match (&change.from, &change.to) {
             (Setting::Barred(from), Setting::Barred(to)) if risk::union(*from, *to) != *from => {
                 let both = Setting::Barred(risk::union(*from, *to));
+                let lowered = Changed { from: change.from, to: both.clone(), risk: Risk::Safer };
+                weighed.now.push(lowered);
+                weighed.asked.push(Changed { from: both, to: change.to, risk: Risk::Riskier });
+            }
+            (Setting::BarredCountries(from), Setting::BarredCountries(to))
+                if risk::both(from, to).len() > from.len() =>
+            {
+                let both = Setting::BarredCountries(risk::both(from, to));
                 let lowered = Changed { from: change.from, to: both.clone(), risk: Risk::Safer };
                 weighed.now.push(lowered);
                 weighed.asked.push(Changed { from: both, to: change.to, risk: Risk::Riskier });
@@ -346,6 +354,15 @@ fn wished(asked: &Changed, stands: &Setting) -> Setting {
     match (&asked.from, &asked.to, stands) {
         (Setting::Barred(from), Setting::Barred(to), Setting::Barred(stands)) => {
             Setting::Barred(risk::less(*stands, risk::less(*from, *to)))
+        }
+        (
+            Setting::BarredCountries(from),
+            Setting::BarredCountries(to),
+            Setting::BarredCountries(stands),
+        ) => {
+            let opened = |region: &&Region| from.contains(region) && !to.contains(region);
+            let left = stands.iter().filter(|region| !opened(region));
+            Setting::BarredCountries(left.copied().collect())
         }
         _ => asked.to.clone(),
     }

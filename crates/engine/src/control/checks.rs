@@ -167,6 +167,9 @@ pub(super) fn controls(controls: &Controls) -> Result<(), CommandError> {
             return wrong(field, "cannot be negative");
         }
     }
+    if controls.barred_countries.len() > LONGEST_LIST {
+        return wrong("barred_countries", "there are not so many countries");
+    }
     networks("ip_lock", &controls.ip_lock)
 }
 

@@ -14,8 +14,8 @@ use types::{
 
 use super::audit::{AuditReport, Seen};
 use super::change::{ControlChange, Judgement, LineChange};
-use super::report::CallReport;
 use super::money::{PlanOrder, PostOrder};
+use super::report::CallReport;
 use crate::access::{DeviceAt, ForeignLogIn, Spared};
 
 /// A change. It travels over the control socket.

@@ -4,7 +4,7 @@
 use ipnet::IpNet;
 use types::{
     AccountStatus, Changed, ClassSet, Controls, DeviceNotices, LineSecurity, LineStatus, Money,
-    Risk, Setting,
+    Region, Risk, Setting,
 };
 
 /// Which way it goes from one value of a setting to another. The setting itself must be the same.
@@ -13,6 +13,9 @@ pub fn risk(from: &Setting, to: &Setting) -> Risk {
     match (from, to) {
         (S::Status(from), S::Status(to)) => ordered(leeway(*from), leeway(*to)),
         (S::Barred(from), S::Barred(to)) => verdict(!within(*from, *to), !within(*to, *from)),
+        (S::BarredCountries(from), S::BarredCountries(to)) => {
+            verdict(!all_in(from, to), !all_in(to, from))
+        }
         (S::IpLock(from), S::IpLock(to)) => verdict(!lets_in(from, to), !lets_in(to, from)),
         // Whoever is told less learns later of what goes wrong.
         (S::DeviceNotices(from), S::DeviceNotices(to)) => ordered(silence(*from), silence(*to)),
@@ -36,6 +39,7 @@ pub fn risk(from: &Setting, to: &Setting) -> Risk {
         (
             S::Status(_)
             | S::Barred(_)
+            | S::BarredCountries(_)
             | S::IpLock(_)
             | S::DeviceNotices(_)
             | S::WarningLevel(_)
@@ -79,6 +83,9 @@ pub(crate) fn safer_of(kept: &Setting, lowered: &Setting) -> Setting {
         (Setting::Barred(kept), Setting::Barred(lowered)) => {
             Setting::Barred(union(*kept, *lowered))
         }
+        (Setting::BarredCountries(kept), Setting::BarredCountries(lowered)) => {
+            Setting::BarredCountries(both(kept, lowered))
+        }
         (Setting::IpLock(kept), Setting::IpLock(lowered)) => {
             let common = common(kept, lowered);
             Setting::IpLock(if common.is_empty() { lowered.clone() } else { common })
@@ -95,6 +102,19 @@ pub(crate) fn union(one: ClassSet, other: ClassSet) -> ClassSet {
 /// The classes of one that the other has not.
 pub(crate) fn less(one: ClassSet, other: ClassSet) -> ClassSet {
     other.iter().fold(one, ClassSet::without)
+}
+
+/// All countries of both, in the order of their codes.
+pub(crate) fn both(one: &[Region], other: &[Region]) -> Vec<Region> {
+    let mut both: Vec<Region> = one.iter().chain(other).copied().collect();
+    both.sort_unstable();
+    both.dedup();
+    both
+}
+
+/// Is every country of one in the other?
+fn all_in(one: &[Region], other: &[Region]) -> bool {
+    one.iter().all(|region| other.contains(region))
 }
 
 /// What changes about the use of a line: name, old value, new value, which way.
@@ -218,6 +238,10 @@ mod tests {
         ClassSet::from(of.to_vec())
     }
 
+    fn countries(codes: &str) -> Vec<Region> {
+        codes.split(' ').map(|code| code.parse().expect("a code")).collect()
+    }
+
     fn units(amount: i64) -> Money {
         Money::from_units(amount)
     }
@@ -233,6 +257,7 @@ mod tests {
             (S::Status(AccountStatus::Limited), S::Status(AccountStatus::Watched)),
             (S::Status(AccountStatus::Watched), S::Status(AccountStatus::Active)),
             (S::Barred(classes(&[Class::Premium])), S::Barred(ClassSet::EMPTY)),
+            (S::BarredCountries(countries("SO")), S::BarredCountries(Vec::new())),
             (S::PriceCapNational(units(1)), S::PriceCapNational(units(2))),
             (S::PriceCapInternational(units(1)), S::PriceCapInternational(units(2))),
             (S::ConnectFeeCap(units(1)), S::ConnectFeeCap(units(2))),
@@ -283,6 +308,9 @@ mod tests {
         let barred = |of: &[Class]| Setting::Barred(classes(of));
         check(barred(&[Class::Premium]), barred(&[Class::Pager]), Risk::Riskier);
         check(barred(&[Class::Premium]), barred(&[Class::Pager, Class::Premium]), Risk::Safer);
+        let abroad = |codes: &str| Setting::BarredCountries(countries(codes));
+        check(abroad("LV"), abroad("SO"), Risk::Riskier);
+        check(abroad("LV SO"), abroad("SO LV"), Risk::Neutral);
         let lock = |of: &[&str]| Setting::IpLock(nets(of));
         check(lock(&["192.0.2.0/25"]), lock(&["192.0.2.128/25"]), Risk::Riskier);
         check(lock(&["192.0.2.0/25", "192.0.2.128/25"]), lock(&["192.0.2.0/24"]), Risk::Neutral);
@@ -307,6 +335,8 @@ mod tests {
             barred(&[Class::Pager]),
             barred(&[Class::Pager, Class::Premium]),
         );
+        let abroad = |codes: &str| Setting::BarredCountries(countries(codes));
+        check(abroad("SO LV"), abroad("FR SO"), abroad("FR LV SO"));
         let lock = |of: &[&str]| Setting::IpLock(nets(of));
         check(
             lock(&["192.0.2.0/24", "2001:db8::/32"]),

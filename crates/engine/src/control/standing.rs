@@ -10,7 +10,7 @@ use super::{Done, risk, with_cuts};
 use crate::directory::AccountEntry;
 use crate::engine::Engine;
 use crate::live_call::Call;
-use crate::rules::{barred_class, connect_fee_cap, invalid_number, price_cap};
+use crate::rules::{barred_class, barred_country, connect_fee_cap, invalid_number, price_cap};
 use types::Finding;
 
 /// An account as it shall be.
@@ -161,7 +161,7 @@ impl Engine {
         (cut, relocked)
     }
 
-    /// Calls that the controls would not admit now end: barred classes, prices and fees above their caps.
+    /// Calls that the controls would not admit now end: barred classes and countries, prices and fees above their caps.
     fn follow_caps(&mut self, account: AccountId) -> Vec<DecisionId> {
         let live = self.calls.of_account(account);
         let against: Vec<DecisionId> = live
@@ -182,6 +182,7 @@ impl Engine {
         let rules = [
             invalid_number::check(controls.barred, destination, &call.hold.dialled),
             barred_class::check(controls.barred, destination),
+            barred_country::check(&controls.barred_countries, destination),
             rate.and_then(|rate| price_cap::check(controls, destination.class, &rate)),
             rate.and_then(|rate| connect_fee_cap::check(controls.connect_fee_cap, &rate)),
         ];

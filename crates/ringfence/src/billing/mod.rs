@@ -15,5 +15,5 @@ pub use names::Names;
 pub use page::page;
 pub use run::{BATCH, DRAFT, Desk, Report, RunOrder, run};
 pub use sheet::sheet;
-pub use types::cell::safe_cell;
 pub use statement::statement;
+pub use types::cell::safe_cell;

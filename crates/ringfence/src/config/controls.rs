@@ -2,7 +2,7 @@
 //! Lives here: one row per control. Never here: what a control does.
 
 use ipnet::IpNet;
-use types::{ClassSet, Controls, DestinationClass, DeviceNotices, Money};
+use types::{ClassSet, Controls, DestinationClass, DeviceNotices, Money, Region};
 
 use super::raw::Raw;
 
@@ -59,6 +59,14 @@ fn barred(controls: &mut Controls, raw: &Raw) -> Result<(), String> {
     Ok(())
 }
 
+fn barred_countries(controls: &mut Controls, raw: &Raw) -> Result<(), String> {
+    let mut countries: Vec<Region> = raw.list(Raw::parse)?;
+    countries.sort_unstable();
+    countries.dedup();
+    controls.barred_countries = countries;
+    Ok(())
+}
+
 fn count(raw: &Raw) -> Result<u16, String> {
     raw.number(0, 65_535).map(|value| value as u16)
 }
@@ -112,6 +120,12 @@ pub const CONTROL_KEYS: &[ControlKey] = &[
         set: barred,
         show: |controls| Raw::words(controls.barred.iter()),
     },
+    ControlKey {
+        name: "barred_countries",
+        help: "countries abroad that are refused, by code: LV, SO; empty: none",
+        set: barred_countries,
+        show: |controls| Raw::words(&controls.barred_countries),
+    },
     amount_key!(price_cap_national, "dearest national price a minute"),
     amount_key!(price_cap_international, "dearest international price a minute"),
     amount_key!(connect_fee_cap, "dearest connection fee"),
@@ -150,6 +164,8 @@ mod tests {
         controls.new_device_cap = None;
         controls.stop_level_1h = Some(Money::from_units(3));
         controls.ip_lock = vec!["192.0.2.0/24".parse().expect("a network")];
+        controls.barred_countries =
+            vec!["LV".parse().expect("a code"), "SO".parse().expect("a code")];
         let mut copy = Controls::residential();
         for key in CONTROL_KEYS {
             (key.set)(&mut copy, &(key.show)(&controls)).expect(key.name);
@@ -170,6 +186,12 @@ mod tests {
         check("stop_level_24h", "-5", Err("-5.00 is less than nothing"));
         check("stop_level_1h", "none", Ok(()));
         check("barred", "premium,satellite", Ok(()));
+        check("barred_countries", "SO,LV", Ok(()));
+        check(
+            "barred_countries",
+            "Somalia",
+            Err("`Somalia` is not a country code: expected two capital letters like GB"),
+        );
         check("barred", "emergency", Err("calls of class emergency are never barred"));
         check("ip_lock", "192.0.2.7,2001:db8::/32", Ok(()));
         check(

@@ -6,18 +6,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context as _;
 use engine::{CallReport, ForeignLogIn};
+use rating::Numbering;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use store::{CallFilter, Decided, FactFilter, Reader, SqliteStore, StoreError};
 use types::{
-    AccountId, By, Cdr, ControlRequest, DecisionId, Fact, LineId, Proof, Setting, UnixMicros, WebUser, WebUserId,
-    fact_text,
+    AccountId, By, Cdr, ClassSet, ControlRequest, DecisionId, Fact, LineId, Proof, Setting,
+    UnixMicros, WebUser, WebUserId, fact_text,
 };
 use web::{
-    Amend, CallAsk, CallsFound, Desk, DeskError, Event, Outcome, Overview, Reported, Sessions,
-    as_called,
+    Amend, CallAsk, CallsFound, Desk, DeskError, Destinations, Event, Outcome, Overview, Reported,
+    Sessions, TurnedOff, as_called,
 };
 
+use super::destinations::PriceLists;
 use super::users::{self, UserAsk};
 use crate::change::{Change, Wish};
 use crate::chosen::{self, OwnWords};
@@ -32,6 +34,8 @@ use crate::shell::open::open_existing;
 const LOOK: u32 = 10_000;
 /// Reports of one account that are shown.
 const REPORTS: u32 = 1_000;
+/// Lowerings among which one is looked for that turned something off.
+const LOWERINGS: u32 = 50;
 /// How the engine's words for "not fresh" end (`CommandError::NeedsProof`).
 const NEEDS_PROOF: &str = "log in again first";
 
@@ -43,6 +47,8 @@ pub struct NodeUsers {
     changing: Mutex<()>,
     sessions: Arc<Sessions>,
     currency: String,
+    numbering: Numbering,
+    prices: Mutex<PriceLists>,
     /// The pages as people type their address.
     address: Option<String>,
 }
@@ -65,6 +71,8 @@ impl NodeUsers {
             changing: Mutex::new(()),
             sessions: Arc::default(),
             currency: config.currency.clone(),
+            numbering: Numbering::new(&config.numbering)?,
+            prices: Mutex::default(),
             address: config.web_address(),
         })
     }
@@ -127,6 +135,26 @@ impl NodeUsers {
         let answer = self.reply(Ask::Change(Box::new(change)))?;
         Ok(Outcome { message: answer["message"].as_str().unwrap_or_default().to_owned() })
     }
+}
+
+/// What was turned off, if the fact tells of that, by the holder.
+fn turned_off(stored: &store::StoredFact) -> Option<TurnedOff> {
+    let Fact::Lowered { changes, by: By::Holder { .. }, .. } = &stored.fact else { return None };
+    let (mut countries, mut classes) = (Vec::new(), ClassSet::EMPTY);
+    for change in changes {
+        match (&change.from, &change.to) {
+            (Setting::BarredCountries(from), Setting::BarredCountries(to)) => {
+                countries.extend(to.iter().filter(|region| !from.contains(region)));
+            }
+            (Setting::Barred(from), Setting::Barred(to)) => {
+                let new = to.iter().filter(|class| !from.contains(*class));
+                classes = new.fold(classes, ClassSet::with);
+            }
+            _ => {}
+        }
+    }
+    let is_any = !countries.is_empty() || classes != ClassSet::EMPTY;
+    is_any.then_some(TurnedOff { at: stored.at, countries, classes })
 }
 
 /// The call as this account may see it, if it is its business.
@@ -236,6 +264,27 @@ impl Desk for NodeUsers {
         let (by, words) = (by.to_owned(), words.to_owned());
         let report = CallReport { account, decision, by, words };
         self.change(Change::ReportCall(Box::new(report)))
+    }
+
+    fn destinations(&self, account: AccountId) -> Result<Destinations, DeskError> {
+        let Some(known) = self.read(|reader| reader.account(account))? else {
+            return Err(DeskError::Refused("this account is closed".to_owned()));
+        };
+        let key = (known.sell_deck, known.dial_plan.home);
+        let (list, used) = self.read(|reader| {
+            let list = lock(&self.prices).of(key, &self.numbering, reader, system_wall())?;
+            Ok((list, reader.last_used(account, LOOK)?))
+        })?;
+        let (used, ever, is_all) = (used.used, used.countries, used.is_all);
+        Ok(Destinations { used, ever, is_all, ..list })
+    }
+
+    fn turned_off(&self, account: AccountId) -> Result<Option<TurnedOff>, DeskError> {
+        let kind = Some("lowered".to_owned());
+        let filter =
+            FactFilter { account: Some(account), kind, limit: LOWERINGS, ..FactFilter::default() };
+        let facts = self.read(|reader| reader.facts(&filter))?;
+        Ok(facts.iter().find_map(turned_off))
     }
 
     fn cut(&self, decision: DecisionId) -> Result<Outcome, DeskError> {

@@ -2,6 +2,7 @@
 //! sessions (web), what may be changed (engine).
 
 mod desk;
+mod destinations;
 pub mod overview;
 pub mod users;
 

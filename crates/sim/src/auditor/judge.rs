@@ -64,6 +64,12 @@ impl Auditor {
             let class = cdr.destination.class.code();
             return Err(format!("{decision} of {user} went to class {class}, which is barred"));
         }
+        let region = cdr.destination.region;
+        if !cdr.destination.class.is_national()
+            && region.is_some_and(|region| controls.barred_countries.contains(&region))
+        {
+            return Err(format!("{decision} of {user} went to {region:?}, which is barred"));
+        }
         let rate = self.rates.get(&decision).copied().flatten();
         let is_dear = rate.is_some_and(|rate| {
             let cap = match cdr.destination.class.is_national() {

@@ -170,6 +170,9 @@ pub(super) fn set_control(controls: &mut Controls, what: &str, value: &str) -> R
             controls.barred =
                 controls.barred.with(value.parse().map_err(|error| format!("{error}"))?)
         }
+        "bar-country" => controls
+            .barred_countries
+            .push(value.parse().map_err(|error| format!("`{value}`: {error}"))?),
         other => return Err(format!("`{other}` is no control of an account")),
     }
     if controls.stop_level_24h > Money::from_units(1_000_000) {

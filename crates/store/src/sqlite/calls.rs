@@ -4,9 +4,9 @@
 use rusqlite::{Connection, OptionalExtension, ToSql};
 use types::{AccountId, Cdr, DecisionId, UnixMicros};
 
-use super::columns;
-use super::rows::{self, Rows, all};
-use crate::queries::{CallFilter, CallPage};
+use super::columns::{self, Code};
+use super::rows::{self, Rows, all, read};
+use crate::queries::{CallFilter, CallPage, LastUsed};
 
 /// A query that grows by the conditions that are asked for. Values are always bound.
 pub struct Conditions {
@@ -155,3 +155,25 @@ pub fn call_page(
     Ok(page)
 }
 
+/// Where an account has called: see [`crate::Reader::last_used`].
+pub fn last_used(conn: &Connection, account: AccountId, look: u32) -> rusqlite::Result<LastUsed> {
+    let decisions = decisions_of(conn, account, (0, i64::MAX), look as usize)?;
+    let mut found = LastUsed { is_all: decisions.len() < look as usize, ..LastUsed::default() };
+    let mut statement = conn.prepare_cached(
+        "SELECT class, region, started FROM cdr WHERE decision = $1 AND account = $2 \
+         AND answered IS NOT NULL AND direction <> 'incoming'",
+    )?;
+    for decision in decisions {
+        let call = statement.query_row((decision, account.0), |row| {
+            let region: Option<String> = row.get(1)?;
+            Ok((row.get::<_, Code<_>>(0)?.0, region, read(row, 2)?))
+        });
+        if let Some((class, region, started)) = call.optional()? {
+            found.take(class, region.and_then(|code| code.parse().ok()), started);
+        }
+    }
+    let ever = "SELECT region FROM country_called WHERE account = $1 ORDER BY region";
+    let ever: Vec<String> = all(conn, ever, [account.0], |row| row.get(0))?;
+    found.countries = ever.iter().filter_map(|code| code.parse().ok()).collect();
+    Ok(found)
+}

@@ -9,19 +9,19 @@ use types::{
     TrunkStanding, UnixMicros, WebUser, WebUserId,
 };
 
+use super::calls::{Conditions, call_page, calls, last_used};
 use super::chain::{self, Tables};
 use super::columns::{self, Json};
 use super::connect::Doing;
 use super::rows::{self, Rows, all, read};
-use super::calls::{Conditions, call_page, calls};
 use super::{SqliteStore, billing, decks, history, sealed, snapshot, verify, web_users};
 use crate::billing::{BillFilter, BillItems, PostingFilter};
 use crate::chain::{Anchor, ChainQuestion, ChainReport, walk};
 use crate::deck_states::DeckState;
 use crate::error::StoreError;
 use crate::queries::{
-    Balance, CallFilter, CallPage, CallsOnLinks, Decided, DeckSummary, FactFilter, Reader, Sealing,
-    StoredFact, Verification,
+    Balance, CallFilter, CallPage, CallsOnLinks, Decided, DeckSummary, FactFilter, LastUsed,
+    Reader, Sealing, StoredFact, Verification,
 };
 
 fn facts(conn: &Connection, filter: &FactFilter) -> Rows<StoredFact> {
@@ -109,6 +109,10 @@ impl Reader for SqliteStore {
             None => calls(self.conn()?, filter).map(|calls| CallPage::of(calls, filter)),
         };
         found.doing(&self.file, "list calls")
+    }
+
+    fn last_used(&self, account: AccountId, look: u32) -> Result<LastUsed, StoreError> {
+        last_used(self.conn()?, account, look).doing(&self.file, "ask where an account calls")
     }
 
     fn decision(&self, id: DecisionId) -> Result<Option<Decided>, StoreError> {

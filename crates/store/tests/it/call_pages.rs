@@ -59,7 +59,11 @@ fn pages_have_each_call_once_newest_first() {
             one.clone(),
             CallFilter { charged: Some(false), ..one.clone() },
             CallFilter { outcome: Some(types::decision::Outcome::Refused), ..one.clone() },
-            CallFilter { since: Some(at(20 * SECOND)), until: Some(at(41 * SECOND)), ..one.clone() },
+            CallFilter {
+                since: Some(at(20 * SECOND)),
+                until: Some(at(41 * SECOND)),
+                ..one.clone()
+            },
             CallFilter { account: Some(AccountId(2)), ..one.clone() },
             CallFilter { account: Some(AccountId(9)), ..one },
         ];
@@ -75,6 +79,28 @@ fn pages_have_each_call_once_newest_first() {
             }
         }
     }
+}
+
+/// Both stores say the same of where an account calls.
+#[test]
+fn where_an_account_calls_is_told() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let options = OpenOptions { recent_calls: 4, ..options() };
+    let mut sqlite = SqliteStore::open(dir.path().join("used.db"), options).expect("opened");
+    let mut memory = MemoryStore::default();
+    for (n, mut cdr) in (0..).zip(calls()) {
+        cdr.destination.region = ["FR", "SO", "LV"][n % 3].parse().ok();
+        put(&mut sqlite, vec![Record::Cdr(Box::new(cdr.clone()))]);
+        put(&mut memory, vec![Record::Cdr(Box::new(cdr))]);
+    }
+    for id in (1..=4).map(AccountId) {
+        let used = sqlite.last_used(id, 1_000).expect("it can be read");
+        assert_eq!(used, memory.last_used(id, 1_000).expect("it can be read"));
+        assert!(used.is_all);
+        assert_eq!(used.used.len(), if id == AccountId(4) { 0 } else { used.countries.len() });
+    }
+    let used = sqlite.last_used(AccountId(1), 2).expect("it can be read");
+    assert!(!used.is_all && used.used.len() <= 2 && !used.countries.is_empty());
 }
 
 /// What is looked at is bounded, whatever is asked for: a filter that nothing fits goes on page by page.

@@ -72,6 +72,11 @@ pub fn allowance(call: &Cdr, controls: &Controls, currency: &str) -> Allowance {
                 let words = format!("Calls to {} are switched on.", places(*class));
                 raise(Setting::Barred(controls.barred.without(*class)), words);
             }
+            Finding::BarredCountry { region } if controls.barred_countries.contains(region) => {
+                let rest = controls.barred_countries.iter().filter(|one| *one != region);
+                let words = format!("Calls to {} are switched on.", region.name());
+                raise(Setting::BarredCountries(rest.copied().collect()), words);
+            }
             Finding::CallLimit { limit, .. } if controls.calls <= *limit => {
                 let more = controls.calls.saturating_add(1);
                 raise(Setting::Calls(more), format!("All calls at once: {more}."));
@@ -288,9 +293,8 @@ pub async fn allow_now(
     match changed {
         Ok(_) => {
             let after = app.overview(account).await?.controls;
-            let done = wanted.settings.iter().all(|want| {
-                want.same_in(before.status, &after) == *want
-            });
+            let done =
+                wanted.settings.iter().all(|want| want.same_in(before.status, &after) == *want);
             say(app, visitor, &match done {
                 true => format!("Done: such a call is allowed {words}. Call again."),
                 false => "This is above what you may give yourself, so your provider was asked. You hear from us."

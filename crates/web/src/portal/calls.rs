@@ -169,7 +169,11 @@ fn choices(fields: &[(String, String)], lines: &[(LineId, String)]) -> Vec<Choic
             "What became of them",
             &[("", "All"), ("let-out", "Let through"), ("stopped", "Stopped")],
         ),
-        choice("charged", "Cost", &[("", "All"), ("yes", "Cost something"), ("no", "Cost nothing")]),
+        choice(
+            "charged",
+            "Cost",
+            &[("", "All"), ("yes", "Cost something"), ("no", "Cost nothing")],
+        ),
     ];
     if lines.len() > 1 {
         all.push(choice("line", "Line", &named));
@@ -189,7 +193,9 @@ fn query(fields: &[(String, String)], before: Option<&str>) -> String {
 
 fn encoded(text: &str) -> String {
     let byte = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => {
+            char::from(byte).to_string()
+        }
         _ => format!("%{byte:02X}"),
     };
     text.bytes().map(byte).collect()
@@ -244,7 +250,9 @@ pub async fn show(
         until: typed(&fields, "until").to_owned(),
         number: typed(&fields, "number").to_owned(),
         choices: choices(&fields, &lines),
-        is_filtered: fields.iter().any(|(name, value)| name != "before" && !value.trim().is_empty()),
+        is_filtered: fields
+            .iter()
+            .any(|(name, value)| name != "before" && !value.trim().is_empty()),
         rows: found.calls.iter().map(|call| row(call, &overview, &lines)).collect(),
         next: next.map(|next| format!("/calls{}", query(&fields, Some(&next)))),
         looked_back_to: stopped_at.map(|id| moment(id.time(), &overview.time_zone)),
@@ -292,8 +300,18 @@ pub async fn download(
 }
 
 const HEAD: [&str; 12] = [
-    "call", "started", "direction", "caller", "called", "country", "kind", "line", "talk_seconds",
-    "price", "currency", "what_happened",
+    "call",
+    "started",
+    "direction",
+    "caller",
+    "called",
+    "country",
+    "kind",
+    "line",
+    "talk_seconds",
+    "price",
+    "currency",
+    "what_happened",
 ];
 
 /// A download on its way.

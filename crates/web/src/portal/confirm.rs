@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::app::Shared;
 use crate::guard::{Client, Visitor};
 use crate::page::{Errors, Frame, Problem, answer, page};
-use crate::portal::{call, freeze, limits, sign_in, totp};
+use crate::portal::{call, freeze, limits, places, sign_in, totp};
 use crate::sessions::Pending;
 
 #[derive(Template)]
@@ -31,6 +31,9 @@ fn in_words(pending: Option<&Pending>) -> &'static str {
         }
         Some(Pending::Allow { .. }) => {
             "This lets calls out that were stopped, so we ask again who you are."
+        }
+        Some(Pending::TurnOn(_)) => {
+            "Turning calls on again needs your password, so that nobody else can do it."
         }
         Some(Pending::Thaw) => {
             "Letting calls out again needs your password, so that nobody else can do it."
@@ -103,6 +106,7 @@ async fn go_on(app: &Shared, mut visitor: Visitor) -> Result<Response, Problem> 
         Some(Pending::Allow { decision, lasts }) => {
             call::allow_now(app, &visitor, (decision, lasts), true).await
         }
+        Some(Pending::TurnOn(fields)) => places::on_now(app, &visitor, fields, true).await,
         Some(Pending::Limits(fields)) => limits::save_now(app, &visitor, fields, true).await,
     }
 }

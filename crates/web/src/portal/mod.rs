@@ -8,6 +8,7 @@ pub mod freeze;
 pub mod limits;
 pub mod live;
 pub mod log_in;
+pub mod places;
 pub mod safe;
 pub mod settings;
 pub mod sign_in;

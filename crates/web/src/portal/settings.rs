@@ -149,7 +149,11 @@ pub fn read(stands: &Setting, text: &str) -> Result<Setting, String> {
         S::CostlyCalls(_) => S::CostlyCalls(count(text)?),
         S::Calls(_) => S::Calls(count(text)?),
         S::HotspotCalls(_) => S::HotspotCalls(count(text)?),
-        S::Status(_) | S::Barred(_) | S::IpLock(_) | S::DeviceNotices(_) => stands.clone(),
+        S::Status(_)
+        | S::Barred(_)
+        | S::BarredCountries(_)
+        | S::IpLock(_)
+        | S::DeviceNotices(_) => stands.clone(),
     })
 }
 

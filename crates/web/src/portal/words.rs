@@ -94,9 +94,14 @@ pub fn why(finding: &Finding, class: DestinationClass, currency: &str) -> String
             AccountStatus::Active => "the account's status did not allow it".to_owned(),
         },
         Finding::IpLock { peer } => {
-            format!("it came from {peer}, which is not one of the addresses you lock your account to")
+            format!(
+                "it came from {peer}, which is not one of the addresses you lock your account to"
+            )
         }
         Finding::BarredClass { class } => format!("calls to {} are switched off", places(*class)),
+        Finding::BarredCountry { region } => {
+            format!("calls to {} are switched off", region.name())
+        }
         Finding::NoRate => "we have no price for this number, so nobody can call it".to_owned(),
         Finding::PriceCap { per_minute, cap } => {
             format!("{} a minute is above your {} limit", show(per_minute), show(cap))
@@ -139,7 +144,9 @@ pub fn why(finding: &Finding, class: DestinationClass, currency: &str) -> String
             format!("a new phone may spend {} until you say that it is yours", show(cap))
         }
         Finding::TlsOnly => "this line may only be used encrypted".to_owned(),
-        Finding::Sha256Only => "the phone logged in with a method that this line refuses".to_owned(),
+        Finding::Sha256Only => {
+            "the phone logged in with a method that this line refuses".to_owned()
+        }
         Finding::OldSecret => "the phone still used a password that was changed".to_owned(),
     }
 }
@@ -189,7 +196,11 @@ pub fn story(call: &Cdr, time: &str, currency: &str) -> String {
     };
     match call.answered {
         Some(_) => {
-            let lasted = format!("{who}{} {}", if is_in { " and talked for" } else { " lasted" }, clock(call.duration_ms));
+            let lasted = format!(
+                "{who}{} {}",
+                if is_in { " and talked for" } else { " lasted" },
+                clock(call.duration_ms)
+            );
             match end(call) {
                 "" => format!("{lasted}. {cost}"),
                 end => format!("{lasted}; {end}. {cost}"),
@@ -202,7 +213,9 @@ pub fn story(call: &Cdr, time: &str, currency: &str) -> String {
 /// How an answered call ended, where that is worth a word.
 fn end(call: &Cdr) -> &'static str {
     match call.cause {
-        HangupCause::MoneyEnded => "we hung up because no more money could be set aside within your limits",
+        HangupCause::MoneyEnded => {
+            "we hung up because no more money could be set aside within your limits"
+        }
         HangupCause::Cut => "it was hung up for you, from these pages or by your provider",
         HangupCause::SessionExpired => "it ended because one side could not be reached any more",
         HangupCause::Fault => "it ended by a fault",
@@ -248,7 +261,8 @@ pub fn outcome(call: &Cdr) -> String {
 
 /// Who is at the other side, and what kind of number that is.
 pub fn other_side(call: &Cdr) -> (String, String) {
-    let number = call.destination.e164.map_or_else(|| call.dialled.clone(), |e164| e164.to_string());
+    let number =
+        call.destination.e164.map_or_else(|| call.dialled.clone(), |e164| e164.to_string());
     match call.direction {
         Direction::Incoming => (format!("From {}", call.caller), "incoming".to_owned()),
         _ => {

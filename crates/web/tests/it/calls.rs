@@ -77,8 +77,16 @@ fn the_download_has_all_that_is_filtered_and_no_formula() {
     assert_eq!(answer.header("content-type"), Some("text/csv; charset=utf-8"));
     let rows = answer.body.lines().filter(|line| line.contains("Somalia")).count();
     assert_eq!(rows, 2_500);
-    assert!(answer.body.contains("call,started,direction,caller,called,"), "{}", &answer.body[..300]);
-    assert!(answer.body.contains(",'=HYPERLINK(1),'+252611234567,Somalia,international,desk,0,0.00,GBP,"));
+    assert!(
+        answer.body.contains("call,started,direction,caller,called,"),
+        "{}",
+        &answer.body[..300]
+    );
+    assert!(
+        answer
+            .body
+            .contains(",'=HYPERLINK(1),'+252611234567,Somalia,international,desk,0,0.00,GBP,")
+    );
     assert!(answer.body.contains("92p a minute is above your 5p limit"));
     for cell in answer.body.lines().flat_map(|line| line.split(',')) {
         assert!(!cell.starts_with(['=', '+', '-', '@']), "{cell}");
@@ -152,9 +160,16 @@ fn what_stopped_a_call_goes_up_only_after_proof_and_for_a_time() {
         let state = world.desk.state();
         let cap = state.controls.as_ref().map(|controls| controls.price_cap_international);
         assert_eq!(cap, Some(Money::from_cents(92)));
-        assert_eq!((&state.proofs[..], &state.asked_until[..]), (&[Proof::Fresh][..], &["24h".to_owned()][..]));
+        assert_eq!(
+            (&state.proofs[..], &state.asked_until[..]),
+            (&[Proof::Fresh][..], &["24h".to_owned()][..])
+        );
     }
-    assert!(world.get(&path, Some(&cookie)).body.contains("Done: such a call is allowed for a day"));
+    assert!(
+        world.get(&path, Some(&cookie)).body.contains("Done: such a call is allowed for a day")
+    );
     allow("1h");
-    assert!(world.get(&path, Some(&cookie)).body.contains("your limits allow such a call as they are"));
+    assert!(
+        world.get(&path, Some(&cookie)).body.contains("your limits allow such a call as they are")
+    );
 }

@@ -3,4 +3,5 @@
 mod calls;
 mod letting_in;
 mod pages;
+mod places;
 mod world;

@@ -9,11 +9,12 @@ use types::cdr::{HangupCause, HangupSide, LegRecord};
 use types::decision::{Destination, Explanation, Outcome as Decided};
 use types::{
     AccountId, AccountStatus, Cdr, ControlRequest, Controls, DecisionId, DestinationClass,
-    Direction, Finding, LineId, Money, OneTimeLink, Proof, Setting, UnixMicros, WebUser, WebUserId,
+    Direction, Finding, LineId, Money, OneTimeLink, Proof, Region, Setting, UnixMicros, WebUser,
+    WebUserId,
 };
 use web::{
-    Amend, App, CallAsk, CallsFound, Desk, DeskError, Event, LiveCall, Outcome, Overview,
-    Reported, Sessions, Settings, hash,
+    Amend, App, CallAsk, CallsFound, Country, Desk, DeskError, Destinations, Event, LiveCall,
+    Outcome, Overview, Prices, Reported, Sessions, Settings, TurnedOff, hash,
 };
 
 pub const NAME: &str = "alice@example.com";
@@ -35,6 +36,7 @@ pub struct State {
     /// Calls that the account has made, newest first.
     pub calls: Vec<Cdr>,
     pub asked_until: Vec<String>,
+    pub turned_off: Option<TurnedOff>,
 }
 
 #[derive(Default)]
@@ -44,6 +46,10 @@ impl Wood {
     pub fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.0.lock().expect("nobody panicked")
     }
+}
+
+pub fn region(code: &str) -> Region {
+    code.parse().expect("a code")
 }
 
 pub fn own_call() -> DecisionId {
@@ -176,7 +182,10 @@ impl Desk for Wood {
         let (mut status, mut controls) =
             (state.status.unwrap_or(AccountStatus::Active), before.clone());
         settings.iter().for_each(|setting| setting.put(&mut status, &mut controls));
-        let is_riskier = controls.price_cap_international > before.price_cap_international
+        let opens = |region: &Region| !controls.barred_countries.contains(region);
+        let is_riskier = before.barred_countries.iter().any(opens)
+            || before.barred.iter().any(|class| !controls.barred.contains(class))
+            || controls.price_cap_international > before.price_cap_international
             || controls.stop_level_24h > before.stop_level_24h
             || (state.status == Some(AccountStatus::Frozen) && status == AccountStatus::Active);
         if is_riskier && proof != Proof::Fresh {
@@ -222,6 +231,32 @@ impl Desk for Wood {
         let at = self.now();
         self.state().reported.push(Reported { at, decision, by, words });
         Ok(Outcome { message: "reported".to_owned() })
+    }
+
+    fn destinations(&self, _: AccountId) -> Result<Destinations, DeskError> {
+        let country = |code: &str, cents, hotspot| Country {
+            region: region(code),
+            prices: Prices { cheapest: Money::from_cents(1), dearest: Money::from_cents(cents) },
+            hotspot,
+        };
+        use DestinationClass as Class;
+        let prices = Prices { cheapest: Money::from_cents(1), dearest: Money::from_cents(1) };
+        let classes = [Class::NationalFixed, Class::NationalService, Class::Premium];
+        Ok(Destinations {
+            countries: vec![
+                country("FR", 1, false),
+                country("LV", 20, true),
+                country("SO", 92, false),
+            ],
+            classes: classes.map(|class| (class, prices)).to_vec(),
+            used: vec![(Class::International, Some(region("FR")), self.now())],
+            ever: vec![region("FR")],
+            is_all: true,
+        })
+    }
+
+    fn turned_off(&self, _: AccountId) -> Result<Option<TurnedOff>, DeskError> {
+        Ok(self.state().turned_off.clone())
     }
 
     fn cut(&self, decision: DecisionId) -> Result<Outcome, DeskError> {
