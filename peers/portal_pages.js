@@ -10,7 +10,7 @@ const axe = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 const [link, pictures] = process.argv.slice(2);
 const base = new URL(link).origin;
 const PASSWORD = "velvet.harbour.mosaic.tundra";
-const PAGES = ["/", "/limits", "/log-in", "/log-in/authenticator", "/confirm", "/stop", "/nothing-here"];
+const PAGES = ["/", "/calls", "/calls?outcome=stopped&since=2020-01-01", "/calls?number=020", "/where", "/where?q=som", "/where/never", "/from-where", "/limits", "/log-in", "/log-in/authenticator", "/confirm", "/stop", "/nothing-here"];
 let failed = 0;
 
 function tell(check, ok, detail) {
@@ -100,7 +100,7 @@ async function look(browser, state) {
     page.on("pageerror", (e) => problems.push(e.message));
     for (const at of PAGES) {
       await page.goto(base + at);
-      const name = `${at === "/" ? "safe" : at.slice(1).replaceAll("/", "-")}-${width}-${colorScheme}${script ? "" : "-no-script"}`;
+      const name = `${at === "/" ? "safe" : at.slice(1).replaceAll(/[^a-z0-9]+/g, "-")}-${width}-${colorScheme}${script ? "" : "-no-script"}`;
       await judge(page, name, script);
       await picture(page, name);
     }
@@ -127,6 +127,116 @@ async function forms(browser, state) {
   const said = await page.locator(".said").textContent();
   tell("a lower limit holds at once, and is said", said.includes("is £4.00 now"), said);
   await picture(page, "limits-said-1280");
+  await context.close();
+}
+
+// The list of calls, the page of one, its download; reporting one, and allowing it for a day.
+async function calls(browser, state) {
+  const context = await browser.newContext({ viewport: { width: 360, height: 740 }, javaScriptEnabled: false, storageState: state });
+  const page = await context.newPage();
+  await page.goto(base + "/calls?outcome=stopped");
+  const why = await page.locator(".past .why").first().textContent();
+  tell("a stopped call says why", why.includes("We stopped a call to Somalia") && why.includes("above your"), why);
+  const sheet = await page.request.get(base + "/calls.csv?outcome=stopped");
+  const text = await sheet.text();
+  tell("the download has it", sheet.headers()["content-type"] === "text/csv; charset=utf-8" && text.includes("Somalia"), text.slice(0, 200));
+  await page.click(".past a");
+  await judge(page, "one call", false);
+  await picture(page, "call-360");
+  await page.fill("#words", "nobody was in");
+  await page.click("text=I did not make this call");
+  const told = await page.locator(".said").textContent();
+  tell("a call that was not mine is on record", told.includes("on record"), told);
+  await picture(page, "call-reported-360");
+  await page.selectOption("#lasts", "24h");
+  await page.click("text=This was me: allow it");
+  if (page.url().endsWith("/confirm")) {
+    await page.fill("#password", PASSWORD);
+    await page.click("button.main");
+  }
+  const allowed = await page.locator(".said").textContent();
+  tell("a call that was mine is allowed, or asked for", /allowed for a day|provider was asked/.test(allowed), allowed);
+  await picture(page, "call-allowed-360");
+  await context.close();
+}
+
+// Turned off at once, turned on with proof; what was never called, and its undoing.
+async function places(browser, state) {
+  for (const [width, colorScheme] of [[360, "dark"], [1280, "light"]]) {
+    const context = await browser.newContext({ viewport: { width, height: 800 }, colorScheme, storageState: state });
+    const page = await context.newPage();
+    await page.goto(base + "/where?q=france");
+    await page.click("button[value=FR]");
+    const off = await page.locator(".said").textContent();
+    tell(`France is off ${width}`, off.includes("Turned off: France"), off);
+    await judge(page, `where with something off ${width}`);
+    await picture(page, `where-off-${width}-${colorScheme}`);
+    await page.goto(base + "/where/never");
+    await page.click("text=Turn these off");
+    await page.goto(base + "/where/undo");
+    await judge(page, `undo ${width}`);
+    await picture(page, `where-undo-${width}-${colorScheme}`);
+    await page.click("button.main");
+    if (page.url().endsWith("/confirm")) {
+      await page.fill("#password", PASSWORD);
+      await page.click("button.main");
+    }
+    const undone = await page.locator(".said").textContent();
+    tell(`what was never called is on again ${width}`, undone.includes("Turned on for good"), undone);
+    await page.goto(base + "/where/on?country=FR");
+    await judge(page, `turn on ${width}`);
+    await picture(page, `where-on-${width}-${colorScheme}`);
+    await page.click("button.main");
+    if (page.url().endsWith("/confirm")) {
+      await page.fill("#password", PASSWORD);
+      await page.click("button.main");
+    }
+    await page.goto(base + "/where?q=france");
+    tell(`France is on again ${width}`, await page.locator("button[value=FR]").count() === 1);
+    await context.close();
+  }
+}
+
+// A lock is tried: the phone outside is named, nobody outside confirms it; from behind it stays, and goes with proof.
+async function lock(browser, state) {
+  const context = await browser.newContext({ viewport: { width: 360, height: 740 }, storageState: state });
+  const page = await context.newPage();
+  await page.goto(base + "/from-where");
+  tell("the phone's address stands in the field", await page.inputValue("#networks") === "127.0.0.1", await page.inputValue("#networks"));
+  await page.fill("#networks", "here");
+  await page.click("text=Try this lock");
+  tell("what is no network is said, and kept", await page.locator("#networks-wrong").count() === 1 && await page.inputValue("#networks") === "here");
+  await page.fill("#networks", "192.0.2.7");
+  await page.click("text=Try this lock");
+  const named = await page.locator("#shut_out-wrong").textContent();
+  tell("the phone that would be shut out is named", named.includes("at 127.0.0.1"), named);
+  await judge(page, "from where with a warning");
+  await picture(page, "from-where-warned-360");
+  await page.check("#shut_out");
+  await page.click("text=Try this lock");
+  tell("the lock is on trial", (await page.locator("#trial").textContent()).includes("on trial until"));
+  await judge(page, "from where on trial");
+  await picture(page, "from-where-trial-360");
+  await page.click("text=It works: keep the lock");
+  const refused = await page.locator(".wrong").first().textContent();
+  tell("nobody outside confirms it", refused.includes("outside of this lock"), refused);
+  await judge(page, "from where, confirmed from outside");
+  await page.click("text=End the trial now");
+  await page.fill("#networks", "127.0.0.0/8");
+  await page.click("text=Try this lock");
+  await page.click("text=It works: keep the lock");
+  const kept = await page.locator(".said").textContent();
+  tell("from behind it, it is confirmed", kept.includes("is confirmed"), kept);
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await judge(page, "from where, locked");
+  await picture(page, "from-where-locked-1280");
+  await page.click("button:has-text('Remove the lock')");
+  if (page.url().endsWith("/confirm")) {
+    await page.fill("#password", PASSWORD);
+    await page.click("button.main");
+  }
+  const removed = await page.locator(".said").textContent();
+  tell("and goes with proof", removed.includes("The lock is removed"), removed);
   await context.close();
 }
 
@@ -193,7 +303,10 @@ async function signIn(browser) {
     const { state } = await comeIn(browser);
     await look(browser, state);
     await forms(browser, state);
+    await calls(browser, state);
+    await places(browser, state);
     await byKeyboard(browser, state);
+    await lock(browser, state);
     await signIn(browser);
   } catch (error) {
     tell("the browser went all the way", false, String(error));

@@ -84,7 +84,10 @@ fn after(finding: &Finding) -> Option<Finding> {
         }
         Finding::AccountStatus { .. } => Finding::IpLock { peer: [203, 0, 113, 9].into() },
         Finding::IpLock { .. } => Finding::BarredClass { class: DestinationClass::Premium },
-        Finding::BarredClass { .. } => Finding::NoRate,
+        Finding::BarredClass { .. } => {
+            Finding::BarredCountry { region: "SO".parse().expect("a code") }
+        }
+        Finding::BarredCountry { .. } => Finding::NoRate,
         Finding::NoRate => {
             Finding::PriceCap { per_minute: Money::from_cents(35), cap: Money::from_cents(5) }
         }

@@ -14,6 +14,7 @@ mod risk;
 mod secret;
 mod standing;
 mod together;
+mod trial;
 mod until;
 mod wording;
 
@@ -41,6 +42,7 @@ pub use money::{CallFacts, PlanOrder, PostOrder, PostWhat};
 pub(crate) use raises::Raises;
 pub use report::CallReport;
 pub use risk::{changes, risk};
+pub use trial::{LockOrder, TrialEnd};
 pub use until::next_time_of_day;
 
 impl Engine {
@@ -79,6 +81,8 @@ impl Engine {
         match command {
             Command::PutAccount(account) => self.put_account(now, account),
             Command::ChangeControls(change) => self.change_controls(now, *change, weighed),
+            Command::TryLock(order) => self.try_lock(now, *order, weighed),
+            Command::EndTrial(end) => self.end_trial(now, *end),
             Command::JudgeRequest(judgement) => self.judge_request(now, *judgement, weighed),
             Command::SetStatus(account, status) => self.set_status(now, account, status),
             Command::Note(account, words) => note(now, account, words),

@@ -38,8 +38,8 @@ pub use access::{
 pub use config::{EngineConfig, EngineError, OffHours};
 pub use control::{
     AuditReport, BanOrder, CallFacts, CallReport, Command, CommandError, ControlChange, Done,
-    Judgement, LineChange, Misfit, Overlap, PlanOrder, PostOrder, PostWhat, Seen, Weighed, changes,
-    default_ceiling, next_time_of_day, risk,
+    Judgement, LineChange, LockOrder, Misfit, Overlap, PlanOrder, PostOrder, PostWhat, Seen,
+    TrialEnd, Weighed, changes, default_ceiling, next_time_of_day, risk,
 };
 pub use dial_string::dial_string;
 pub use directory::AccountEntry;

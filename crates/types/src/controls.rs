@@ -347,17 +347,36 @@ pub struct AccountRaises {
     pub raises: Vec<Raise>,
     /// Of a frozen account: its status before, beyond which its holder cannot thaw it.
     pub frozen_from: Option<AccountStatus>,
+    /// An IP lock on trial.
+    #[serde(default)]
+    pub trial: Option<LockTrial>,
+}
+
+/// An IP lock that goes away by itself unless somebody behind it says that it works.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockTrial {
+    /// The lock that stood before, and stands again afterwards; empty: none.
+    pub before: Vec<IpNet>,
+    /// Until when it is on trial.
+    pub until: UnixMicros,
 }
 
 impl AccountRaises {
     /// Nothing of an account's.
     pub const fn none(account: AccountId) -> AccountRaises {
-        AccountRaises { account, beneath: Vec::new(), raises: Vec::new(), frozen_from: None }
+        AccountRaises {
+            account,
+            beneath: Vec::new(),
+            raises: Vec::new(),
+            frozen_from: None,
+            trial: None,
+        }
     }
 
     /// Is there nothing to remember?
     pub fn is_empty(&self) -> bool {
-        self.beneath.is_empty() && self.raises.is_empty() && self.frozen_from.is_none()
+        let lasts = self.frozen_from.is_none() && self.trial.is_none();
+        self.beneath.is_empty() && self.raises.is_empty() && lasts
     }
 }
 

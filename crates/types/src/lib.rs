@@ -47,8 +47,8 @@ pub use cdr::{Cdr, Direction, HangupSide};
 pub use chunks::Chunks;
 pub use contact::{Alert, AlertId, AlertState, Channel, Contact, QuietHours};
 pub use controls::{
-    AccountRaises, By, Changed, ControlRequest, LineSecurity, LineStanding, Proof, Raise,
-    RequestState, Risk, Setting, Standing, TrunkStanding,
+    AccountRaises, By, Changed, ControlRequest, LineSecurity, LineStanding, LockTrial, Proof,
+    Raise, RequestState, Risk, Setting, Standing, TrunkStanding,
 };
 pub use destination::{ClassSet, DestinationClass, InternationalTier};
 pub use device::{Device, DeviceNotices, DeviceState, Place};

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use types::decision::Outcome as Decided;
 use types::{
@@ -222,6 +223,26 @@ pub struct TurnedOff {
     pub classes: ClassSet,
 }
 
+/// A phone that is registered now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegisteredPhone {
+    /// The user name of its line.
+    pub line: String,
+    /// What it says it is.
+    pub agent: String,
+    /// Where it is.
+    pub address: IpAddr,
+}
+
+/// Phones, and locks of lines.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PhonesAndLocks {
+    /// Registered now, by line.
+    pub phones: Vec<RegisteredPhone>,
+    /// Lines that have a lock of their own: user name, networks.
+    pub locks: Vec<(String, Vec<IpNet>)>,
+}
+
 /// What a change of controls came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
@@ -283,6 +304,21 @@ pub trait Desk: Send + Sync + 'static {
 
     /// What the holder turned off last, in one go.
     fn turned_off(&self, account: AccountId) -> Result<Option<TurnedOff>, DeskError>;
+
+    /// Phones of the account, and locks of its lines.
+    fn phones_and_locks(&self, account: AccountId) -> Result<PhonesAndLocks, DeskError>;
+
+    /// Locks the account to networks, on trial.
+    fn try_lock(
+        &self,
+        account: AccountId,
+        lock: Vec<IpNet>,
+        proof: Proof,
+    ) -> Result<Outcome, DeskError>;
+
+    /// Confirms the lock on trial, or ends the trial at once. That it was asked for from behind the lock was looked at
+    /// before.
+    fn end_trial(&self, account: AccountId, keep: bool) -> Result<Outcome, DeskError>;
 
     /// Hangs up a call. Whose it is was looked at before.
     fn cut(&self, decision: DecisionId) -> Result<Outcome, DeskError>;

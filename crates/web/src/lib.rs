@@ -21,7 +21,7 @@ mod sessions;
 pub use app::{App, MOST_STREAMS, Settings, Shared};
 pub use desk::{
     Amend, CallAsk, CallsFound, Country, Desk, DeskError, Destinations, Event, LiveCall, MostLost,
-    Outcome, Overview, Prices, Reported, TurnedOff, as_called,
+    Outcome, Overview, PhonesAndLocks, Prices, RegisteredPhone, Reported, TurnedOff, as_called,
 };
 pub use guard::{SESSION_COOKIE, Who};
 pub use routes::routes;

@@ -13,7 +13,8 @@ use crate::app::Shared;
 use crate::guard::{Who, admit, wrap};
 use crate::page::Problem;
 use crate::portal::{
-    api, call, calls, confirm, freeze, limits, live, log_in, places, safe, sign_in, totp,
+    api, call, calls, confirm, freeze, limits, live, lock, log_in, places, safe, sign_in, totp,
+    turn_on,
 };
 
 /// A form is shorter than this.
@@ -69,11 +70,16 @@ pub fn routes() -> Vec<Route> {
         form("/limits", Holder, post(limits::save)),
         page("/where", Holder, get(places::show)),
         form("/where/off", Holder, post(places::off)),
-        page("/where/on", Holder, get(places::ask_on)),
-        form("/where/on", Holder, post(places::on)),
+        page("/where/on", Holder, get(turn_on::ask_on)),
+        form("/where/on", Holder, post(turn_on::on)),
         page("/where/never", Holder, get(places::ask_never)),
         form("/where/never", Holder, post(places::never)),
-        page("/where/undo", Holder, get(places::ask_undo)),
+        page("/where/undo", Holder, get(turn_on::ask_undo)),
+        page("/from-where", Holder, get(lock::show)),
+        form("/from-where", Holder, post(lock::put)),
+        form("/from-where/confirm", Holder, post(lock::confirm)),
+        form("/from-where/give-up", Holder, post(lock::give_up)),
+        form("/from-where/remove", Holder, post(lock::remove)),
         page("/confirm", Holder, get(confirm::show)),
         form("/confirm", Holder, post(confirm::submit)),
         page("/log-in", Holder, get(log_in::show)),

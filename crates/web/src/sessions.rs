@@ -45,6 +45,10 @@ pub enum Pending {
     },
     /// Turn countries or kinds of numbers on: the fields, as they were typed.
     TurnOn(Vec<(String, String)>),
+    /// Lock the account to networks: the fields, as they were typed.
+    Lock(Vec<(String, String)>),
+    /// No lock any more.
+    Unlock,
     /// Let calls out again.
     Thaw,
     /// Add an authenticator.

@@ -16,6 +16,7 @@ use super::audit::{AuditReport, Seen};
 use super::change::{ControlChange, Judgement, LineChange};
 use super::money::{PlanOrder, PostOrder};
 use super::report::CallReport;
+use super::trial::{LockOrder, TrialEnd};
 use crate::access::{DeviceAt, ForeignLogIn, Spared};
 
 /// A change. It travels over the control socket.
@@ -28,6 +29,10 @@ pub enum Command {
     SetStatus(AccountId, AccountStatus),
     /// Changes controls and status by the rules for whoever wants it.
     ChangeControls(Box<ControlChange>),
+    /// Locks an account to networks for ten minutes, unless it is confirmed.
+    TryLock(Box<LockOrder>),
+    /// Confirms a lock on trial, or gives it up.
+    EndTrial(Box<TrialEnd>),
     /// Carries a request out, or refuses it.
     JudgeRequest(Box<Judgement>),
     /// Keeps words of staff about an account: why something was done.

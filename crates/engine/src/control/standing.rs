@@ -6,6 +6,7 @@ use types::{
     Record, Risk, Setting, Standing, UnixMicros,
 };
 
+use super::raises::EndedRaise;
 use super::{Done, risk, with_cuts};
 use crate::directory::AccountEntry;
 use crate::engine::Engine;
@@ -107,7 +108,8 @@ impl Engine {
         if self.raises.next_end().is_none_or(|until| until > now.wall) {
             return self.raises.arm(now);
         }
-        while let Some((id, until, values, raises)) = self.raises.end_first(now) {
+        while let Some(ended) = self.raises.end_first(now) {
+            let EndedRaise { account: id, until, values, is_trial, record } = ended;
             let Some(known) = self.directory.account(id).map(AccountEntry::to_account) else {
                 continue;
             };
@@ -115,14 +117,23 @@ impl Engine {
             values.iter().for_each(|value| value.put(&mut account.status, &mut account.controls));
             let changes =
                 risk::changes((known.status, &known.controls), (account.status, &account.controls));
-            let mut records = vec![raises];
+            let mut records = vec![record];
             if !changes.is_empty() {
-                let by = By::System { reason: "the time of a raise was over".to_owned() };
+                let reason = if is_trial { UNCONFIRMED } else { "the time of a raise was over" };
+                let by = By::System { reason: reason.to_owned() };
                 let standing = self.standing(until, &account, &by, "");
                 self.directory.put_account(&account).expect("its time zone is known");
                 records.extend([Record::Account(Box::new(account)), standing]);
-                let fact = Fact::RaiseEnded { account: id, changes: changes.clone() };
-                records.push(Record::Fact(until, fact));
+                let (trial, raised): (Vec<Changed>, Vec<Changed>) = changes
+                    .iter()
+                    .cloned()
+                    .partition(|one| is_trial && matches!(one.to, Setting::IpLock(_)));
+                // A lock that goes allows more: it is told as every raise is.
+                records.extend(facts(until, id, &trial, None, &by, ""));
+                if !raised.is_empty() {
+                    let fact = Fact::RaiseEnded { account: id, changes: raised };
+                    records.push(Record::Fact(until, fact));
+                }
             }
             let (cut, relocked) = self.follow_changes(id, &changes);
             let ended = self.raises.ended.get_or_insert_default();
@@ -190,6 +201,8 @@ impl Engine {
     }
 }
 
+/// Why a lock on trial goes away.
+const UNCONFIRMED: &str = "nobody confirmed the IP lock that was tried";
 const UNCHANGED: &str = "unchanged";
 
 /// Is it priced by another deck, sold by somebody else, or at another place?

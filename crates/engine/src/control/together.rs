@@ -61,6 +61,14 @@ impl Engine {
                 weighed = self.weigh(now, change)?;
                 first_change(change.account, made)?;
             }
+            Command::TryLock(order) => {
+                weighed = self.check_trial(now, order)?;
+                first_change(order.account, made)?;
+            }
+            Command::EndTrial(end) => {
+                self.check_trial_end(end)?;
+                first_change(end.account, made)?;
+            }
             Command::JudgeRequest(judgement) => {
                 weighed = self.weigh_judgement(now, judgement)?;
                 let account = self.raises.requests.get(&judgement.request).map(|one| one.account);

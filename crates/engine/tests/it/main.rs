@@ -8,6 +8,7 @@ mod directory;
 mod exempt;
 mod invariants;
 mod levels;
+mod lock_trial;
 mod metering;
 mod money;
 mod raises;

@@ -428,6 +428,51 @@ fn what_was_made_safer_meanwhile_stays() {
     check(40, 40, 20);
 }
 
+/// Each country that is turned on for a time goes off when its own time is over, whatever was turned on besides.
+#[test]
+fn what_is_open_for_a_time_ends_by_itself_whatever_else_is_opened() {
+    const DAY: i64 = 86_400_000_000;
+    fn countries(codes: &str) -> Setting {
+        let codes = codes.split(' ').filter(|code| !code.is_empty());
+        Setting::BarredCountries(codes.map(|code| code.parse().expect("a code")).collect())
+    }
+    /// Opens one after the other, each for so many days or for good; what is barred at the end of each day.
+    fn check(barred: [&str; 3], days: [Option<i64>; 2], want: [&str; 4]) {
+        let (mut world, mut store) = (World::new(), Store::default());
+        let at_first = change(vec![countries(barred[0])], LOGGED_IN, None);
+        store.write(world.ordered(at_first).expect("it is safer").records);
+        for (then, days) in barred[1..].iter().zip(days) {
+            let until = days.map(|days| UnixMicros(NOON.0 + days * DAY));
+            let done = world.ordered(change(vec![countries(then)], HOLDER, until));
+            store.write(done.expect("it may be so").records);
+        }
+        for (day, want) in want.into_iter().enumerate() {
+            let now = UnixMicros(NOON.0 + day as i64 * DAY + 1_000_000);
+            // Over a restart each time.
+            world = World::from(&store.snapshot(), now);
+            store.write(world.timers().records);
+            let stands = Setting::BarredCountries(world.controls().barred_countries);
+            assert_eq!(stands.to_string(), want, "day {day}: {barred:?} {days:?}");
+        }
+    }
+    check(["FR LV SO", "FR LV", "FR"], [Some(1), Some(3)], ["FR", "FR,SO", "FR,SO", "FR,LV,SO"]);
+    check(["FR LV SO", "FR LV", "FR"], [Some(3), Some(1)], ["FR", "FR,LV", "FR,LV", "FR,LV,SO"]);
+    check(["FR LV SO", "FR LV", "FR"], [Some(2), None], ["FR", "FR", "FR,SO", "FR,SO"]);
+    check(["FR LV SO", "FR LV", "FR"], [None, Some(2)], ["FR", "FR", "FR,LV", "FR,LV"]);
+    // What is turned off meanwhile stays off.
+    let mut world = World::new();
+    let order = |world: &mut World, codes: &str, by: By, until: Option<UnixMicros>| {
+        world.ordered(change(vec![countries(codes)], by, until)).expect("it may be so");
+    };
+    order(&mut world, "LV SO", LOGGED_IN, None);
+    order(&mut world, "LV", HOLDER, Some(UnixMicros(NOON.0 + DAY)));
+    order(&mut world, "FR LV", LOGGED_IN, None);
+    world.pass_ms(2 * 86_400_000);
+    world.timers();
+    let stands = Setting::BarredCountries(world.controls().barred_countries);
+    assert_eq!(stands.to_string(), "FR,LV,SO");
+}
+
 #[test]
 fn a_holder_makes_his_lines_safer_at_once() {
     fn check(change: impl Fn(&mut types::Line), by: By, want: Result<(), &str>) {

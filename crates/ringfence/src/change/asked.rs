@@ -1,7 +1,10 @@
 //! Changes as asked: things are named as people name them. They travel over the control socket.
 //! Never here: what is to be done for one.
 
-use engine::{AuditReport, BanOrder, CallReport, ForeignLogIn, PlanOrder, PostOrder, Seen};
+use engine::{
+    AuditReport, BanOrder, CallReport, ForeignLogIn, LockOrder, PlanOrder, PostOrder, Seen,
+    TrialEnd,
+};
 use serde::{Deserialize, Serialize};
 use types::account::Ha1;
 use types::{
@@ -35,6 +38,10 @@ pub enum Change {
         /// Who wants it so.
         wish: Wish,
     },
+    /// An IP lock to try.
+    TryLock(Box<LockOrder>),
+    /// What becomes of the one on trial.
+    EndTrial(Box<TrialEnd>),
     /// What staff say to a request.
     JudgeRequest {
         /// Its number.

@@ -69,6 +69,8 @@ pub fn plan(change: Change, now: UnixMicros, engine: &Engine) -> anyhow::Result<
         Change::SetControls { account, settings, wish } => {
             controls::set(find_account(engine, &account)?, settings, wish, now, engine)
         }
+        Change::TryLock(order) => Ok(Plan::one(Command::TryLock(order), json!({}))),
+        Change::EndTrial(end) => Ok(Plan::one(Command::EndTrial(end), json!({}))),
         Change::JudgeRequest { request, approve, wish } => {
             controls::judge(request, approve, wish, now, engine)
         }

@@ -309,7 +309,7 @@ fn show(text: &str, config: &Config, context: &Context) -> anyhow::Result<()> {
     context.output.one(&sheet(&value, &config.currency), &value)
 }
 
-/// Each setting that is raised until a time, and what stands again when its last raise is over.
+/// Each setting that is raised until a time, an IP lock on trial, and what stands again when its last raise is over.
 fn raises_view(state: &AccountRaises) -> Value {
     let after = |setting: &Setting| {
         state.beneath.iter().find(|one| one.name() == setting.name()).map(ToString::to_string)
@@ -322,7 +322,15 @@ fn raises_view(state: &AccountRaises) -> Value {
             "then": after(&raise.to),
         })
     };
-    state.raises.iter().map(one).collect()
+    let trial = state.trial.iter().map(|trial| {
+        json!({
+            "setting": "ip_lock",
+            "to": "on trial",
+            "until": trial.until.to_string(),
+            "then": Setting::IpLock(trial.before.clone()).to_string(),
+        })
+    });
+    state.raises.iter().map(one).chain(trial).collect()
 }
 
 /// What stood for an account at a time.

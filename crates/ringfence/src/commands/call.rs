@@ -3,9 +3,9 @@
 use clap::Subcommand;
 use engine::PostWhat;
 use serde_json::{Value, json};
-use store::{CallFilter, Reader};
+use store::{CallFilter, FactFilter, Reader};
 use types::decision::Outcome;
-use types::{Cdr, DecisionId, E164, Hold, HoldState, Money, UnixMicros};
+use types::{Cdr, DecisionId, E164, Fact, Hold, HoldState, Money, UnixMicros};
 
 use super::Context;
 use super::lookup::find_account;
@@ -55,6 +55,7 @@ The record of the call stays as it is; stop levels count it as before.")]
   ringfence calls --account alice --since 2h
   ringfence calls --refused --since 2026-11-01 --until 2026-12-01 --csv
   ringfence calls --live
+  ringfence calls --reported --since 7d
   ringfence calls --limit 0 --json
 
 --json prints one record a line: amounts in millionths, times in microseconds since 1970.")]
@@ -80,6 +81,9 @@ pub struct ListArgs {
     /// Calls in progress
     #[arg(long, conflicts_with_all = ["refused", "answered", "since", "until", "csv"])]
     live: bool,
+    /// Calls of which their holders say that they did not make them, as they reported them
+    #[arg(long, conflicts_with_all = ["refused", "answered", "live", "csv"])]
+    reported: bool,
     /// At most so many, the newest; 0: all
     #[arg(long, default_value_t = 50)]
     limit: u32,
@@ -110,6 +114,9 @@ pub fn list(args: ListArgs, context: &Context) -> anyhow::Result<()> {
         return live(&args, &config, context);
     }
     let reader = open_to_read(&config)?;
+    if args.reported {
+        return reported(&args, &reader, context);
+    }
     let calls = find(&args, &reader)?;
     if args.csv {
         return csv_lines(&calls);
@@ -162,6 +169,41 @@ fn find(args: &ListArgs, reader: &impl Reader) -> anyhow::Result<Vec<Cdr>> {
         calls.truncate(limit as usize);
     }
     Ok(calls)
+}
+
+/// What holders reported, newest first.
+fn reported(args: &ListArgs, reader: &impl Reader, context: &Context) -> anyhow::Result<()> {
+    let now = system_wall();
+    let time = |text: &Option<String>| -> anyhow::Result<Option<UnixMicros>> {
+        let read = text.as_deref().map(|text| moment(text, now));
+        read.transpose().map_err(anyhow::Error::msg)
+    };
+    let account = args.account.as_deref().map(|text| find_account(reader, text)).transpose()?;
+    let filter = FactFilter {
+        account: account.map(|account| account.id),
+        since: time(&args.since)?,
+        until: time(&args.until)?,
+        kind: Some("call-reported".to_owned()),
+        limit: if args.limit == 0 { u32::MAX } else { args.limit },
+    };
+    let mut table =
+        Table::new(&["reported", "decision", ">account", "by", "what"], "no call was reported");
+    let mut values = Vec::new();
+    for stored in reader.facts(&filter)? {
+        let Fact::CallReported { account, decision, by, words } = stored.fact else { continue };
+        let (at, decision) = (stored.at.to_string(), decision.to_string());
+        table.row(vec![
+            at.clone(),
+            decision.clone(),
+            account.to_string(),
+            by.clone(),
+            words.clone(),
+        ]);
+        values.push(json!({
+            "at": at, "decision": decision, "account": account, "by": by, "words": words,
+        }));
+    }
+    context.output.list(&table, values.into_iter())
 }
 
 /// A CDR as JSON; the decision as people write it.

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context as _;
-use engine::{CallReport, ForeignLogIn};
+use engine::{CallReport, ForeignLogIn, LockOrder, TrialEnd};
+use ipnet::IpNet;
 use rating::Numbering;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -15,8 +16,8 @@ use types::{
     UnixMicros, WebUser, WebUserId, fact_text,
 };
 use web::{
-    Amend, CallAsk, CallsFound, Desk, DeskError, Destinations, Event, Outcome, Overview, Reported,
-    Sessions, TurnedOff, as_called,
+    Amend, CallAsk, CallsFound, Desk, DeskError, Destinations, Event, Outcome, Overview,
+    PhonesAndLocks, RegisteredPhone, Reported, Sessions, TurnedOff, as_called,
 };
 
 use super::destinations::PriceLists;
@@ -285,6 +286,39 @@ impl Desk for NodeUsers {
             FactFilter { account: Some(account), kind, limit: LOWERINGS, ..FactFilter::default() };
         let facts = self.read(|reader| reader.facts(&filter))?;
         Ok(facts.iter().find_map(turned_off))
+    }
+
+    fn phones_and_locks(&self, account: AccountId) -> Result<PhonesAndLocks, DeskError> {
+        let now = system_wall();
+        let (lines, bindings) = self
+            .read(|reader| Ok((reader.lines(Some(account))?, reader.bindings(Some(account))?)))?;
+        let user = |id: LineId| lines.iter().find(|line| line.id == id).map(|line| &line.user);
+        let live = bindings.into_iter().filter(|binding| binding.expires > now);
+        let phones = live.filter_map(|binding| {
+            let line = user(binding.line)?.clone();
+            let address = binding.peer.ip().to_canonical();
+            Some(RegisteredPhone { line, agent: binding.user_agent, address })
+        });
+        let mut phones: Vec<RegisteredPhone> = phones.collect();
+        phones.dedup();
+        let locked = lines.iter().filter(|line| !line.ip_lock.is_empty());
+        let locks = locked.map(|line| (line.user.clone(), line.ip_lock.clone())).collect();
+        Ok(PhonesAndLocks { phones, locks })
+    }
+
+    fn try_lock(
+        &self,
+        account: AccountId,
+        lock: Vec<IpNet>,
+        proof: Proof,
+    ) -> Result<Outcome, DeskError> {
+        let order = LockOrder { account, lock, by: By::Holder { proof } };
+        self.change(Change::TryLock(Box::new(order)))
+    }
+
+    fn end_trial(&self, account: AccountId, keep: bool) -> Result<Outcome, DeskError> {
+        let end = TrialEnd { account, keep, by: By::Holder { proof: Proof::LoggedIn } };
+        self.change(Change::EndTrial(Box::new(end)))
     }
 
     fn cut(&self, decision: DecisionId) -> Result<Outcome, DeskError> {

@@ -216,6 +216,7 @@ pub fn raises(account: u32) -> AccountRaises {
         beneath: vec![Setting::StopLevel1h(None), Setting::Barred(ClassSet::barred_by_default())],
         raises: vec![raise(30, HOUR), raise(40, MINUTE)],
         frozen_from: Some(AccountStatus::Limited),
+        trial: Some(LockTrial { before: vec!["192.0.2.0/24".parse().unwrap()], until: at(MINUTE) }),
     }
 }
 

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::app::Shared;
 use crate::guard::{Client, Visitor};
 use crate::page::{Errors, Frame, Problem, answer, page};
-use crate::portal::{call, freeze, limits, places, sign_in, totp};
+use crate::portal::{call, freeze, limits, lock, sign_in, totp, turn_on};
 use crate::sessions::Pending;
 
 #[derive(Template)]
@@ -34,6 +34,12 @@ fn in_words(pending: Option<&Pending>) -> &'static str {
         }
         Some(Pending::TurnOn(_)) => {
             "Turning calls on again needs your password, so that nobody else can do it."
+        }
+        Some(Pending::Lock(_)) => {
+            "This lets calls come from where they could not before, so we ask again who you are."
+        }
+        Some(Pending::Unlock) => {
+            "Without the lock your account can be used from everywhere, so we ask again who you are."
         }
         Some(Pending::Thaw) => {
             "Letting calls out again needs your password, so that nobody else can do it."
@@ -89,10 +95,10 @@ pub async fn submit(
     }
     app.sessions.freshen(&visitor.token, app.now());
     app.sessions.amend(&visitor.token, |session| session.pending = None);
-    go_on(&app, visitor).await
+    go_on(&app, visitor, &client).await
 }
 
-async fn go_on(app: &Shared, mut visitor: Visitor) -> Result<Response, Problem> {
+async fn go_on(app: &Shared, mut visitor: Visitor, client: &Client) -> Result<Response, Problem> {
     let account = visitor.session.account;
     match visitor.session.pending.take() {
         None => Ok(Redirect::to("/").into_response()),
@@ -106,7 +112,9 @@ async fn go_on(app: &Shared, mut visitor: Visitor) -> Result<Response, Problem> 
         Some(Pending::Allow { decision, lasts }) => {
             call::allow_now(app, &visitor, (decision, lasts), true).await
         }
-        Some(Pending::TurnOn(fields)) => places::on_now(app, &visitor, fields, true).await,
+        Some(Pending::TurnOn(fields)) => turn_on::on_now(app, &visitor, fields, true).await,
+        Some(Pending::Lock(fields)) => lock::put_now(app, &visitor, client, fields, true).await,
+        Some(Pending::Unlock) => lock::remove_now(app, &visitor, true).await,
         Some(Pending::Limits(fields)) => limits::save_now(app, &visitor, fields, true).await,
     }
 }

@@ -1,36 +1,20 @@
-//! "Where I can call". Lives here: countries and classes with price, last use and whether they are on; turning off, turning
-//! on, "Turn off what I never call" and its undoing. Never here: which change is risky (engine), prices (the desk).
+//! "Where I can call". Lives here: countries and classes with price, last use and whether they are on; turning off, "Turn
+//! off what I never call". Never here: turning on (`turn_on`), which change is risky (engine), prices (the desk).
 
 use askama::Template;
 use axum::Form;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use types::{AccountId, ClassSet, Controls, DestinationClass, Proof, Region, Setting};
+use types::{AccountId, Controls, DestinationClass, Proof, Region};
 
 use crate::app::Shared;
 use crate::desk::{Country, DeskError, Destinations, Overview, Prices};
 use crate::guard::Visitor;
-use crate::page::{Errors, Frame, Problem, answer, moment, page};
+use crate::page::{Frame, Problem, moment, page};
 use crate::portal::freeze::say;
 use crate::portal::limits::Fields;
+use crate::portal::turn_on::{CLASSES, Chosen, undoable};
 use crate::portal::words::{places, small_money};
-use crate::sessions::Pending;
-
-/// Classes that a holder turns on and off here.
-const CLASSES: [DestinationClass; 8] = [
-    DestinationClass::NationalFixed,
-    DestinationClass::NationalMobile,
-    DestinationClass::NationalService,
-    DestinationClass::Personal,
-    DestinationClass::Pager,
-    DestinationClass::Premium,
-    DestinationClass::Satellite,
-    DestinationClass::InternationalPremium,
-];
-/// How long something may be turned on for, as the form has it.
-const LASTS: [(&str, &str); 4] =
-    [("24h", "a day"), ("7d", "a week"), ("30d", "a month"), ("", "good")];
 
 /// Something that can be called, or not.
 pub struct Row {
@@ -74,93 +58,6 @@ struct PlacesPage {
     undo: Option<String>,
 }
 
-/// What is turned on or off together.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Chosen {
-    /// Countries.
-    pub countries: Vec<Region>,
-    /// Classes.
-    pub classes: Vec<DestinationClass>,
-}
-
-impl Chosen {
-    fn read(fields: &[(String, String)]) -> Chosen {
-        let of = |name: &'static str| fields.iter().filter(move |(known, _)| known == name);
-        let class = |(_, value): &(String, String)| value.parse().ok();
-        Chosen {
-            countries: of("country").filter_map(|(_, value)| value.parse().ok()).collect(),
-            classes: of("class")
-                .filter_map(class)
-                .filter(|class| {
-                    *class == DestinationClass::International || CLASSES.contains(class)
-                })
-                .collect(),
-        }
-    }
-
-    /// What of it is on, by the controls.
-    fn on(&self, controls: &Controls) -> Chosen {
-        let (mut countries, mut classes) = (self.countries.clone(), self.classes.clone());
-        countries.retain(|region| !controls.barred_countries.contains(region));
-        classes.retain(|class| !controls.barred.contains(*class));
-        Chosen { countries, classes }
-    }
-
-    /// What of it is off.
-    fn off(&self, controls: &Controls) -> Chosen {
-        let (mut countries, mut classes) = (self.countries.clone(), self.classes.clone());
-        countries.retain(|region| controls.barred_countries.contains(region));
-        classes.retain(|class| controls.barred.contains(*class));
-        Chosen { countries, classes }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.countries.is_empty() && self.classes.is_empty()
-    }
-
-    /// The controls with it turned on, or off.
-    fn turned(&self, on: bool, controls: &Controls) -> Vec<Setting> {
-        let mut countries = controls.barred_countries.clone();
-        countries.retain(|region| !self.countries.contains(region));
-        let turn = |set: ClassSet, class: &DestinationClass| match on {
-            true => set.without(*class),
-            false => set.with(*class),
-        };
-        let classes = self.classes.iter().fold(controls.barred, turn);
-        if !on {
-            countries.extend(&self.countries);
-        }
-        countries.sort_unstable();
-        countries.dedup();
-        let mut settings = Vec::new();
-        if !self.countries.is_empty() {
-            settings.push(Setting::BarredCountries(countries));
-        }
-        if !self.classes.is_empty() {
-            settings.push(Setting::Barred(classes));
-        }
-        settings
-    }
-
-    /// In words: `Somalia, Latvia and pagers (076)`.
-    fn words(&self) -> String {
-        let classes = self.classes.iter().map(|class| places(*class).to_owned());
-        let countries = self.countries.iter().map(|region| region.name().to_owned());
-        let mut all: Vec<String> = classes.chain(countries).collect();
-        const MOST: usize = 5;
-        if all.len() > MOST + 1 {
-            let more = all.len() - MOST;
-            all.truncate(MOST);
-            return format!("{} and {more} more", all.join(", "));
-        }
-        match all.split_last() {
-            Some((last, first)) if !first.is_empty() => format!("{} and {last}", first.join(", ")),
-            Some((last, _)) => last.clone(),
-            None => "nothing".to_owned(),
-        }
-    }
-}
-
 /// What is on and was never called. Home is not among it: nobody is to lose his neighbours by one click.
 pub fn never_called(found: &Destinations, controls: &Controls) -> Chosen {
     use DestinationClass as C;
@@ -173,7 +70,9 @@ pub fn never_called(found: &Destinations, controls: &Controls) -> Chosen {
         C::Satellite,
         C::InternationalPremium,
     ];
-    let classes = idle.into_iter().filter(|class| !is_used(*class)).collect();
+    let has_price =
+        |class: DestinationClass| found.classes.iter().any(|(known, _)| *known == class);
+    let classes = idle.into_iter().filter(|class| has_price(*class) && !is_used(*class)).collect();
     let countries = found.countries.iter().map(|one| one.region);
     let countries = countries.filter(|region| !was_called(found, *region)).collect();
     Chosen { countries, classes }.on(controls)
@@ -183,7 +82,7 @@ fn was_called(found: &Destinations, region: Region) -> bool {
     found.ever.contains(&region) || found.used.iter().any(|(_, there, _)| *there == Some(region))
 }
 
-fn price(prices: Prices, currency: &str) -> String {
+pub(super) fn price(prices: Prices, currency: &str) -> String {
     let Prices { cheapest, dearest } = prices;
     match cheapest == dearest {
         true => format!("{} a minute", small_money(cheapest, currency)),
@@ -239,7 +138,7 @@ fn class_row(class: DestinationClass, found: &Destinations, overview: &Overview)
     })
 }
 
-fn capital(words: &str) -> String {
+pub(super) fn capital(words: &str) -> String {
     let mut chars = words.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
@@ -280,12 +179,15 @@ fn groups(found: &Destinations, overview: &Overview, search: &str) -> Vec<Group>
     groups.into_iter().filter(|group| !group.rows.is_empty()).collect()
 }
 
-async fn look(app: &Shared, account: AccountId) -> Result<(Overview, Destinations), DeskError> {
+pub(super) async fn look(
+    app: &Shared,
+    account: AccountId,
+) -> Result<(Overview, Destinations), DeskError> {
     let overview = app.overview(account).await?;
     Ok((overview, app.ask(move |desk| desk.destinations(account)).await?))
 }
 
-fn typed<'f>(fields: &'f [(String, String)], name: &str) -> &'f str {
+pub(super) fn typed<'f>(fields: &'f [(String, String)], name: &str) -> &'f str {
     let found = fields.iter().find(|(known, _)| known == name);
     found.map_or("", |(_, value)| value.trim())
 }
@@ -326,20 +228,6 @@ pub async fn show(
             format!("On {} you turned off {}", moment(at, &overview.time_zone), chosen.words())
         }),
         search,
-    }))
-}
-
-/// What was turned off last, as far as it still is.
-async fn undoable(
-    app: &Shared,
-    account: AccountId,
-    controls: &Controls,
-) -> Result<Option<(types::UnixMicros, Chosen)>, DeskError> {
-    let last = app.ask(move |desk| desk.turned_off(account)).await?;
-    Ok(last.and_then(|last| {
-        let classes = last.classes.iter().collect();
-        let chosen = Chosen { countries: last.countries, classes }.off(controls);
-        (!chosen.is_empty()).then_some((last.at, chosen))
     }))
 }
 
@@ -399,141 +287,4 @@ pub async fn ask_never(State(app): State<Shared>, visitor: Visitor) -> Result<Re
 pub async fn never(State(app): State<Shared>, visitor: Visitor) -> Result<Response, Problem> {
     let (overview, found) = look(&app, visitor.session.account).await?;
     turn_off(&app, &visitor, &never_called(&found, &overview.controls)).await
-}
-
-#[derive(Template)]
-#[template(path = "places_on.html")]
-struct OnPage {
-    frame: Frame,
-    words: String,
-    rows: Vec<(String, String, &'static str, String)>,
-    lasts: Vec<(&'static str, &'static str, bool)>,
-    errors: Errors,
-}
-
-async fn view_on(
-    app: &Shared,
-    visitor: &Visitor,
-    chosen: &Chosen,
-    lasts: &str,
-    errors: Errors,
-) -> Result<OnPage, Problem> {
-    let (overview, found) = look(app, visitor.session.account).await?;
-    let rows = |field: &'static str, value: String, name: String, prices: Option<Prices>| {
-        let price = prices.map_or_else(String::new, |prices| price(prices, &overview.currency));
-        (name, price, field, value)
-    };
-    let countries = chosen.countries.iter().map(|region| {
-        let known = found.countries.iter().find(|one| one.region == *region);
-        let name = region.name().to_owned();
-        rows("country", region.to_string(), name, known.map(|one| one.prices))
-    });
-    let classes = chosen.classes.iter().map(|class| {
-        let known = found.classes.iter().find(|(known, _)| known == class);
-        let name = capital(places(*class));
-        rows("class", class.code().to_owned(), name, known.map(|(_, prices)| *prices))
-    });
-    Ok(OnPage {
-        frame: Frame::of(app, visitor, "Turn on", "where"),
-        words: chosen.words(),
-        rows: classes.chain(countries).collect(),
-        lasts: LASTS.map(|(value, words)| (value, words, value == lasts)).to_vec(),
-        errors,
-    })
-}
-
-/// GET /where/on: what, and for how long?
-pub async fn ask_on(
-    State(app): State<Shared>,
-    visitor: Visitor,
-    Query(fields): Query<Fields>,
-) -> Result<Response, Problem> {
-    let overview = app.overview(visitor.session.account).await?;
-    let chosen = Chosen::read(&fields).off(&overview.controls);
-    if chosen.is_empty() {
-        say(&app, &visitor, "It is on already.");
-        return Ok(Redirect::to("/where").into_response());
-    }
-    Ok(page(&view_on(&app, &visitor, &chosen, "24h", Errors::default()).await?))
-}
-
-/// GET /where/undo: the same, for what was turned off last.
-pub async fn ask_undo(State(app): State<Shared>, visitor: Visitor) -> Result<Response, Problem> {
-    let account = visitor.session.account;
-    let overview = app.overview(account).await?;
-    match undoable(&app, account, &overview.controls).await? {
-        Some((_, chosen)) => {
-            Ok(page(&view_on(&app, &visitor, &chosen, "", Errors::default()).await?))
-        }
-        None => {
-            say(&app, &visitor, "There is nothing to undo.");
-            Ok(Redirect::to("/where").into_response())
-        }
-    }
-}
-
-/// POST /where/on: riskier, so it needs fresh proof.
-pub async fn on(
-    State(app): State<Shared>,
-    visitor: Visitor,
-    Form(fields): Form<Fields>,
-) -> Result<Response, Problem> {
-    let is_fresh = visitor.session.is_fresh(app.now());
-    on_now(&app, &visitor, fields, is_fresh).await
-}
-
-/// By the controls as they stand in this moment.
-pub async fn on_now(
-    app: &Shared,
-    visitor: &Visitor,
-    fields: Fields,
-    is_fresh: bool,
-) -> Result<Response, Problem> {
-    let account = visitor.session.account;
-    let before = app.overview(account).await?;
-    let chosen = Chosen::read(&fields).off(&before.controls);
-    let lasts = typed(&fields, "lasts").to_owned();
-    let back = Redirect::to("/where").into_response();
-    if chosen.is_empty() {
-        say(app, visitor, "Nothing was changed: it is on already.");
-        return Ok(back);
-    }
-    let Some((_, words)) = LASTS.into_iter().find(|(value, _)| *value == lasts) else {
-        let errors = Errors::one("lasts", "Say for how long");
-        let page = view_on(app, visitor, &chosen, "24h", errors).await?;
-        return Ok(answer(StatusCode::UNPROCESSABLE_ENTITY, &page));
-    };
-    let settings = chosen.turned(true, &before.controls);
-    let proof = if is_fresh { Proof::Fresh } else { Proof::LoggedIn };
-    let until = lasts.clone();
-    match app.ask(move |desk| desk.change_controls(account, settings, &until, proof)).await {
-        Ok(_) => {
-            let after = app.overview(account).await?;
-            let left = chosen.off(&after.controls);
-            let on = chosen.on(&after.controls);
-            let mut said = Vec::new();
-            if !on.is_empty() {
-                said.push(format!("Turned on for {words}: {}.", on.words()));
-            }
-            if !left.is_empty() {
-                said.push(format!(
-                    "Your provider was asked, because you may not turn it on yourself: {}.",
-                    left.words()
-                ));
-            }
-            say(app, visitor, &said.join(" "));
-            Ok(back)
-        }
-        Err(DeskError::NeedsProof) => {
-            let pending = Some(Pending::TurnOn(fields));
-            app.sessions.amend(&visitor.token, |session| session.pending = pending);
-            Ok(Redirect::to("/confirm").into_response())
-        }
-        Err(DeskError::Refused(problem)) => {
-            let errors = Errors::one("lasts", problem);
-            let page = view_on(app, visitor, &chosen, &lasts, errors).await?;
-            Ok(answer(StatusCode::UNPROCESSABLE_ENTITY, &page))
-        }
-        Err(down) => Err(down.into()),
-    }
 }

@@ -2,6 +2,7 @@
 
 mod calls;
 mod letting_in;
+mod lock;
 mod pages;
 mod places;
 mod world;

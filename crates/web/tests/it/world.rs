@@ -5,16 +5,18 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
+use ipnet::IpNet;
 use types::cdr::{HangupCause, HangupSide, LegRecord};
 use types::decision::{Destination, Explanation, Outcome as Decided};
 use types::{
-    AccountId, AccountStatus, Cdr, ControlRequest, Controls, DecisionId, DestinationClass,
-    Direction, Finding, LineId, Money, OneTimeLink, Proof, Region, Setting, UnixMicros, WebUser,
-    WebUserId,
+    AccountId, AccountRaises, AccountStatus, Cdr, ControlRequest, Controls, DecisionId,
+    DestinationClass, Direction, Finding, LineId, LockTrial, Money, OneTimeLink, Proof, Region,
+    Setting, UnixMicros, WebUser, WebUserId,
 };
 use web::{
     Amend, App, CallAsk, CallsFound, Country, Desk, DeskError, Destinations, Event, LiveCall,
-    Outcome, Overview, Prices, Reported, Sessions, Settings, TurnedOff, hash,
+    Outcome, Overview, PhonesAndLocks, Prices, RegisteredPhone, Reported, Sessions, Settings,
+    TurnedOff, hash,
 };
 
 pub const NAME: &str = "alice@example.com";
@@ -37,6 +39,7 @@ pub struct State {
     pub calls: Vec<Cdr>,
     pub asked_until: Vec<String>,
     pub turned_off: Option<TurnedOff>,
+    pub trial: Option<LockTrial>,
 }
 
 #[derive(Default)]
@@ -146,7 +149,10 @@ impl Desk for Wood {
             ceiling: controls.clone(),
             stop_level: controls.stop_level_24h,
             controls,
-            raises: None,
+            raises: state
+                .trial
+                .clone()
+                .map(|trial| AccountRaises { trial: Some(trial), ..AccountRaises::none(account) }),
             unbilled: Money::from_cents(312),
             held: Money::from_cents(108),
             spent_24h: Money::from_cents(220),
@@ -183,7 +189,8 @@ impl Desk for Wood {
             (state.status.unwrap_or(AccountStatus::Active), before.clone());
         settings.iter().for_each(|setting| setting.put(&mut status, &mut controls));
         let opens = |region: &Region| !controls.barred_countries.contains(region);
-        let is_riskier = before.barred_countries.iter().any(opens)
+        let is_riskier = (controls.ip_lock.is_empty() && !before.ip_lock.is_empty())
+            || before.barred_countries.iter().any(opens)
             || before.barred.iter().any(|class| !controls.barred.contains(class))
             || controls.price_cap_international > before.price_cap_international
             || controls.stop_level_24h > before.stop_level_24h
@@ -257,6 +264,39 @@ impl Desk for Wood {
 
     fn turned_off(&self, _: AccountId) -> Result<Option<TurnedOff>, DeskError> {
         Ok(self.state().turned_off.clone())
+    }
+
+    fn phones_and_locks(&self, _: AccountId) -> Result<PhonesAndLocks, DeskError> {
+        let phone = RegisteredPhone {
+            line: "desk".to_owned(),
+            agent: "<i>Yealink</i>".to_owned(),
+            address: "192.0.2.7".parse().expect("an address"),
+        };
+        let locks = vec![("alice".to_owned(), vec!["198.51.100.0/24".parse().expect("a network")])];
+        Ok(PhonesAndLocks { phones: vec![phone], locks })
+    }
+
+    fn try_lock(&self, _: AccountId, lock: Vec<IpNet>, proof: Proof) -> Result<Outcome, DeskError> {
+        let mut state = self.state();
+        let mut controls = state.controls.clone().unwrap_or_else(Controls::residential);
+        if !controls.ip_lock.is_empty() && proof != Proof::Fresh {
+            return Err(DeskError::NeedsProof);
+        }
+        let before = std::mem::replace(&mut controls.ip_lock, lock);
+        state.trial = Some(LockTrial { before, until: self.now().plus_ms(600_000) });
+        state.controls = Some(controls);
+        state.proofs.push(proof);
+        Ok(Outcome { message: "on trial".to_owned() })
+    }
+
+    fn end_trial(&self, _: AccountId, keep: bool) -> Result<Outcome, DeskError> {
+        let mut state = self.state();
+        let trial = state.trial.take();
+        let trial = trial.ok_or_else(|| DeskError::Refused("no lock is on trial".to_owned()))?;
+        if !keep && let Some(controls) = &mut state.controls {
+            controls.ip_lock = trial.before;
+        }
+        Ok(Outcome { message: "ended".to_owned() })
     }
 
     fn cut(&self, decision: DecisionId) -> Result<Outcome, DeskError> {
