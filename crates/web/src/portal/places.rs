@@ -209,7 +209,8 @@ pub async fn show(
     let sentence = match (abroad_is_off, off) {
         (true, _) => "Calls to all other countries are off.".to_owned(),
         (false, 0) => format!(
-            "Calls to all {all} countries with a price are on. You have called {called} of them."
+            "Calls to all {all} countries with a price are on. You have called {} of them.",
+            if called == 0 { "none".to_owned() } else { called.to_string() }
         ),
         (false, _) => format!(
             "Calls to {} countries are on, {off} are off. You have called {called}.",
