@@ -154,10 +154,8 @@ impl Legs {
 
     fn responded(&mut self, now: u64, key: &(usize, String), wire: &Wire, to_node: bool) {
         let Some(leg) = self.legs.get_mut(key).filter(|leg| leg.out == to_node) else { return };
-        // RFC 3261 §17.1.1.2: after 64·T1 without any response the INVITE is forgotten; a peer that speaks later
-        // gets no ACK, and gives up by itself.
-        let heard = *leg.heard.get_or_insert(now);
-        if leg.out && heard > leg.invited + TIMER_B_US {
+        leg.heard.get_or_insert(now);
+        if leg.is_given_up() {
             return;
         }
         match wire.status() {
@@ -225,6 +223,12 @@ fn names(hold: &Hold, call_id: &str) -> bool {
 }
 
 impl Leg {
+    /// RFC 3261 §17.1.1.2: after 64·T1 without any response the INVITE is forgotten. A peer that speaks later, and even
+    /// answers, is hung up on at once; by then the call may have its CDR.
+    pub fn is_given_up(&self) -> bool {
+        self.out && self.heard.is_some_and(|heard| heard > self.invited + TIMER_B_US)
+    }
+
     fn begun(now: u64) -> Leg {
         Leg {
             trunk: None,
