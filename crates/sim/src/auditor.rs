@@ -343,7 +343,7 @@ impl Auditor {
     /// Nobody talks longer at somebody's expense than a durable hold covers.
     fn check_talks(&mut self, now: u64) {
         let mut found = Vec::new();
-        for ((_, call_id), leg) in self.legs.talking() {
+        for ((_, call_id), leg) in self.legs.talking().filter(|(_, leg)| !leg.gave_up(now)) {
             let (Some(answered), Some(decision)) = (leg.answered, leg.decision) else {
                 continue;
             };

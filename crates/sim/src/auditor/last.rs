@@ -42,7 +42,7 @@ impl Auditor {
             }
         }
         for ((_, call_id), leg) in self.legs.talking() {
-            if leg.out && !leg.forgotten {
+            if leg.out && !leg.forgotten && !leg.gave_up(now) {
                 let what = format!("nobody ended the leg {call_id} to {}", leg.number);
                 self.violations.push(what);
             }
