@@ -38,6 +38,14 @@ fn who_touches_the_chain_itself_is_found() {
         "line 1 is on no link: it was inserted by somebody else, or the end of the chain was cut off",
         "number +442079460000 is on no link: it was inserted by somebody else, or the end of the chain was cut off",
     ]);
+    // The last number that there is: the walk comes to an end.
+    let told = evidence
+        .after(
+            "INSERT INTO link SELECT 9223372036854775807, key_id, kind, key, part, body, marks, hash, mac \
+             FROM link WHERE seq = 17",
+        )
+        .unwrap();
+    assert_eq!(told[0], "links 18 to 9223372036854775806 are gone", "{told:?}");
     // Two links change places: the two, and the one behind them.
     let swap = "UPDATE link SET seq = 99 WHERE seq = 8; UPDATE link SET seq = 8 WHERE seq = 9; \
                 UPDATE link SET seq = 9 WHERE seq = 99";
