@@ -13,8 +13,8 @@ use types::{DeviceId, Line, LineStatus, Trunk, TrunkAuth, TrunkId, UnixMicros};
 
 use super::rows;
 use crate::error::StoreError;
-use crate::queries::{Sealing, Unopened, WhatSealed};
 use crate::seal::{Algorithm, Bound, KeyId, OpenError, Sealer};
+use crate::verification::{Sealing, Unopened, WhatSealed};
 
 /// The verifiers of a line, sealed.
 pub struct SealedLine {
