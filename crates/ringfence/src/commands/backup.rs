@@ -182,7 +182,10 @@ pub fn restore(args: RestoreArgs, context: &Context) -> anyhow::Result<()> {
     let state = if checked.is_good { "verified" } else { "with the faults named above" };
     let (calls, anchor, needed) = checked.told(&config)?;
     let aside = move_aside(&config, &there)?;
-    rename(&beside, &config.database())?;
+    rename(&beside, &config.database()).with_context(|| match &aside {
+        Some(aside) => format!("nothing was restored; what was there is in {}", aside.display()),
+        None => "nothing was restored".to_owned(),
+    })?;
     drop(held);
     let mut text = format!("{}: {calls} calls, {state}", config.database().display());
     if let Some(aside) = &aside {
