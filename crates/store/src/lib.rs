@@ -16,6 +16,7 @@ pub mod queries;
 mod rules;
 pub mod seal;
 pub mod sqlite;
+mod verification;
 pub mod writer;
 
 pub use alerts::{AlertCounts, AlertFilter, AlertReader, ContactEntry};
@@ -28,9 +29,10 @@ pub use journal::Journal;
 pub use memory::MemoryStore;
 pub use queries::{
     Balance, CallFilter, CallPage, CallsOnLinks, Decided, DeckSummary, FactFilter, LastUsed,
-    Problem, Reader, Sealing, StoredFact, Unopened, Verification, WhatSealed,
+    Reader, StoredFact,
 };
 pub use rules::account_of;
 pub use seal::Sealer;
 pub use sqlite::{BackupPace, OpenOptions, SqliteStore, Synchronous};
+pub use verification::{Problem, Sealing, Unopened, Verification, WhatSealed};
 pub use writer::{Health, SubmitError, Writer, WriterOptions};

@@ -232,7 +232,7 @@ impl Changed {
         let (more, fewer) = (less(to, from, "+"), less(from, to, "-"));
         let short = |list: Vec<String>, sign: &str| match list.len() {
             0 => String::new(),
-            ..=MOST_NAMED => format!(" {}", list.join(" ")),
+            1..=MOST_NAMED => format!(" {}", list.join(" ")),
             count => format!(" {sign}{count} countries"),
         };
         format!("{name}{}{}", short(more, "+"), short(fewer, "-"))

@@ -21,8 +21,9 @@ use crate::deck_states::DeckState;
 use crate::error::StoreError;
 use crate::queries::{
     Balance, CallFilter, CallPage, CallsOnLinks, Decided, DeckSummary, FactFilter, LastUsed,
-    Reader, Sealing, StoredFact, Verification,
+    Reader, StoredFact,
 };
+use crate::verification::{Sealing, Verification};
 
 fn facts(conn: &Connection, filter: &FactFilter) -> Rows<StoredFact> {
     let mut query = Conditions::of("SELECT seq, at, body FROM fact");

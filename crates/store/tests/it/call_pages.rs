@@ -120,6 +120,7 @@ fn a_page_looks_at_so_many_calls_and_no_more() {
 /// The newest and the oldest page of a hundred thousand calls are found without looking at all of them. The bound is
 /// that of a busy machine: it takes a small part of it.
 #[test]
+#[expect(clippy::disallowed_methods, reason = "how long it takes is what is asked")]
 fn an_account_with_a_hundred_thousand_calls_is_read_at_once() {
     const CALLS: u32 = 100_000;
     let dir = tempfile::tempdir().expect("a directory");

@@ -8,7 +8,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use types::decision::Outcome;
 use types::{
-    Cdr, Controls, DecisionId, Direction, Finding, Money, Proof, Reason, Setting, UnixMicros,
+    Cdr, Controls, DecisionId, DestinationClass, Direction, Finding, Money, Proof, Reason, Setting,
+    UnixMicros,
 };
 
 use crate::app::Shared;
@@ -39,66 +40,72 @@ pub struct Allowance {
 
 /// What lets a call like this one out, by the controls as they stand.
 pub fn allowance(call: &Cdr, controls: &Controls, currency: &str) -> Allowance {
-    let mut found = Allowance::default();
-    let show = |amount: Money| small_money(amount, currency);
-    let mut raise = |setting: Setting, words: String| {
-        found.settings.push(setting);
-        found.words.push(words);
-    };
-    let is_national = call.destination.class.is_national();
-    for finding in &call.explanation.findings {
-        match finding {
-            Finding::PriceCap { per_minute, .. } if is_national => {
-                if *per_minute > controls.price_cap_national {
-                    let (from, to) = (show(controls.price_cap_national), show(*per_minute));
-                    let words =
-                        format!("Highest price a minute, in the country: {to}, it is {from} now.");
-                    raise(Setting::PriceCapNational(*per_minute), words);
-                }
-            }
-            Finding::PriceCap { per_minute, .. } => {
-                if *per_minute > controls.price_cap_international {
-                    let (from, to) = (show(controls.price_cap_international), show(*per_minute));
-                    let words = format!("Highest price a minute, abroad: {to}, it is {from} now.");
-                    raise(Setting::PriceCapInternational(*per_minute), words);
-                }
-            }
-            Finding::ConnectFeeCap { fee, .. } if *fee > controls.connect_fee_cap => {
-                let (from, to) = (show(controls.connect_fee_cap), show(*fee));
-                let words = format!("Highest fee to connect: {to}, it is {from} now.");
-                raise(Setting::ConnectFeeCap(*fee), words);
-            }
-            Finding::BarredClass { class } if controls.barred.contains(*class) => {
-                let words = format!("Calls to {} are switched on.", places(*class));
-                raise(Setting::Barred(controls.barred.without(*class)), words);
-            }
-            Finding::BarredCountry { region } if controls.barred_countries.contains(region) => {
-                let rest = controls.barred_countries.iter().filter(|one| *one != region);
-                let words = format!("Calls to {} are switched on.", region.name());
-                raise(Setting::BarredCountries(rest.copied().collect()), words);
-            }
-            Finding::CallLimit { limit, .. } if controls.calls <= *limit => {
-                let more = controls.calls.saturating_add(1);
-                raise(Setting::Calls(more), format!("All calls at once: {more}."));
-            }
-            Finding::CostlyCallLimit { limit, .. } if controls.costly_calls <= *limit => {
-                let more = controls.costly_calls.saturating_add(1);
-                raise(Setting::CostlyCalls(more), format!("Costly calls at once: {more}."));
-            }
-            Finding::HotspotLimit { limit, .. } if controls.hotspot_calls <= *limit => {
-                let more = controls.hotspot_calls.saturating_add(1);
-                let words = format!("Calls to known fraud targets in 12 hours: {more}.");
-                raise(Setting::HotspotCalls(more), words);
-            }
-            _ => {}
-        }
-    }
+    let findings = call.explanation.findings.iter();
+    let (settings, words) = findings
+        .filter_map(|finding| raise(finding, call.destination.class, controls, currency))
+        .unzip();
     let reasons = call.explanation.findings.iter().map(Finding::reason);
-    found.elsewhere = reasons.filter_map(elsewhere).collect();
-    found.elsewhere.dedup();
-    found
+    let mut elsewhere: Vec<_> = reasons.filter_map(elsewhere).collect();
+    elsewhere.dedup();
+    Allowance { settings, words, elsewhere }
 }
 
+/// What would have to be otherwise for a finding not to be there, and the same in words; `None`: it would not be there now,
+/// or no limit is behind it.
+fn raise(
+    finding: &Finding,
+    class: DestinationClass,
+    controls: &Controls,
+    currency: &str,
+) -> Option<(Setting, String)> {
+    use Setting as S;
+    let show = |amount: Money| small_money(amount, currency);
+    let above = |name: &str, is: Money, wanted: Money| {
+        (wanted > is).then(|| format!("{name}: {}, it is {} now.", show(wanted), show(is)))
+    };
+    let more = |name: &str, is: u16, limit: u16| {
+        (is <= limit).then(|| (is.saturating_add(1), format!("{name}: {}.", is.saturating_add(1))))
+    };
+    Some(match finding {
+        Finding::PriceCap { per_minute, .. } if class.is_national() => {
+            let name = "Highest price a minute, in the country";
+            let words = above(name, controls.price_cap_national, *per_minute)?;
+            (S::PriceCapNational(*per_minute), words)
+        }
+        Finding::PriceCap { per_minute, .. } => {
+            let name = "Highest price a minute, abroad";
+            let words = above(name, controls.price_cap_international, *per_minute)?;
+            (S::PriceCapInternational(*per_minute), words)
+        }
+        Finding::ConnectFeeCap { fee, .. } => (
+            S::ConnectFeeCap(*fee),
+            above("Highest fee to connect", controls.connect_fee_cap, *fee)?,
+        ),
+        Finding::BarredClass { class } if controls.barred.contains(*class) => {
+            let words = format!("Calls to {} are switched on.", places(*class));
+            (S::Barred(controls.barred.without(*class)), words)
+        }
+        Finding::BarredCountry { region } if controls.barred_countries.contains(region) => {
+            let rest = controls.barred_countries.iter().filter(|one| *one != region);
+            let words = format!("Calls to {} are switched on.", region.name());
+            (S::BarredCountries(rest.copied().collect()), words)
+        }
+        Finding::CallLimit { limit, .. } => {
+            let (count, words) = more("All calls at once", controls.calls, *limit)?;
+            (S::Calls(count), words)
+        }
+        Finding::CostlyCallLimit { limit, .. } => {
+            let (count, words) = more("Costly calls at once", controls.costly_calls, *limit)?;
+            (S::CostlyCalls(count), words)
+        }
+        Finding::HotspotLimit { limit, .. } => {
+            let name = "Calls to known fraud targets in 12 hours";
+            let (count, words) = more(name, controls.hotspot_calls, *limit)?;
+            (S::HotspotCalls(count), words)
+        }
+        _ => return None,
+    })
+}
 /// What is not undone from a call's page.
 fn elsewhere(reason: Reason) -> Option<(&'static str, &'static str)> {
     match reason {
