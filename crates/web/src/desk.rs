@@ -1,6 +1,10 @@
 //! What the pages ask of the node. Lives here: questions and answers as the pages need them. Never here: who may
 //! ask (`guard`), how the node is reached (ringfence).
 
+mod alerts;
+mod phones;
+mod secrets;
+
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +12,10 @@ use types::{
     AccountId, AccountRaises, AccountStatus, ControlRequest, Controls, DecisionId,
     DestinationClass, Direction, Money, Proof, Setting, UnixMicros, WebUser, WebUserId,
 };
+
+pub use alerts::{AlertDesk, ContactAsk, ToldAlert};
+pub use phones::{Phone, PhoneDesk, PhoneLine, PhoneServer, Phones};
+pub use secrets::{NewSecret, SecretDesk, SecretShape};
 
 /// Why the node did not do what a page asked. The text is for people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -125,7 +133,7 @@ pub type Amend<'a> = dyn FnMut(&mut WebUser) -> Result<String, String> + 'a;
 
 /// The node, as the pages see it. Every call may wait for the node and the disk: never call it on the pages' own
 /// thread.
-pub trait Desk: Send + Sync + 'static {
+pub trait Desk: AlertDesk + PhoneDesk + SecretDesk + Send + Sync + 'static {
     /// The time.
     fn now(&self) -> UnixMicros;
 

@@ -97,7 +97,7 @@ pub async fn admit(
         return Problem::foreign_form().at(&path).into_response();
     }
     // A stream that is merely open does not keep anybody signed in.
-    let touch = !path.starts_with("/live");
+    let touch = !path.ends_with("/live");
     let token = cookie(request.headers());
     let found = token.and_then(|token| {
         let session = app.sessions.find(&token, app.now(), touch)?;
@@ -114,7 +114,7 @@ pub async fn admit(
             text(request.headers(), &ACCEPT).is_none_or(|accept| accept.contains("html"));
         let is_page = request.method() == Method::GET && wants_page && !path.starts_with("/api/");
         return match is_page {
-            true => Redirect::to("/sign-in").into_response(),
+            true => Redirect::to(&sign_in_for(&path)).into_response(),
             false => Problem::signed_out().at(&path).into_response(),
         };
     }
@@ -122,6 +122,23 @@ pub async fn admit(
         request.extensions_mut().insert(found);
     }
     next.run(request).await
+}
+
+/// The page to sign in on, which leads back to where somebody wanted to go.
+fn sign_in_for(path: &str) -> String {
+    match own_path(path).filter(|path| *path != "/") {
+        Some(path) => format!("/sign-in?then={path}"),
+        None => "/sign-in".to_owned(),
+    }
+}
+
+/// A path of ours, if it is a plain one: nothing that a browser could take for another site's address.
+pub fn own_path(path: &str) -> Option<&str> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_');
+    let is_ours = path.starts_with('/') && !path.starts_with("//") && path.len() <= 100;
+    // Who is signed in is sent on from there: it would go round in a circle.
+    let is_ours = is_ours && !path.starts_with("/sign-in");
+    (is_ours && path.chars().all(is_plain)).then_some(path)
 }
 
 /// Did a form come from a page of ours? Browsers say so in Sec-Fetch-Site, older ones in Origin; who says nothing is

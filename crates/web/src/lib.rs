@@ -19,7 +19,10 @@ mod server;
 mod sessions;
 
 pub use app::{App, MOST_STREAMS, Settings, Shared};
-pub use desk::{Amend, Desk, DeskError, Event, LiveCall, MostLost, Outcome, Overview};
+pub use desk::{
+    AlertDesk, Amend, ContactAsk, Desk, DeskError, Event, LiveCall, MostLost, NewSecret, Outcome,
+    Overview, Phone, PhoneDesk, PhoneLine, PhoneServer, Phones, SecretDesk, SecretShape, ToldAlert,
+};
 pub use guard::{SESSION_COOKIE, Who};
 pub use routes::routes;
 pub use secrets::{NoDice, hash, token};

@@ -12,7 +12,10 @@ use axum::routing::{MethodRouter, get, post};
 use crate::app::Shared;
 use crate::guard::{Who, admit, wrap};
 use crate::page::Problem;
-use crate::portal::{api, confirm, freeze, limits, live, log_in, safe, sign_in, totp};
+use crate::portal::{
+    alerts, api, confirm, contacts, freeze, limits, live, log_in, passwords, phones, safe, sign_in,
+    totp,
+};
 
 /// A form is shorter than this.
 const LONGEST_BODY: usize = 64 << 10;
@@ -60,6 +63,25 @@ pub fn routes() -> Vec<Route> {
         form("/calls/{decision}/cut", Holder, post(safe::cut)),
         page("/limits", Holder, get(limits::show)),
         form("/limits", Holder, post(limits::save)),
+        page("/phones", Holder, get(phones::show)),
+        page("/phones/live", Holder, get(live::phones)),
+        form("/phones/{device}/mine", Holder, post(phones::mine)),
+        page("/phones/{device}/not-mine", Holder, get(phones::ask_not_mine)),
+        form("/phones/{device}/not-mine", Holder, post(phones::not_mine)),
+        page("/alerts", Holder, get(alerts::show)),
+        form("/alerts/new-phones", Holder, post(alerts::save_notices)),
+        page("/alerts/{alert}", Holder, get(alerts::show_one)),
+        form("/alerts/{alert}/acknowledge", Holder, post(alerts::acknowledge)),
+        form("/contacts", Holder, post(contacts::add)),
+        page("/contacts/{contact}", Holder, get(contacts::show)),
+        form("/contacts/{contact}", Holder, post(contacts::save)),
+        form("/contacts/{contact}/remove", Holder, post(contacts::remove)),
+        form("/contacts/{contact}/test", Holder, post(contacts::test)),
+        page("/contacts/{contact}/confirm", Anybody, get(contacts::show_confirm)),
+        form("/contacts/{contact}/confirm", Anybody, post(contacts::confirm)),
+        page("/passwords", Holder, get(passwords::show)),
+        page("/passwords/{line}", Holder, get(passwords::ask)),
+        form("/passwords/{line}", Holder, post(passwords::make)),
         page("/confirm", Holder, get(confirm::show)),
         form("/confirm", Holder, post(confirm::submit)),
         page("/log-in", Holder, get(log_in::show)),

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use types::{AccountId, UnixMicros, WebUser, WebUserId};
+use types::{AccountId, DeviceId, DeviceNotices, LineId, UnixMicros, WebUser, WebUserId};
 
+use crate::desk::{ContactAsk, SecretShape};
 use crate::secrets::{NoDice, hash, token};
 
 /// A session ends when nothing was asked in it for so long (S2).
@@ -42,6 +43,14 @@ pub enum Pending {
     Totp,
     /// No authenticator any more.
     NoTotp,
+    /// A phone is his.
+    Mine(DeviceId),
+    /// A new password for a line, and how many milliseconds the one before goes on.
+    Secret(LineId, SecretShape, Option<u64>),
+    /// A change of who is told.
+    Contact(ContactAsk),
+    /// Which new phones are told.
+    Notices(DeviceNotices),
 }
 
 /// One sign-in of one user in one browser.
@@ -71,6 +80,8 @@ pub struct Session {
     pub flash: Option<String>,
     /// Waits for fresh proof.
     pub pending: Option<Pending>,
+    /// The page that was asked for before he signed in.
+    pub then: Option<String>,
 }
 
 impl Session {
@@ -94,6 +105,7 @@ impl Session {
             agent: agent.chars().filter(|c| !c.is_control()).take(200).collect(),
             flash: None,
             pending: None,
+            then: None,
         }
     }
 
@@ -238,6 +250,7 @@ mod tests {
             agent: String::new(),
             flash: None,
             pending: None,
+            then: None,
         }
     }
 

@@ -18,8 +18,9 @@ use web::{Amend, Desk, DeskError, Event, Outcome, Overview, Sessions};
 use super::users::{self, UserAsk};
 use crate::change::{Change, Wish};
 use crate::chosen::{self, OwnWords};
-use crate::config::Config;
+use crate::config::{Config, ListenAddress};
 use crate::look::Question;
+use crate::shell::alerts::ContactDesk;
 use crate::shell::clock::system_wall;
 use crate::shell::control::{Ask, NodeHandle};
 use crate::shell::keys::KeyRing;
@@ -30,12 +31,16 @@ const NEEDS_PROOF: &str = "log in again first";
 
 /// The node, its database to read, and who is signed in.
 pub struct NodeUsers {
-    node: NodeHandle,
+    pub(super) node: NodeHandle,
     reader: Mutex<SqliteStore>,
+    pub(super) contacts: ContactDesk,
     /// Held while a web user is read, changed and written.
     changing: Mutex<()>,
     sessions: Arc<Sessions>,
-    currency: String,
+    pub(super) currency: String,
+    pub(super) realm: String,
+    pub(super) listen: Vec<ListenAddress>,
+    pub(super) advertise: Option<IpAddr>,
     /// The pages as people type their address.
     address: Option<String>,
 }
@@ -44,20 +49,29 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn down(error: impl std::fmt::Display) -> DeskError {
+pub(super) fn down(error: impl std::fmt::Display) -> DeskError {
     DeskError::Down(error.to_string())
 }
 
 impl NodeUsers {
     /// Over a node that runs, or is about to.
-    pub fn new(config: &Config, node: NodeHandle, keys: &KeyRing) -> anyhow::Result<NodeUsers> {
+    pub fn new(
+        config: &Config,
+        node: NodeHandle,
+        keys: &KeyRing,
+        contacts: ContactDesk,
+    ) -> anyhow::Result<NodeUsers> {
         let reader = open_existing(config, Some(keys))?.context("the database is gone")?;
         Ok(NodeUsers {
             node,
             reader: Mutex::new(reader),
+            contacts,
             changing: Mutex::new(()),
             sessions: Arc::default(),
             currency: config.currency.clone(),
+            realm: config.realm.clone(),
+            listen: config.listen.clone(),
+            advertise: config.advertise,
             address: config.web_address(),
         })
     }
@@ -98,7 +112,7 @@ impl NodeUsers {
         self.sessions.list(user, system_wall()).iter().map(one).collect()
     }
 
-    fn read<T>(
+    pub(super) fn read<T>(
         &self,
         question: impl FnOnce(&SqliteStore) -> Result<T, StoreError>,
     ) -> Result<T, DeskError> {
@@ -112,18 +126,18 @@ impl NodeUsers {
         })
     }
 
-    fn look<T: DeserializeOwned>(&self, question: Question) -> Result<T, DeskError> {
+    pub(super) fn look<T: DeserializeOwned>(&self, question: Question) -> Result<T, DeskError> {
         serde_json::from_value(self.reply(Ask::Look(question))?).map_err(down)
     }
 
-    fn change(&self, change: Change) -> Result<Outcome, DeskError> {
+    pub(super) fn change(&self, change: Change) -> Result<Outcome, DeskError> {
         let answer = self.reply(Ask::Change(Box::new(change)))?;
         Ok(Outcome { message: answer["message"].as_str().unwrap_or_default().to_owned() })
     }
 }
 
 /// The name under which the access brain counts tries at the pages: no line has such a name.
-fn counted(name: &str) -> String {
+pub(super) fn counted(name: &str) -> String {
     format!("pages/{name}")
 }
 

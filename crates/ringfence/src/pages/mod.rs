@@ -1,8 +1,11 @@
 //! The pages and the node. Lives here: what the pages ask of the node and of the database, web users. Never here: HTML,
 //! sessions (web), what may be changed (engine).
 
+mod alerts;
 mod desk;
 pub mod overview;
+pub mod phones;
+mod secrets;
 pub mod users;
 
 use std::net::{SocketAddr, TcpListener};

@@ -11,7 +11,7 @@
 
 use askama::Template;
 use axum::Form;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 
 use crate::app::{App, Shared};
 use crate::desk::DeskError;
-use crate::guard::{Client, Visitor, signed_in, signed_out};
+use crate::guard::{Client, Visitor, own_path, signed_in, signed_out};
 use crate::page::{Errors, Frame, Problem, answer, page};
 use crate::secrets::{hash, hash_password, hash_recovery, is_password, is_same, totp_step};
 use crate::sessions::{Session, Stage};
@@ -35,15 +35,30 @@ const LONGEST: usize = 200;
 struct SignInPage<'p> {
     frame: Frame,
     name: &'p str,
+    then: &'p str,
     errors: Errors,
 }
 
+/// Where to go once one is in.
+#[derive(Deserialize)]
+pub struct Then {
+    #[serde(default)]
+    then: String,
+}
+
+/// The page that was wanted, if it is one of ours; else the first.
+fn wanted(then: &str) -> &str {
+    own_path(then).unwrap_or("/")
+}
+
 /// GET /sign-in
-pub async fn show(visitor: Option<Visitor>) -> Response {
+pub async fn show(visitor: Option<Visitor>, Query(query): Query<Then>) -> Response {
+    let then = wanted(&query.then);
     if visitor.is_some_and(|visitor| visitor.session.stage == Stage::In) {
-        return Redirect::to("/").into_response();
+        return Redirect::to(then).into_response();
     }
-    page(&SignInPage { frame: Frame::open("Sign in"), name: "", errors: Errors::default() })
+    let (frame, errors) = (Frame::open("Sign in"), Errors::default());
+    page(&SignInPage { frame, name: "", then, errors })
 }
 
 /// What is typed to sign in.
@@ -51,6 +66,8 @@ pub async fn show(visitor: Option<Visitor>) -> Response {
 pub struct SignIn {
     name: String,
     password: Zeroizing<String>,
+    #[serde(default)]
+    then: String,
 }
 
 /// POST /sign-in
@@ -62,25 +79,24 @@ pub async fn submit(
 ) -> Result<Response, Problem> {
     let name = form.name.trim().to_lowercase();
     if name.len() > LONGEST || form.password.len() > LONGEST {
-        return Ok(refused(&form.name));
+        return Ok(refused(&form.name, wanted(&form.then)));
     }
     let Some(user) = check_password(&app, &name, form.password, &client).await? else {
-        return Ok(refused(&form.name));
+        return Ok(refused(&form.name, wanted(&form.then)));
     };
     if let Some(visitor) = visitor {
         app.sessions.end(&visitor.token);
     }
     let stage = if user.totp.is_some() { Stage::HalfWay } else { Stage::In };
-    let place = if stage == Stage::In { "/" } else { "/sign-in/code" };
     if stage == Stage::In {
         note_seen(&app, user.id, &client).await?;
     }
-    begin(&app, &user, stage, &client, place)
+    begin(&app, &user, stage, &client, wanted(&form.then))
 }
 
-fn refused(name: &str) -> Response {
+fn refused(name: &str, then: &str) -> Response {
     let errors = Errors::one("password", WRONG);
-    let page = SignInPage { frame: Frame::open("Sign in"), name, errors };
+    let page = SignInPage { frame: Frame::open("Sign in"), name, then, errors };
     answer(StatusCode::UNPROCESSABLE_ENTITY, &page)
 }
 
@@ -174,9 +190,14 @@ fn begin(
     user: &WebUser,
     stage: Stage,
     client: &Client,
-    place: &str,
+    then: &str,
 ) -> Result<Response, Problem> {
-    let session = Session::of(user, stage, (client.source, &client.agent), app.now());
+    let mut session = Session::of(user, stage, (client.source, &client.agent), app.now());
+    let place = match stage {
+        Stage::In => then,
+        Stage::HalfWay => "/sign-in/code",
+    };
+    session.then = (stage == Stage::HalfWay).then(|| then.to_owned());
     let token = app.sessions.begin(session)?;
     Ok(signed_in(Redirect::to(place), &token))
 }
@@ -206,7 +227,7 @@ pub async fn submit_code(
     client: Client,
     Form(form): Form<Code>,
 ) -> Result<Response, Problem> {
-    let Session { user, name, .. } = visitor.session;
+    let Session { user, name, then, .. } = visitor.session;
     let is_right =
         form.code.len() <= LONGEST && check_code(&app, user, &name, form.code, &client).await?;
     if !is_right {
@@ -220,7 +241,7 @@ pub async fn submit_code(
     note_seen(&app, user, &client).await?;
     let found = app.ask(move |desk| desk.user(&name)).await?;
     let user = found.ok_or_else(Problem::signed_out)?;
-    begin(&app, &user, Stage::In, &client, "/")
+    begin(&app, &user, Stage::In, &client, then.as_deref().unwrap_or("/"))
 }
 
 #[derive(Template)]
@@ -332,7 +353,7 @@ pub async fn submit_welcome(
     app.sessions.end_all(id, None);
     // Who has an authenticator shows its code even now: whoever reads his mail does not get in by that alone.
     match user.totp {
-        Some(_) => begin(&app, &user, Stage::HalfWay, &client, "/sign-in/code"),
+        Some(_) => begin(&app, &user, Stage::HalfWay, &client, "/"),
         None => begin(&app, &user, Stage::In, &client, "/log-in/authenticator"),
     }
 }

@@ -2,4 +2,7 @@
 
 mod letting_in;
 mod pages;
+mod phones;
+mod telling;
+mod wood;
 mod world;

@@ -28,6 +28,7 @@ pub struct State {
     pub controls: Option<Controls>,
     pub cut: Vec<DecisionId>,
     pub proofs: Vec<Proof>,
+    pub told: crate::wood::Told,
 }
 
 #[derive(Default)]
