@@ -43,6 +43,8 @@ pub enum Question {
         name: String,
         /// From there.
         source: IpAddr,
+        /// What the client is known by there.
+        known: Option<u64>,
     },
     /// Resellers, with what their accounts spend together.
     Resellers,
@@ -75,7 +77,10 @@ pub fn answer(question: &Question, engine: &Engine, now: Now) -> anyhow::Result<
             let mine = engine.requests().filter(|request| request.account == *account);
             Ok(serde_json::to_value(mine.collect::<Vec<_>>())?)
         }
-        Question::MayLogIn { name, source } => {
+        Question::MayLogIn { name, known: Some(key), .. } => {
+            Ok(json!(engine.may_known_log_in(now, name, *key)))
+        }
+        Question::MayLogIn { name, source, known: None } => {
             let claim = Claim::bare(name, SocketAddr::new(*source, 0), "https");
             Ok(json!(engine.may_log_in(now, &claim) != Door::Shut))
         }

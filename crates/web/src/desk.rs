@@ -128,6 +128,20 @@ pub struct Outcome {
     pub message: String,
 }
 
+/// A try to show who one is: what it is counted by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogIn {
+    /// The name that was typed.
+    pub name: String,
+    /// From where.
+    pub source: IpAddr,
+    /// What the browser calls itself.
+    pub agent: String,
+    /// What the browser is known by, if he has signed in with it before: then it is counted for itself, and not with
+    /// strangers.
+    pub known: Option<u64>,
+}
+
 /// Changes a web user; gives in words what changed, or why nothing can.
 pub type Amend<'a> = dyn FnMut(&mut WebUser) -> Result<String, String> + 'a;
 
@@ -158,11 +172,11 @@ pub trait Desk: AlertDesk + PhoneDesk + SecretDesk + Send + Sync + 'static {
     /// Hangs up a call. Whose it is was looked at before.
     fn cut(&self, decision: DecisionId) -> Result<Outcome, DeskError>;
 
-    /// Is a log-in under this name, from there, looked at? During a lock-out none is.
-    fn may_log_in(&self, name: &str, source: IpAddr) -> Result<bool, DeskError>;
+    /// Is this log-in looked at? During a lock-out none is.
+    fn may_log_in(&self, tried: &LogIn) -> Result<bool, DeskError>;
 
     /// Counts a log-in that failed.
-    fn note_wrong_log_in(&self, name: &str, source: IpAddr, agent: &str) -> Result<(), DeskError>;
+    fn note_wrong_log_in(&self, tried: &LogIn) -> Result<(), DeskError>;
 
     /// The web user of this name; `None` if nobody has it.
     fn user(&self, name: &str) -> Result<Option<WebUser>, DeskError>;

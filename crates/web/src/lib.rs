@@ -20,8 +20,9 @@ mod sessions;
 
 pub use app::{App, MOST_STREAMS, Settings, Shared};
 pub use desk::{
-    AlertDesk, Amend, ContactAsk, Desk, DeskError, Event, LiveCall, MostLost, NewSecret, Outcome,
-    Overview, Phone, PhoneDesk, PhoneLine, PhoneServer, Phones, SecretDesk, SecretShape, ToldAlert,
+    AlertDesk, Amend, ContactAsk, Desk, DeskError, Event, LiveCall, LogIn, MostLost, NewSecret,
+    Outcome, Overview, Phone, PhoneDesk, PhoneLine, PhoneServer, Phones, SecretDesk, SecretShape,
+    ToldAlert,
 };
 pub use guard::{SESSION_COOKIE, Who};
 pub use routes::routes;

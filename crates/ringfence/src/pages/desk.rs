@@ -13,7 +13,7 @@ use types::{
     AccountId, By, ControlRequest, DecisionId, Proof, Setting, UnixMicros, WebUser, WebUserId,
     fact_text,
 };
-use web::{Amend, Desk, DeskError, Event, Outcome, Overview, Sessions};
+use web::{Amend, Desk, DeskError, Event, LogIn, Outcome, Overview, Sessions};
 
 use super::users::{self, UserAsk};
 use crate::change::{Change, Wish};
@@ -79,6 +79,13 @@ impl NodeUsers {
     /// Who is signed in.
     pub fn sessions(&self) -> Arc<Sessions> {
         Arc::clone(&self.sessions)
+    }
+
+    /// Who was signed in when the program ended is so still.
+    pub fn restore_sessions(&self) -> Result<(), DeskError> {
+        let users = self.read(|reader| reader.web_users(None))?;
+        self.sessions.restore(&users, system_wall());
+        Ok(())
     }
 
     /// What staff ask about web users.
@@ -181,12 +188,14 @@ impl Desk for NodeUsers {
         self.change(Change::Cut(decision))
     }
 
-    fn may_log_in(&self, name: &str, source: IpAddr) -> Result<bool, DeskError> {
-        self.look(Question::MayLogIn { name: counted(name), source })
+    fn may_log_in(&self, tried: &LogIn) -> Result<bool, DeskError> {
+        let LogIn { ref name, source, known, .. } = *tried;
+        self.look(Question::MayLogIn { name: counted(name), source, known })
     }
 
-    fn note_wrong_log_in(&self, name: &str, source: IpAddr, agent: &str) -> Result<(), DeskError> {
-        let tried = ForeignLogIn { source, user: counted(name), agent: agent.to_owned() };
+    fn note_wrong_log_in(&self, tried: &LogIn) -> Result<(), DeskError> {
+        let LogIn { ref name, source, ref agent, known } = *tried;
+        let tried = ForeignLogIn { source, user: counted(name), agent: agent.clone(), known };
         self.change(Change::NoteLogIns(vec![tried])).map(drop)
     }
 

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use types::{Channel, Contact, ContactId, EventClass, Proof};
 
 use crate::app::{App, Shared};
-use crate::desk::{ContactAsk, DeskError};
+use crate::desk::{ContactAsk, DeskError, LogIn};
 use crate::guard::{Client, Visitor};
 use crate::page::{Errors, Frame, Problem, answer, moment, page};
 use crate::portal::alerts;
@@ -434,15 +434,17 @@ pub async fn confirm(
 ) -> Result<Response, Problem> {
     let _place = app.waiting.try_acquire().map_err(|_| Problem::busy())?;
     let _turn = app.log_ins.acquire().await.map_err(|_| Problem::busy())?;
-    let (typed, lane) = (form.code.clone(), format!("contact-{id}"));
+    let Client { source, agent, .. } = client;
+    let (typed, name) = (form.code.clone(), format!("contact-{id}"));
+    let tried = LogIn { name, source, agent, known: None };
     let is_right = app
         .ask(move |desk| {
-            if !desk.may_log_in(&lane, client.source)? {
+            if !desk.may_log_in(&tried)? {
                 return Ok(false);
             }
             let is_right = desk.confirm_contact(ContactId(id), &typed)?;
             if !is_right {
-                desk.note_wrong_log_in(&lane, client.source, &client.agent)?;
+                desk.note_wrong_log_in(&tried)?;
             }
             Ok(is_right)
         })

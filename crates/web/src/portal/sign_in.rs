@@ -19,10 +19,10 @@ use types::{WebUser, WebUserId};
 use zeroize::Zeroizing;
 
 use crate::app::{App, Shared};
-use crate::desk::DeskError;
-use crate::guard::{Client, Visitor, own_path, signed_in, signed_out};
+use crate::desk::{DeskError, LogIn};
+use crate::guard::{Client, Visitor, known, own_path, signed_in, signed_out};
 use crate::page::{Errors, Frame, Problem, answer, page};
-use crate::secrets::{hash, hash_password, hash_recovery, is_password, is_same, totp_step};
+use crate::secrets::{hash, hash_password, hash_recovery, is_password, is_same, token, totp_step};
 use crate::sessions::{Session, Stage};
 
 const WRONG: &str = "That name and password do not go together. After several wrong tries no more are looked at for \
@@ -85,19 +85,35 @@ pub async fn submit(
         return Ok(refused(&form.name, wanted(&form.then)));
     };
     if let Some(visitor) = visitor {
-        app.sessions.end(&visitor.token);
+        end(&app, &visitor).await;
     }
     let stage = if user.totp.is_some() { Stage::HalfWay } else { Stage::In };
     if stage == Stage::In {
         note_seen(&app, user.id, &client).await?;
     }
-    begin(&app, &user, stage, &client, wanted(&form.then))
+    begin(&app, &user, stage, &client, wanted(&form.then)).await
 }
 
 fn refused(name: &str, then: &str) -> Response {
     let errors = Errors::one("password", WRONG);
     let page = SignInPage { frame: Frame::open("Sign in"), name, then, errors };
     answer(StatusCode::UNPROCESSABLE_ENTITY, &page)
+}
+
+/// What a try is counted by: a browser that he has signed in with has a lane of its own, so that nobody locks him out by
+/// getting passwords wrong under his name.
+fn tried(name: &str, user: Option<&WebUser>, client: &Client) -> LogIn {
+    let browser = client.browser.as_deref().map(hash);
+    let known = browser.filter(|hash| {
+        let mut known = user.iter().flat_map(|user| &user.browsers);
+        known.any(|known| is_same(&known.hash, hash))
+    });
+    LogIn {
+        name: name.to_owned(),
+        source: client.source,
+        agent: client.agent.clone(),
+        known: known.and_then(|hash| u64::from_str_radix(hash.get(..16)?, 16).ok()),
+    }
 }
 
 /// The user of this name, if this is his password and nobody is locked out. One at a time: a failure is counted before
@@ -113,14 +129,15 @@ pub async fn check_password(
     let (name, client) = (name.to_owned(), client.clone());
     let found = app
         .ask(move |desk| {
-            let is_open = desk.may_log_in(&name, client.source)?;
             let user = desk.user(&name)?;
+            let tried = tried(&name, user.as_ref(), &client);
+            let is_open = desk.may_log_in(&tried)?;
             // As much work in every case: nobody is to learn from the time whether there is such a name, nor whether
             // it is locked out.
             let phc = user.as_ref().and_then(|user| user.password.as_deref());
             let is_right = is_password(&password, phc) && is_open;
             if !is_right && is_open {
-                desk.note_wrong_log_in(&name, client.source, &client.agent)?;
+                desk.note_wrong_log_in(&tried)?;
             }
             Ok(user.filter(|_| is_right))
         })
@@ -141,7 +158,8 @@ pub async fn check_code(
     let (name, client) = (name.to_owned(), client.clone());
     let is_right = app
         .ask(move |desk| {
-            if !desk.may_log_in(&name, client.source)? {
+            let tried = tried(&name, desk.user(&name)?.as_ref(), &client);
+            if !desk.may_log_in(&tried)? {
                 return Ok(false);
             }
             let now = desk.now();
@@ -149,7 +167,7 @@ pub async fn check_code(
             match taken {
                 Ok(_) => Ok(true),
                 Err(DeskError::Refused(_)) => {
-                    desk.note_wrong_log_in(&name, client.source, &client.agent)?;
+                    desk.note_wrong_log_in(&tried)?;
                     Ok(false)
                 }
                 Err(down) => Err(down),
@@ -185,7 +203,7 @@ async fn note_seen(app: &App, user: WebUserId, client: &Client) -> Result<(), Pr
     Ok(())
 }
 
-fn begin(
+async fn begin(
     app: &App,
     user: &WebUser,
     stage: Stage,
@@ -198,8 +216,22 @@ fn begin(
         Stage::HalfWay => "/sign-in/code",
     };
     session.then = (stage == Stage::HalfWay).then(|| then.to_owned());
-    let token = app.sessions.begin(session)?;
-    Ok(signed_in(Redirect::to(place), &token))
+    let begun = app.sessions.begin(session)?;
+    let response = signed_in(Redirect::to(place), &begun);
+    if stage == Stage::HalfWay {
+        return Ok(response);
+    }
+    // The browser is known from now on, and by the same token as before, if it was.
+    let old = client.browser.as_ref().filter(|browser| {
+        let hash = hash(browser);
+        user.browsers.iter().any(|known| is_same(&known.hash, &hash))
+    });
+    let browser = match old {
+        Some(browser) => browser.clone(),
+        None => token()?,
+    };
+    app.keep(user.id, Some(hash(&browser))).await?;
+    Ok(known(response, &browser))
 }
 
 #[derive(Template)]
@@ -227,7 +259,7 @@ pub async fn submit_code(
     client: Client,
     Form(form): Form<Code>,
 ) -> Result<Response, Problem> {
-    let Session { user, name, then, .. } = visitor.session;
+    let Session { user, name, then, .. } = visitor.session.clone();
     let is_right =
         form.code.len() <= LONGEST && check_code(&app, user, &name, form.code, &client).await?;
     if !is_right {
@@ -237,11 +269,11 @@ pub async fn submit_code(
         let page = CodePage { frame: Frame::open("Your code"), errors };
         return Ok(answer(StatusCode::UNPROCESSABLE_ENTITY, &page));
     }
-    app.sessions.end(&visitor.token);
+    end(&app, &visitor).await;
     note_seen(&app, user, &client).await?;
     let found = app.ask(move |desk| desk.user(&name)).await?;
     let user = found.ok_or_else(Problem::signed_out)?;
-    begin(&app, &user, Stage::In, &client, then.as_deref().unwrap_or("/"))
+    begin(&app, &user, Stage::In, &client, then.as_deref().unwrap_or("/")).await
 }
 
 #[derive(Template)]
@@ -351,17 +383,28 @@ pub async fn submit_welcome(
         })
         .await?;
     app.sessions.end_all(id, None);
+    app.keep_sessions(id).await?;
     // Who has an authenticator shows its code even now: whoever reads his mail does not get in by that alone.
     match user.totp {
-        Some(_) => begin(&app, &user, Stage::HalfWay, &client, "/"),
-        None => begin(&app, &user, Stage::In, &client, "/log-in/authenticator"),
+        Some(_) => begin(&app, &user, Stage::HalfWay, &client, "/").await,
+        None => begin(&app, &user, Stage::In, &client, "/log-in/authenticator").await,
+    }
+}
+
+/// Ends a session; one that was kept is not any more. Should that not be written, it ends by itself in time.
+async fn end(app: &App, visitor: &Visitor) {
+    app.sessions.end(&visitor.token);
+    if visitor.session.stage == Stage::In
+        && let Err(error) = app.keep_sessions(visitor.session.user).await
+    {
+        tracing::warn!(%error, "a session that ended may be back after a restart");
     }
 }
 
 /// POST /sign-out
 pub async fn sign_out(State(app): State<Shared>, visitor: Option<Visitor>) -> Response {
     if let Some(visitor) = visitor {
-        app.sessions.end(&visitor.token);
+        end(&app, &visitor).await;
     }
     signed_out(Redirect::to("/sign-in"))
 }

@@ -157,6 +157,7 @@ pub async fn remove_now(app: &Shared, visitor: &Visitor) -> Result<Response, Pro
     })
     .await?;
     app.sessions.end_all(user, Some(&visitor.token));
+    app.keep_sessions(user).await?;
     say(app, visitor, "Your authenticator is removed. Your password alone opens this page now.");
     Ok(Redirect::to("/log-in").into_response())
 }

@@ -10,7 +10,8 @@ use types::{
     Money, OneTimeLink, Proof, Setting, UnixMicros, WebUser, WebUserId,
 };
 use web::{
-    Amend, App, Desk, DeskError, Event, LiveCall, Outcome, Overview, Sessions, Settings, hash,
+    Amend, App, Desk, DeskError, Event, LiveCall, LogIn, Outcome, Overview, Sessions, Settings,
+    hash,
 };
 
 pub const NAME: &str = "alice@example.com";
@@ -42,6 +43,14 @@ impl Wood {
 
 pub fn own_call() -> DecisionId {
     DecisionId(256_000)
+}
+
+/// What a try is counted by.
+fn lane(tried: &LogIn) -> (String, IpAddr) {
+    match tried.known {
+        Some(key) => (format!("{}#{key}", tried.name), IpAddr::from([0, 0, 0, 0])),
+        None => (tried.name.clone(), tried.source),
+    }
 }
 
 impl Desk for Wood {
@@ -126,13 +135,13 @@ impl Desk for Wood {
         Ok(Outcome { message: "cut".to_owned() })
     }
 
-    fn may_log_in(&self, name: &str, source: IpAddr) -> Result<bool, DeskError> {
-        let failures = self.state().failures.get(&(name.to_owned(), source)).copied();
+    fn may_log_in(&self, tried: &LogIn) -> Result<bool, DeskError> {
+        let failures = self.state().failures.get(&lane(tried)).copied();
         Ok(failures.unwrap_or(0) < FAILURES)
     }
 
-    fn note_wrong_log_in(&self, name: &str, source: IpAddr, _: &str) -> Result<(), DeskError> {
-        *self.state().failures.entry((name.to_owned(), source)).or_default() += 1;
+    fn note_wrong_log_in(&self, tried: &LogIn) -> Result<(), DeskError> {
+        *self.state().failures.entry(lane(tried)).or_default() += 1;
         Ok(())
     }
 
@@ -203,6 +212,8 @@ impl World {
             recovery: Vec::new(),
             created: desk.now(),
             last_seen: None,
+            sessions: Vec::new(),
+            browsers: Vec::new(),
             is_removed: false,
         });
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
