@@ -1,12 +1,10 @@
 //! A call to be judged, for tests. Lives here: one that fits, and how to bend it. Never here: judging.
 
 use jiff::Timestamp;
-use types::cdr::{HangupCause, LegRecord};
-use types::decision::{Destination, Explanation, Outcome};
 use types::{
-    AccountId, AccountStatus, By, Cdr, Controls, DecisionId, DeckId, DestinationClass, Direction,
-    HangupSide, LineId, LineSecurity, LineStanding, LineStatus, Money, Rate, RateRow, Standing,
-    StopLevels, Transfer, TrunkId, UnixMicros,
+    AccountId, AccountStatus, By, Cdr, Controls, DecisionId, DeckId, DestinationClass, LineId,
+    LineSecurity, LineStanding, LineStatus, Money, Rate, RateRow, Standing, StopLevels, Transfer,
+    TrunkId, UnixMicros, record_samples,
 };
 
 use crate::call::{Calls, KnownCall, is_exempt};
@@ -54,7 +52,7 @@ impl Sample {
 
     /// By the second, so many millionths a minute.
     pub fn rate(per_minute: i64) -> Rate {
-        Rate { per_minute: Money::from_micros(per_minute), ..Rate::FREE }
+        record_samples::rate(per_minute)
     }
 
     pub fn class(&mut self, class: DestinationClass) {
@@ -121,46 +119,17 @@ pub fn known(start_s: i64, answer_s: Option<i64>, end_s: Option<i64>) -> KnownCa
 }
 
 fn cdr() -> Cdr {
-    let after = |s: i64| UnixMicros(START.0 + s * 1_000_000);
-    Cdr {
-        decision: DecisionId::at(START),
-        account: AccountId(7),
+    let account = AccountId(7);
+    let sample = record_samples::call(account, "+33142685300", START, 30_000, Sample::rate(10_000));
+    let mut cdr = Cdr {
         line: Some(LineId(70)),
-        device: None,
-        to_account: None,
-        direction: Direction::Outgoing,
-        caller: "alice".to_owned(),
-        dialled: "0033142685300".to_owned(),
-        destination: Destination {
-            class: DestinationClass::International,
-            e164: Some("+33142685300".parse().expect("a number")),
-            region: None,
-            tier: None,
-            hotspot: false,
-        },
-        started: START,
-        answered: Some(after(5)),
-        ended: after(35),
-        duration_ms: 30_000,
         price: Money::from_cents(1),
-        cost: Money::ZERO,
         cost_rate: Some(Sample::rate(6_000)),
         trunk: Some(TrunkId(3)),
-        a_leg: LegRecord {
-            peer: Some("192.0.2.7:5060".parse().expect("a socket")),
-            ..LegRecord::default()
-        },
-        b_leg: LegRecord::default(),
-        cause: HangupCause::Normal,
-        status: 200,
-        side: HangupSide::Caller,
-        explanation: Explanation {
-            outcome: Outcome::Admitted,
-            findings: Vec::new(),
-            rate: Some(Sample::rate(10_000)),
-            rate_prefix: Some("33".to_owned()),
-        },
-    }
+        ..sample
+    };
+    cdr.a_leg.peer = Some("192.0.2.7:5060".parse().expect("a socket"));
+    cdr
 }
 
 fn stood() -> Standing {

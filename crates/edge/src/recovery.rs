@@ -15,7 +15,6 @@ use crate::call_end::ended;
 use crate::legs::{Kept, Live, is_exempt, witness};
 use crate::node::Node;
 use crate::routing;
-use crate::store_path::Pending;
 
 /// Who hung up while the program was down repeats the BYE for 32 s, every 4 s at the longest (RFC 3261 §17.1.2.1,
 /// T2): it is heard before anybody is asked.
@@ -163,11 +162,12 @@ impl Node {
         true
     }
 
-    /// Writes the adopted dialogs again: were the program to die once more, the next must use higher CSeq than this one.
+    /// Writes the adopted dialogs again, until it is done: were the program to die once more, the next must use higher
+    /// CSeq than this one, and know how long the one lived that was the last to hear of the witness.
     fn remember_adopted(&mut self, adopted: &[DecisionId]) {
         for decision in adopted {
-            if let Some(hold) = self.hold_with_legs(*decision) {
-                self.store(vec![Record::Hold(Box::new(hold))], Pending::Loose);
+            if let Some(key) = self.by_decision.get(decision).copied() {
+                self.record_answer(key);
             }
         }
     }

@@ -2,14 +2,9 @@
 //! the engine does. Run with `cargo run --release -p engine --example decision_cost [ROUNDS]`.
 
 use engine::{Attempt, Caller, Ended, Engine, EngineConfig, Verdict};
-use types::account::Ha1;
 use types::cdr::{HangupCause, LegRecord};
-use types::record::Deck;
-use types::{
-    Account, AccountId, AccountStatus, Controls, DeckId, DialPlan, HangupSide, HashKey, Line,
-    LineId, Money, Now, Number, Rate, RateRow, Snapshot, Tick, Trunk, TrunkId, TrunkNumberFormat,
-    TrunkRoute, TrunkTransport, UnixMicros,
-};
+use types::record_samples::town;
+use types::{HangupSide, HashKey, LineId, Now, Tick, TrunkId, UnixMicros};
 
 const ACCOUNTS: u32 = 10_000;
 const ROUNDS: u64 = 300_000;
@@ -31,7 +26,7 @@ fn main() {
 fn run(name: &str, dialled: &[String], mut now: Now, answer: bool, rounds: u64) {
     let mut config = EngineConfig::new(HashKey(1, 2));
     config.numbering.hotspots.clear();
-    let mut engine = Engine::new(config, &snapshot(), now).expect("a good snapshot");
+    let mut engine = Engine::new(config, &town(ACCOUNTS), now).expect("a good snapshot");
     let start = cpu_ns();
     for round in 0..rounds {
         now = Now { tick: now.tick.plus_ms(10), wall: now.wall.plus_ms(10) };
@@ -77,78 +72,4 @@ fn ended() -> Ended {
         lost_after: None,
         finding: None,
     }
-}
-
-fn snapshot() -> Snapshot {
-    let per = |id: u32| 442_071_000_000_u64 + u64::from(id);
-    Snapshot {
-        accounts: (1..=ACCOUNTS).map(account).collect(),
-        lines: (1..=ACCOUNTS).map(line).collect(),
-        numbers: (1..=ACCOUNTS)
-            .map(|id| Number {
-                number: per(id).try_into().expect("a number"),
-                account: AccountId(id),
-                line: None,
-            })
-            .collect(),
-        trunks: vec![trunk()],
-        decks: vec![deck()],
-        ..Snapshot::default()
-    }
-}
-
-fn account(id: u32) -> Account {
-    Account {
-        id: AccountId(id),
-        name: format!("Holder {id}"),
-        status: AccountStatus::Active,
-        controls: Controls::residential(),
-        dial_plan: DialPlan::default(),
-        sell_deck: DeckId(1),
-        reseller: None,
-        time_zone: "Europe/London".into(),
-        billing_day: 1,
-    }
-}
-
-fn line(id: u32) -> Line {
-    let ha1 = Ha1 { md5: [0; 16], sha256: [0; 32] };
-    Line::new(LineId(id), AccountId(id), format!("user{id}"), ha1, UnixMicros(0))
-}
-
-fn trunk() -> Trunk {
-    Trunk {
-        id: TrunkId(1),
-        name: "carrier".into(),
-        address: ([192, 0, 2, 9], 5060).into(),
-        transport: TrunkTransport::Udp,
-        host: "carrier.example".into(),
-        auth: None,
-        sources: Vec::new(),
-        routes: vec![TrunkRoute { prefix: String::new(), priority: 10 }],
-        cost_deck: Some(DeckId(1)),
-        number_format: TrunkNumberFormat::E164Plus,
-        dial_plan: types::DialPlan::default(),
-        emergency: true,
-        enabled: true,
-    }
-}
-
-/// 20,000 prefixes, as decks have them.
-fn deck() -> Deck {
-    let row = |prefix: String| RateRow {
-        prefix,
-        name: "somewhere".into(),
-        rate: Rate {
-            connect_fee: Money::ZERO,
-            per_minute: Money::from_micros(2_400),
-            minimum_s: 0,
-            first_increment_s: 1,
-            increment_s: 1,
-        },
-        effective: UnixMicros(0),
-    };
-    let rows = (10_000..30_000).map(|n| row(n.to_string()));
-    let rows = rows.chain(["33", "44"].map(|prefix| row(prefix.to_owned()))).collect();
-    Deck { id: DeckId(1), name: "deck".into(), rows }
 }

@@ -9,8 +9,8 @@ use engine::{Engine, EngineConfig};
 use types::account::Ha1;
 use types::record::Deck;
 use types::{
-    Account, AccountId, AccountStatus, Controls, DeckId, Device, DeviceId, DeviceState, DialPlan,
-    HashKey, Line, LineId, Now, Number, Place, Snapshot, UnixMicros,
+    Account, AccountId, DeckId, Device, DeviceId, DeviceState, HashKey, Line, LineId, Now, Number,
+    Place, Snapshot, UnixMicros, record_samples,
 };
 
 /// Counts what is allocated, as a common allocator rounds it: 8 bytes of header, steps of 16, 32 at least.
@@ -91,17 +91,8 @@ fn device(id: u32) -> Device {
 
 /// One number for each line.
 fn snapshot(accounts: u32, lines: u32) -> Snapshot {
-    let account = |id: u32| Account {
-        id: AccountId(id),
-        name: format!("Holder number {id}"),
-        status: AccountStatus::Active,
-        controls: Controls::residential(),
-        dial_plan: DialPlan::default(),
-        sell_deck: DeckId(1),
-        reseller: None,
-        time_zone: "Europe/London".into(),
-        billing_day: 1,
-    };
+    let account =
+        |id: u32| Account { name: format!("Holder number {id}"), ..record_samples::account(id) };
     let line = |id: u32| {
         let ha1 = Ha1 { md5: [0; 16], sha256: [0; 32] };
         let account = AccountId(1 + id / lines);

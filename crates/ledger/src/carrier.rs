@@ -65,11 +65,7 @@ pub fn reconcile<'a>(
     ours: &'a [Cdr],
     tolerance: Tolerance,
 ) -> Option<Reconciled<'a>> {
-    let mut by_number: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (index, cdr) in ours.iter().enumerate() {
-        by_number.entry(number_of(cdr)).or_default().push(index);
-    }
-    let mates = mates(invoice, ours, &by_number, tolerance);
+    let mates = mates(invoice, ours, tolerance);
     let taken: BTreeSet<usize> = mates.values().copied().collect();
     let mut found = Reconciled { matched: taken.len() as u64, ..Reconciled::default() };
     for (index, call) in invoice.iter().enumerate() {
@@ -93,22 +89,26 @@ pub fn reconcile<'a>(
 
 /// Which of ours is which of the invoice's: the nearest pairs first, so that two calls in a row to one
 /// number are not crossed.
-fn mates(
-    invoice: &[InvoiceCall],
-    ours: &[Cdr],
-    by_number: &BTreeMap<String, Vec<usize>>,
-    tolerance: Tolerance,
-) -> BTreeMap<usize, usize> {
-    let mut pairs: Vec<(u64, u64, usize, usize)> = Vec::new();
+fn mates(invoice: &[InvoiceCall], ours: &[Cdr], tolerance: Tolerance) -> BTreeMap<usize, usize> {
+    // Many calls may go to one number: only those of about the time are looked at.
+    let mut begun: BTreeMap<String, BTreeSet<(UnixMicros, usize)>> = BTreeMap::new();
+    for (index, cdr) in ours.iter().enumerate() {
+        let of_number = begun.entry(number_of(cdr)).or_default();
+        of_number
+            .extend([Some(cdr.started), cdr.answered].into_iter().flatten().map(|at| (at, index)));
+    }
+    let mut pairs: BTreeSet<(u64, u64, usize, usize)> = BTreeSet::new();
     for (index, call) in invoice.iter().enumerate() {
-        for &mate in by_number.get(&call.number).into_iter().flatten() {
-            let apart = start_apart(call, &ours[mate]);
-            if apart <= tolerance.start_ms.saturating_mul(1_000) {
-                pairs.push((apart, duration_apart(call, &ours[mate]), index, mate));
-            }
+        let Some(of_number) = begun.get(&call.number) else { continue };
+        let within_us = tolerance.start_ms.saturating_mul(1_000);
+        let from = UnixMicros(call.started.0.saturating_sub_unsigned(within_us));
+        let to = UnixMicros(call.started.0.saturating_add_unsigned(within_us));
+        for &(_, mate) in of_number.range((from, 0)..=(to, usize::MAX)) {
+            let (apart, longer) =
+                (start_apart(call, &ours[mate]), duration_apart(call, &ours[mate]));
+            pairs.insert((apart, longer, index, mate));
         }
     }
-    pairs.sort_unstable();
     let (mut mates, mut taken) = (BTreeMap::new(), BTreeSet::new());
     for (_, _, index, mate) in pairs {
         if !mates.contains_key(&index) && taken.insert(mate) {

@@ -4,8 +4,6 @@ use ::ledger::{
     BillBasis, BillError, CallText, Difference, InvoiceCall, LastBill, Tolerance, make_bill,
     reconcile,
 };
-use types::cdr::{HangupCause, HangupSide, LegRecord};
-use types::decision::{Destination, Explanation, Outcome};
 use types::*;
 
 const SECOND: i64 = 1_000_000;
@@ -17,42 +15,10 @@ fn money(micros: i64) -> Money {
 /// The n-th call, answered at `n` hundred seconds; `talk_s` long.
 fn cdr(n: u64, number: &str, talk_s: u64, price: i64) -> Cdr {
     let started = UnixMicros(n as i64 * 100 * SECOND);
-    Cdr {
-        decision: DecisionId(n),
-        account: AccountId(7),
-        line: None,
-        device: None,
-        to_account: None,
-        direction: Direction::Outgoing,
-        caller: "alice".to_owned(),
-        dialled: number.to_owned(),
-        destination: Destination {
-            class: DestinationClass::International,
-            e164: number.parse().ok(),
-            region: None,
-            tier: None,
-            hotspot: false,
-        },
-        started,
-        answered: Some(UnixMicros(started.0 + 4 * SECOND)),
-        ended: UnixMicros(started.0 + (4 + talk_s as i64) * SECOND),
-        duration_ms: talk_s * 1_000,
-        price: money(price),
-        cost: money(price / 2),
-        cost_rate: None,
-        trunk: Some(TrunkId(1)),
-        a_leg: LegRecord::default(),
-        b_leg: LegRecord::default(),
-        cause: HangupCause::Normal,
-        status: 200,
-        side: HangupSide::Caller,
-        explanation: Explanation {
-            outcome: Outcome::Admitted,
-            findings: Vec::new(),
-            rate: None,
-            rate_prefix: None,
-        },
-    }
+    let talk_ms = talk_s * 1_000;
+    let sample = record_samples::call(AccountId(7), number, started, talk_ms, Rate::FREE);
+    let (price, cost) = (money(price), money(price / 2));
+    Cdr { decision: DecisionId(n), price, cost, ..sample }
 }
 
 fn describe(cdr: &Cdr) -> CallText {
@@ -155,13 +121,13 @@ fn an_invoice_is_compared_call_by_call() {
     };
     let ours = || vec![cdr(1, "+33123456789", 61, 1_000)];
     let same = |at_s, duration_s, price| invoiced(2, "33123456789", at_s, duration_s, price);
-    // Ours began at 100 s and was answered at 104 s; it cost 500.
+    // Ours began at 100 s and was answered at 105 s; it cost 500.
     check(&[same(104, 61, 500)], &ours(), 1, &[]);
     check(&[same(100, 61, 500)], &ours(), 1, &[]);
     check(&[same(95, 61, 500)], &ours(), 1, &[]);
-    check(&[same(109, 61, 500)], &ours(), 1, &[]);
+    check(&[same(110, 61, 500)], &ours(), 1, &[]);
     check(&[same(94, 61, 500)], &ours(), 0, &["missing here 2", "missing there 1"]);
-    check(&[same(110, 61, 500)], &ours(), 0, &["missing here 2", "missing there 1"]);
+    check(&[same(111, 61, 500)], &ours(), 0, &["missing here 2", "missing there 1"]);
     check(&[same(104, 62, 510)], &ours(), 1, &[]);
     check(&[same(104, 63, 510)], &ours(), 1, &["duration 2 1"]);
     check(&[same(104, 59, 511)], &ours(), 1, &["duration 2 1", "price 2 1"]);

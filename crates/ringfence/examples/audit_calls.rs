@@ -6,24 +6,18 @@
 use std::path::Path;
 
 use store::{Backend, Batch, OpenOptions, SqliteStore};
-use types::cdr::{HangupCause, LegRecord};
-use types::decision::{Destination, Explanation, Outcome};
+use types::cdr::LegRecord;
 use types::record::Deck;
+use types::record_samples::{self, rate};
 use types::{
-    AccountId, AccountStatus, By, Cdr, Controls, DecisionId, DeckId, DestinationClass, Direction,
-    HangupSide, LedgerAccount, LineId, LineSecurity, LineStanding, LineStatus, Money, Rate,
-    RateRow, Record, Standing, StopLevels, Transfer, TransferKind, TrunkId, TrunkStanding,
-    UnixMicros,
+    AccountId, AccountStatus, By, Cdr, Controls, DeckId, LineId, LineSecurity, LineStanding,
+    LineStatus, Money, RateRow, Record, Standing, StopLevels, TrunkId, TrunkStanding, UnixMicros,
 };
 
 /// 2026-11-23, a Monday.
 const START: i64 = 1_795_392_000_000_000;
 /// Calls of one account.
 const EACH: u32 = 20;
-
-fn rate(per_minute: i64) -> Rate {
-    Rate { per_minute: Money::from_micros(per_minute), ..Rate::FREE }
-}
 
 fn deck(id: u32, per_minute: i64) -> Record {
     let row = |prefix: String| RateRow {
@@ -66,57 +60,21 @@ fn stood(account: u32) -> [Record; 2] {
 fn call(n: i64, accounts: u32) -> Vec<Record> {
     let started = UnixMicros(START + n * 2_000_000);
     let account = AccountId(n as u32 % accounts + 1);
-    let (decision, ended) = (DecisionId::at(started), UnixMicros(started.0 + 35_000_000));
-    let cdr = Cdr {
-        decision,
-        account,
-        line: Some(LineId(account.0)),
-        device: None,
-        to_account: None,
-        direction: Direction::Outgoing,
-        caller: "anonymous".to_owned(),
-        dialled: "0033142685300".to_owned(),
-        destination: Destination {
-            class: DestinationClass::International,
-            e164: Some("+33142685300".parse().expect("a number")),
-            region: None,
-            tier: None,
-            hotspot: false,
-        },
-        started,
-        answered: Some(UnixMicros(started.0 + 5_000_000)),
-        ended,
-        duration_ms: 30_000,
+    let sample = record_samples::call(account, "+33142685300", started, 30_000, rate(10_000));
+    let mut cdr = Cdr {
         price: Money::from_micros(5_000),
         cost: Money::from_micros(3_000),
         cost_rate: Some(rate(6_000)),
-        trunk: Some(TrunkId(1)),
-        a_leg: LegRecord {
-            peer: Some("192.0.2.7:5060".parse().expect("a socket")),
-            call_id: format!("{n}@a.example"),
-            user_agent: "Phone/1.0".to_owned(),
-        },
-        b_leg: LegRecord { peer: None, call_id: format!("{n}@b.example"), ..LegRecord::default() },
-        cause: HangupCause::Normal,
-        status: 200,
-        side: HangupSide::Caller,
-        explanation: Explanation {
-            outcome: Outcome::Admitted,
-            findings: Vec::new(),
-            rate: Some(rate(10_000)),
-            rate_prefix: Some("3314".to_owned()),
-        },
+        ..sample
     };
-    let transfer = |kind, debit, credit, amount| {
-        Record::Transfer(Transfer { decision, kind, debit, credit, amount, at: ended })
+    cdr.explanation.rate_prefix = Some("3314".to_owned());
+    cdr.a_leg = LegRecord {
+        peer: Some("192.0.2.7:5060".parse().expect("a socket")),
+        call_id: format!("{n}@a.example"),
+        user_agent: "Phone/1.0".to_owned(),
     };
-    let (receivable, payable) =
-        (LedgerAccount::Receivable(account), LedgerAccount::CarrierPayable(TrunkId(1)));
-    vec![
-        transfer(TransferKind::Charge, receivable, LedgerAccount::Revenue, cdr.price),
-        transfer(TransferKind::Cost, LedgerAccount::CarrierCost, payable, cdr.cost),
-        Record::Cdr(Box::new(cdr)),
-    ]
+    cdr.b_leg.call_id = format!("{n}@b.example");
+    record_samples::settled(cdr)
 }
 
 fn main() -> anyhow::Result<()> {

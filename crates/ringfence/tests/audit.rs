@@ -6,78 +6,25 @@ use common::{Node, Sandbox};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use store::{Backend, Batch, OpenOptions, SqliteStore};
-use types::cdr::{HangupCause, LegRecord};
-use types::decision::{Destination, Explanation, Outcome};
-use types::{
-    AccountId, Cdr, DecisionId, DestinationClass, Direction, HangupSide, LedgerAccount, LineId,
-    Money, Rate, Record, Transfer, TransferKind, TrunkId, UnixMicros,
-};
+use types::record_samples::{self, rate};
+use types::{AccountId, Cdr, DecisionId, DestinationClass, Money, Rate, Record, UnixMicros};
 
-const MINUTE: i64 = 60_000_000;
+const MINUTE_MS: u64 = 60_000;
 
 /// A call of a minute to a number, charged by this rate: with its postings, as the node writes them.
 fn call(number: &str, class: DestinationClass, rate: Rate, price: i64) -> Vec<Record> {
     let started = UnixMicros(jiff::Timestamp::now().as_microsecond());
-    let (decision, price) = (DecisionId::at(started), Money::from_micros(price));
-    let at = UnixMicros(started.0 + MINUTE);
-    let cdr = Cdr {
-        decision,
-        account: AccountId(1),
-        line: Some(LineId(1)),
-        device: None,
-        to_account: None,
-        direction: Direction::Outgoing,
-        caller: "anonymous".to_owned(),
-        dialled: number.to_owned(),
-        destination: Destination {
-            class,
-            e164: Some(number.parse().expect("a number")),
-            region: None,
-            tier: None,
-            hotspot: false,
-        },
-        started,
-        answered: Some(started),
-        ended: at,
-        duration_ms: 60_000,
-        price,
-        cost: Money::ZERO,
-        cost_rate: None,
-        trunk: Some(TrunkId(1)),
-        a_leg: LegRecord {
-            peer: Some("127.0.0.1:5070".parse().expect("a socket")),
-            ..LegRecord::default()
-        },
-        b_leg: LegRecord::default(),
-        cause: HangupCause::Normal,
-        status: 200,
-        side: HangupSide::Caller,
-        explanation: Explanation {
-            outcome: Outcome::Admitted,
-            findings: Vec::new(),
-            rate: Some(rate),
-            rate_prefix: None,
-        },
-    };
-    let charge = Transfer {
-        decision,
-        kind: TransferKind::Charge,
-        debit: LedgerAccount::Receivable(AccountId(1)),
-        credit: LedgerAccount::Revenue,
-        amount: price,
-        at,
-    };
-    vec![Record::Cdr(Box::new(cdr)), Record::Transfer(charge)]
-}
-
-fn rate(per_minute: i64) -> Rate {
-    Rate { per_minute: Money::from_micros(per_minute), ..Rate::FREE }
+    let sample = record_samples::call(AccountId(1), number, started, MINUTE_MS, rate);
+    let mut cdr = Cdr { price: Money::from_micros(price), ..sample };
+    cdr.destination.class = class;
+    cdr.a_leg.peer = Some("127.0.0.1:5070".parse().expect("a socket"));
+    record_samples::settled(cdr)
 }
 
 fn decision_of(call: &[Record]) -> DecisionId {
-    match &call[0] {
-        Record::Cdr(cdr) => cdr.decision,
-        _ => unreachable!("a call begins with its CDR"),
+    match call.last() {
+        Some(Record::Cdr(cdr)) => cdr.decision,
+        _ => unreachable!("a call ends with its CDR"),
     }
 }
 
@@ -232,4 +179,27 @@ fn calls_are_audited_by_hand() {
     assert_eq!(given_back(&sandbox).len(), 2);
     assert_eq!(sandbox.ok("audit --unseen --json").json().len(), 2);
     drop(node);
+}
+
+/// A wrong time is told on any database, and makes none.
+#[test]
+fn times_are_read_before_anything_else() {
+    let sandbox = Sandbox::new();
+    for words in [
+        "audit --since yesterdayy",
+        "audit --until yesterdayy --account nobody",
+        "calls --since yesterdayy",
+        "account show nobody --at yesterdayy",
+        "rates show nothing --at yesterdayy",
+        "rates undo nothing --to yesterdayy",
+        "payment add nobody 5 --reference FT1 --at yesterdayy",
+    ] {
+        let ran = sandbox.run(words);
+        assert!(ran.code == 1 && ran.err.contains("`yesterdayy` is not a time"), "{}", ran.shown());
+    }
+    for command in ["audit", "calls"] {
+        let ran = sandbox.run(&format!("{command} --since 2026-11-22 --until 2026-11-21"));
+        assert!(ran.code == 1 && ran.err.contains("nothing lies between them"), "{}", ran.shown());
+    }
+    assert!(!sandbox.path("data").exists(), "no database was made");
 }

@@ -13,8 +13,6 @@ use std::process::{Child, Stdio};
 
 use common::Sandbox;
 use store::{Backend, Batch, BillFilter, OpenOptions, Reader, SqliteStore, Synchronous};
-use types::cdr::{HangupCause, HangupSide, LegRecord};
-use types::decision::{Destination, Explanation, Outcome};
 use types::*;
 
 const ACCOUNTS: u32 = if cfg!(debug_assertions) { 600 } else { 100_000 };
@@ -32,82 +30,18 @@ impl Ids {
     }
 }
 
-fn account(id: u32) -> Account {
-    Account {
-        id: AccountId(id),
-        name: format!("Holder {id}"),
-        status: AccountStatus::Active,
-        controls: Controls::residential(),
-        dial_plan: DialPlan::default(),
-        sell_deck: DeckId(1),
-        reseller: None,
-        time_zone: "Europe/London".into(),
-        billing_day: 1,
-    }
-}
-
 /// A call of a minute or so, with what was posted for it.
 fn call(ids: &mut Ids, account: u32, dice: &mut Dice) -> (DecisionId, Vec<Record>) {
     let decision = ids.next();
     let (prefix, minute) =
         [("33", 12_000), ("44", 10_000), ("53", 720_000)][dice.below(3) as usize];
     let seconds = 1 + dice.below(600) as i64;
-    let started = decision.time();
-    let (answered, ended) =
-        (started.plus_ms(4_000), started.plus_ms(4_000 + seconds as u64 * 1_000));
+    let rate = record_samples::rate(minute);
     let price = Money::from_micros((minute * seconds + 59) / 60);
     let cost = Money::from_micros(price.micros() / 2);
-    let rate = Rate { per_minute: Money::from_micros(minute), ..Rate::FREE };
-    let cdr = Cdr {
-        decision,
-        account: AccountId(account),
-        line: Some(LineId(account)),
-        device: None,
-        to_account: None,
-        direction: Direction::Outgoing,
-        caller: "+442079460000".to_owned(),
-        dialled: format!("00{prefix}12345678"),
-        destination: Destination {
-            class: DestinationClass::International,
-            e164: format!("+{prefix}12345678").parse().ok(),
-            region: None,
-            tier: None,
-            hotspot: false,
-        },
-        started,
-        answered: Some(answered),
-        ended,
-        duration_ms: seconds as u64 * 1_000,
-        price,
-        cost,
-        cost_rate: None,
-        trunk: Some(TrunkId(1)),
-        a_leg: LegRecord::default(),
-        b_leg: LegRecord::default(),
-        cause: HangupCause::Normal,
-        status: 200,
-        side: HangupSide::Caller,
-        explanation: Explanation {
-            outcome: Outcome::Admitted,
-            findings: Vec::new(),
-            rate: Some(rate),
-            rate_prefix: Some(prefix.to_owned()),
-        },
-    };
-    let transfer = |kind: TransferKind, amount| {
-        let (debit, credit) = match kind {
-            TransferKind::Charge => {
-                (LedgerAccount::Receivable(AccountId(account)), LedgerAccount::Revenue)
-            }
-            _ => (LedgerAccount::CarrierCost, LedgerAccount::CarrierPayable(TrunkId(1))),
-        };
-        Record::Transfer(Transfer { decision, kind, debit, credit, amount, at: ended })
-    };
-    let records = vec![
-        transfer(TransferKind::Charge, price),
-        transfer(TransferKind::Cost, cost),
-        Record::Cdr(Box::new(cdr)),
-    ];
+    let (number, talk_ms) = (format!("+{prefix}12345678"), seconds as u64 * 1_000);
+    let sample = record_samples::call(AccountId(account), &number, decision.time(), talk_ms, rate);
+    let records = record_samples::settled(Cdr { decision, price, cost, ..sample });
     (decision, records)
 }
 
@@ -183,7 +117,7 @@ fn settled() -> Sandbox {
         let mut records = Vec::new();
         for &id in some {
             if id > 1 {
-                records.push(Record::Account(Box::new(account(id))));
+                records.push(Record::Account(Box::new(record_samples::account(id))));
             }
             records.extend(month(&mut ids, id, &mut dice));
         }

@@ -7,12 +7,7 @@ use std::path::Path;
 
 use common::{Node, Sandbox};
 use store::{Backend, Batch, OpenOptions, SqliteStore};
-use types::cdr::{HangupCause, HangupSide, LegRecord};
-use types::decision::{Destination, Explanation, Outcome};
-use types::{
-    AccountId, Cdr, DecisionId, DestinationClass, Direction, LedgerAccount, LineId, Money, Rate,
-    Record, Transfer, TransferKind, TrunkId, UnixMicros,
-};
+use types::{AccountId, Cdr, DecisionId, Money, Record, UnixMicros, record_samples};
 
 /// 2025-01-20T10:00:00Z.
 const BEGIN: i64 = 1_737_367_200_000_000;
@@ -21,56 +16,11 @@ const DAY_US: i64 = 86_400_000_000;
 /// The n-th call of alice, so many days later, a minute long.
 fn call(n: u32, days: i64, number: &str, price: i64) -> Vec<Record> {
     let started = UnixMicros(BEGIN + days * DAY_US + i64::from(n));
+    let rate = record_samples::rate(price);
+    let (price, cost) = (Money::from_micros(price), Money::from_micros(price / 2));
+    let sample = record_samples::call(AccountId(1), number, started, 60_000, rate);
     let decision = DecisionId(started.0.cast_unsigned() << 8);
-    let ended = started.plus_ms(66_000);
-    let prefix = &number[1..3];
-    let rate = Rate { per_minute: Money::from_micros(price), ..Rate::FREE };
-    let cdr = Cdr {
-        decision,
-        account: AccountId(1),
-        line: Some(LineId(1)),
-        device: None,
-        to_account: None,
-        direction: Direction::Outgoing,
-        caller: "+442079460000".to_owned(),
-        dialled: number.to_owned(),
-        destination: Destination {
-            class: DestinationClass::International,
-            e164: number.parse().ok(),
-            region: None,
-            tier: None,
-            hotspot: false,
-        },
-        started,
-        answered: Some(started.plus_ms(6_000)),
-        ended,
-        duration_ms: 60_000,
-        price: Money::from_micros(price),
-        cost: Money::from_micros(price / 2),
-        cost_rate: None,
-        trunk: Some(TrunkId(1)),
-        a_leg: LegRecord::default(),
-        b_leg: LegRecord::default(),
-        cause: HangupCause::Normal,
-        status: 200,
-        side: HangupSide::Caller,
-        explanation: Explanation {
-            outcome: Outcome::Admitted,
-            findings: Vec::new(),
-            rate: Some(rate),
-            rate_prefix: Some(prefix.to_owned()),
-        },
-    };
-    let transfer = |kind, debit, credit, amount| {
-        Record::Transfer(Transfer { decision, kind, debit, credit, amount, at: ended })
-    };
-    let owed = LedgerAccount::Receivable(AccountId(1));
-    let payable = LedgerAccount::CarrierPayable(TrunkId(1));
-    vec![
-        transfer(TransferKind::Charge, owed, LedgerAccount::Revenue, cdr.price),
-        transfer(TransferKind::Cost, LedgerAccount::CarrierCost, payable, cdr.cost),
-        Record::Cdr(Box::new(cdr)),
-    ]
+    record_samples::settled(Cdr { decision, price, cost, ..sample })
 }
 
 /// Calls as a node would have written them.

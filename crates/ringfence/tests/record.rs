@@ -147,6 +147,43 @@ fn a_running_node_is_copied_and_the_copy_restored() {
     assert_eq!(registered, [200, 200], "its passwords open");
 }
 
+/// Amounts that no sum can hold do not keep the record from naming them.
+#[test]
+fn what_cannot_be_summed_up_is_named() {
+    let sandbox = settled();
+    for decision in [1, 2] {
+        let row =
+            format!("INSERT INTO transfer VALUES ({decision}, 1, 1, 1, 2, 0, {}, 0)", i64::MAX);
+        change(&sandbox, "data/ringfence.db", &row);
+    }
+    let found = sandbox.run("verify");
+    assert_eq!(found.code, 1, "{}", found.shown());
+    for want in ["problem  record: charge of call ", "is on no link", "integer overflow"] {
+        assert!(found.out.contains(want), "{}", found.shown());
+    }
+}
+
+/// Not even by force: without the key nothing opens, and a node goes on writing to a file that has lost its name.
+#[test]
+fn a_copy_takes_the_place_of_nothing_that_the_node_works_with() {
+    let sandbox = settled();
+    let ours = ["data/ringfence.db", "data/ringfence.key"].map(|file| sandbox.path(file));
+    let before = ours.each_ref().map(|file| fs::read(file).expect("readable"));
+    for to in ["data/ringfence.db", "data/ringfence.key", "data", "data/../data/copy.db"] {
+        let ran = sandbox.run(&format!("backup {to} --force"));
+        refused(&ran, "is in the data directory: a copy belongs elsewhere");
+    }
+    let key = sandbox.path("elsewhere.key");
+    fs::copy(&ours[1], &key).expect("copied");
+    let moved = [("RINGFENCE_NODE__KEY_FILE", key.to_str().expect("UTF-8"))];
+    for force in [&["backup", "elsewhere.key"][..], &["backup", "elsewhere.key", "--force"]] {
+        refused(&sandbox.run_with(force, "", &moved), "is a key file: nothing takes its place");
+    }
+    assert_eq!(ours.map(|file| fs::read(file).expect("readable")), before);
+    assert_eq!(fs::read(key).expect("readable"), before[1]);
+    assert!(!sandbox.path("data/copy.db").exists());
+}
+
 #[test]
 fn what_is_broken_is_neither_copied_over_what_is_good_nor_restored() {
     let sandbox = settled();
@@ -157,8 +194,12 @@ fn what_is_broken_is_neither_copied_over_what_is_good_nor_restored() {
     refused(&ran, "the copy has the faults of the database");
     assert!(ran.out.contains(NAMED), "{}", ran.shown());
     assert_eq!(fs::read(sandbox.path("copy.db")).expect("readable"), good);
-    // From the good copy all is well again.
+    // From the good copy all is well again. Keys stay where they are, that of webhooks too.
+    sandbox.write("data/webhook.key", "a key");
     sandbox.ok("restore copy.db --force");
+    assert!(
+        sandbox.path("data/webhook.key").exists() && sandbox.path("data/ringfence.key").exists()
+    );
     sandbox.ok("verify");
     change(&sandbox, "copy.db", RICHER);
     refused(

@@ -94,8 +94,7 @@ pub struct Auditor {
     drift_us: i64,
     restart_drift_us: i64,
     crashes: Vec<u64>,
-    /// The newest time that is durable, and when the node that wrote it told the time last: world, wall.
-    newest: UnixMicros,
+    /// When the node told the time last: world, wall.
     told: (u64, UnixMicros),
     changed: Vec<AccountId>,
     /// CDRs of this step, to be compared with what goes over the wire in the same step.
@@ -189,7 +188,6 @@ impl Auditor {
                 self.violations.push(what);
             }
             self.kept.apply(record);
-            self.newest = self.newest.max(records::time_of(record));
             if matches!(
                 record,
                 Record::Account(_) | Record::Trunk(_) | Record::Deck(..) | Record::Standing(_)
@@ -220,13 +218,13 @@ impl Auditor {
         }
     }
 
-    /// The node died.
-    pub fn crashed(&mut self, now: u64) {
+    /// The node died; `newest` is the newest time that its store knows of.
+    pub fn crashed(&mut self, now: u64, newest: UnixMicros) {
         self.tally.crashes += 1;
         self.crashes.push(now);
         let wall = self.told.1.0.saturating_add_unsigned(now - self.told.0);
-        let was_blind = wall - self.newest.0 > MARK_AGE_US;
-        self.legs.forget(now, &self.kept, self.newest, was_blind);
+        let was_blind = wall - newest.0 > MARK_AGE_US;
+        self.legs.forget(now, &self.kept, newest, was_blind);
         self.asked = self.kept.clone();
         self.office.forget_what_stood();
         for record in self.kept_settings.clone() {
@@ -345,7 +343,7 @@ impl Auditor {
     /// Nobody talks longer at somebody's expense than a durable hold covers.
     fn check_talks(&mut self, now: u64) {
         let mut found = Vec::new();
-        for ((_, call_id), leg) in self.legs.talking() {
+        for ((_, call_id), leg) in self.legs.talking().filter(|(_, leg)| !leg.gave_up(now)) {
             let (Some(answered), Some(decision)) = (leg.answered, leg.decision) else {
                 continue;
             };

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use edge::StoreRequest;
 use store::{Backend, Batch, MemoryStore, SnapshotWindow};
-use types::{DecisionId, Dice, Millis, Record, Snapshot};
+use types::{DecisionId, Dice, Millis, Record, Snapshot, UnixMicros};
 
 use crate::planted::Planted;
 
@@ -145,6 +145,11 @@ impl Disk {
     /// The store itself.
     pub fn store(&self) -> &MemoryStore {
         &self.store
+    }
+
+    /// The newest time that is on record.
+    pub fn newest(&self) -> UnixMicros {
+        self.snapshot(SnapshotWindow::at(UnixMicros(0))).newest
     }
 
     /// What the node is told at its start.
@@ -342,7 +347,7 @@ impl Disk {
     }
 
     fn snapshot_holds(&self) -> Vec<DecisionId> {
-        let window = SnapshotWindow::at(types::UnixMicros(0));
+        let window = SnapshotWindow::at(UnixMicros(0));
         let snapshot = self.store.snapshot(window).expect("memory can always be read");
         snapshot.holds.iter().map(|hold| hold.decision).collect()
     }

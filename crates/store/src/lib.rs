@@ -16,6 +16,7 @@ pub mod queries;
 mod rules;
 pub mod seal;
 pub mod sqlite;
+mod verification;
 pub mod writer;
 
 pub use alerts::{AlertCounts, AlertFilter, AlertReader, ContactEntry};
@@ -27,10 +28,10 @@ pub use error::{Cause, CommitError, StoreError};
 pub use journal::Journal;
 pub use memory::MemoryStore;
 pub use queries::{
-    Balance, CallFilter, CallsOnLinks, Decided, DeckSummary, FactFilter, Problem, Reader, Sealing,
-    StoredFact, Unopened, Verification, WhatSealed,
+    Balance, CallFilter, CallsOnLinks, Decided, DeckSummary, FactFilter, Reader, StoredFact,
 };
 pub use rules::account_of;
 pub use seal::Sealer;
 pub use sqlite::{BackupPace, OpenOptions, SqliteStore, Synchronous};
+pub use verification::{Problem, Sealing, Unopened, Verification, WhatSealed};
 pub use writer::{Health, SubmitError, Writer, WriterOptions};

@@ -10,7 +10,7 @@ use types::{
 };
 
 use crate::billing;
-use crate::queries::Problem;
+use crate::verification::Problem;
 
 /// Spending is summed up by stretches of this length.
 pub const STRETCH_US: i64 = 300 * 1_000_000;

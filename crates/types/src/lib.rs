@@ -25,6 +25,7 @@ pub mod prints;
 pub mod rate;
 pub mod reason;
 pub mod record;
+pub mod record_samples;
 pub mod shared_texts;
 pub mod source;
 pub mod stop_level;

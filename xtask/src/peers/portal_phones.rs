@@ -12,7 +12,7 @@ use super::alerts::Told;
 use super::driven::Baresip;
 use super::{House, LONDON, SECRET};
 use crate::process::{free_port, until};
-use crate::ringfence::Setup;
+use crate::ringfence::{Ringfence, Setup};
 use crate::sip_client::{Behaviour, Phone};
 
 const USER: &str = "alice@example.com";
@@ -193,6 +193,7 @@ pub fn not_mine() -> Result<()> {
     let devices = ringfence.json(&["device", "list", "--account", "a"])?;
     ensure!(device(&devices, THIEF)?["state"] == "new", "looking changes nothing: {devices:?}");
 
+    another_s_are_not_there(ringfence, web, &[&path, &refuse])?;
     let start = Instant::now();
     ensure!(elsewhere.post(&refuse, "")?.location == "/passwords", "refused");
     thief.expect("BYE", Duration::from_secs(5))?;
@@ -227,6 +228,35 @@ pub fn not_mine() -> Result<()> {
     canaries.plant_line("alice", secret)?;
     let found = canaries.find(ringfence.dir(), &[])?;
     ensure!(found.is_empty(), "the new password is found: {found:?}");
+    Ok(())
+}
+
+/// W6: who is signed in at another account finds neither alert nor phone, contact or line of this one.
+fn another_s_are_not_there(ringfence: &Ringfence, web: u16, pages: &[&str]) -> Result<()> {
+    let added = ringfence.json(&["user", "add", "b", "bob@example.com"])?;
+    let link = added.first().and_then(|value| value["link"].as_str()).context("no link")?;
+    let mut other = Browser::welcome(web, link)?;
+    let lines = ringfence.json(&["line", "list", "--account", "a"])?;
+    let line = lines[0]["id"].as_u64().context("a line")?;
+    let password = format!("/passwords/{line}");
+    for path in pages.iter().copied().chain([password.as_str(), "/contacts/1"]) {
+        let page = other.get(path)?;
+        ensure!(page.status == 404, "{path} is there for another: {}", page.status);
+    }
+    let acknowledge = format!("{}/acknowledge", pages[0]);
+    let mine = pages[1].replace("/not-mine", "/mine");
+    for path in [
+        &acknowledge,
+        pages[1],
+        &mine,
+        &password,
+        "/contacts/1/remove",
+        "/contacts/1/test",
+        "/contacts/1",
+    ] {
+        let page = other.page("POST", path, "shape=type&overlap=none")?;
+        ensure!(page.status == 404, "{path} can be changed by another: {}", page.status);
+    }
     Ok(())
 }
 

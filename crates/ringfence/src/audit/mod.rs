@@ -4,11 +4,14 @@
 mod evidence;
 mod known;
 
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+
 use ::audit::{Calendar, Verdict, judge};
 use engine::{AuditReport, Misfit};
-use store::{FactFilter, Reader, StoreError};
+use store::{FactFilter, Reader, StoreError, StoredFact};
 use types::decision::Outcome;
-use types::{Cdr, DecisionId, Fact, Money, UnixMicros};
+use types::{AccountId, Cdr, DecisionId, Fact, Money, UnixMicros};
 
 use crate::config::Config;
 pub use evidence::StoreEvidence;
@@ -77,20 +80,27 @@ pub fn judge_one(reader: &dyn Reader, cdr: &Cdr, config: &Config) -> Result<Verd
 
 /// What the engine is told of calls that do not fit.
 pub fn report(reader: &dyn Reader, bad: &[Bad], mark: Option<u64>) -> anyhow::Result<AuditReport> {
+    let mut told: BTreeMap<AccountId, BTreeSet<DecisionId>> = BTreeMap::new();
+    for account in bad.iter().map(|bad| bad.cdr.account) {
+        if let Entry::Vacant(slot) = told.entry(account) {
+            slot.insert(told_of(reader, account)?);
+        }
+    }
     let misfit = |bad: &Bad| -> anyhow::Result<Misfit> {
         Ok(Misfit {
             call: crate::commands::call_facts(reader, bad.cdr.decision)?,
             what: bad.words(),
             free: bad.verdict.concerns_holder(),
-            told: is_told(reader, &bad.cdr)?,
+            told: told[&bad.cdr.account].contains(&bad.cdr.decision),
         })
     };
     Ok(AuditReport { mark, found: bad.iter().map(misfit).collect::<Result<_, _>>()? })
 }
 
-fn is_told(reader: &dyn Reader, cdr: &Cdr) -> Result<bool, StoreError> {
-    let told = mismatches(reader, &FactFilter { account: Some(cdr.account), ..every() })?;
-    Ok(told.iter().any(|known| known.decision == cdr.decision))
+/// Calls of an account whose mismatches are on record.
+fn told_of(reader: &dyn Reader, account: AccountId) -> Result<BTreeSet<DecisionId>, StoreError> {
+    let told = mismatches(reader, &FactFilter { account: Some(account), ..every() })?;
+    Ok(told.into_iter().map(|known| known.decision).collect())
 }
 
 fn every() -> FactFilter {
@@ -124,13 +134,13 @@ fn mismatches(reader: &dyn Reader, filter: &FactFilter) -> Result<Vec<Told>, Sto
 /// Mismatches that nobody of staff has looked at, newest first.
 pub fn unseen(reader: &dyn Reader) -> Result<Vec<Told>, StoreError> {
     let kind = Some("mismatch-seen".to_owned());
-    let seen = reader.facts(&FactFilter { kind, ..every() })?;
-    let is_seen = |decision: DecisionId| {
-        seen.iter().any(
-            |stored| matches!(&stored.fact, Fact::MismatchSeen { decision: id, .. } if *id == decision),
-        )
+    let facts = reader.facts(&FactFilter { kind, ..every() })?;
+    let decision = |stored: StoredFact| match stored.fact {
+        Fact::MismatchSeen { decision, .. } => Some(decision),
+        _ => None,
     };
+    let seen: BTreeSet<DecisionId> = facts.into_iter().filter_map(decision).collect();
     let mut told = mismatches(reader, &every())?;
-    told.retain(|one| !is_seen(one.decision));
+    told.retain(|one| !seen.contains(&one.decision));
     Ok(told)
 }

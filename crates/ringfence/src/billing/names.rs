@@ -18,8 +18,13 @@ pub struct Names {
 }
 
 impl Names {
-    /// Reads the decks of these accounts.
-    pub fn read(reader: &dyn Reader, accounts: &[Account]) -> anyhow::Result<Names> {
+    /// Reads the decks of these accounts as they stood at a time: with that of a run, a bill made or shown again has the same
+    /// names.
+    pub fn read(
+        reader: &dyn Reader,
+        accounts: &[Account],
+        at: UnixMicros,
+    ) -> anyhow::Result<Names> {
         let deck_of: BTreeMap<AccountId, DeckId> =
             accounts.iter().map(|account| (account.id, account.sell_deck)).collect();
         let mut decks: BTreeMap<DeckId, DeckNames> = BTreeMap::new();
@@ -28,14 +33,14 @@ impl Names {
                 continue;
             }
             let names = decks.entry(*id).or_default();
-            for row in reader.deck(*id)?.map(|deck| deck.rows).unwrap_or_default() {
+            for row in reader.deck_at(*id, at)?.map(|deck| deck.rows).unwrap_or_default() {
                 names.entry(row.prefix).or_default().push((row.effective, row.name));
             }
         }
         Ok(Names { decks, deck_of })
     }
 
-    /// How a call is shown: the name of the place in the deck as it was, and the seconds charged for.
+    /// How a call is shown: the name of the place by the row in force when it began, and the seconds charged for.
     pub fn describe(&self, cdr: &Cdr) -> CallText {
         let whole = cdr.duration_ms.div_ceil(1_000);
         let rate = cdr.explanation.rate.as_ref();

@@ -89,10 +89,10 @@ pub fn run(
     let mut report = Report::default();
     let known = match order.dry {
         true => Some(draft(order)?),
-        false => begin(desk, order, &due, &mut report)?,
+        false => begin(desk, order, (&accounts, &due), &mut report)?,
     };
     let Some(known) = known else { return Ok(report) };
-    let names = Names::read(desk.reader(), &accounts)?;
+    let names = Names::read(desk.reader(), &accounts, known.run.at)?;
     let all = accounts.len() as u64;
     for some in accounts.chunks(order.batch.max(1)) {
         let bills = bills(desk.reader(), &names, some, &known, order, &due)?;
@@ -122,17 +122,19 @@ fn draft(order: &RunOrder) -> anyhow::Result<KnownRun> {
     Ok(KnownRun { run, marks, done: false })
 }
 
-/// Goes on with the run of this day, or begins it; `None` if it is done.
+/// Goes on with the run of this day, or begins it; `None` if it is done and no month has ended since.
 fn begin(
     desk: &mut dyn Desk,
     order: &RunOrder,
-    due: &[(AccountId, Instalment)],
+    (accounts, due): (&[Account], &[(AccountId, Instalment)]),
     report: &mut Report,
 ) -> anyhow::Result<Option<KnownRun>> {
     let day = day_start(order.day, &TimeZone::UTC)?;
     let is_ours = |known: &&KnownRun| known.run.day == day && known.run.only == order.only;
     let runs = desk.reader().bill_runs()?;
-    if let Some(known) = runs.iter().find(is_ours) {
+    if let Some(known) = runs.iter().find(is_ours)
+        && !(known.done && has_ended_since(known.run.at, accounts, order)?)
+    {
         (report.run, report.resumed) = (known.run.run, !known.done);
         report.done_before = known.done;
         return Ok((!known.done).then_some(*known));
@@ -151,6 +153,22 @@ fn begin(
     let begun = begun.context("the bill run is not in the database yet: try again in a while")?;
     report.run = begun.run.run;
     Ok(Some(begun))
+}
+
+/// Has anybody's billing month ended since a run of the same day? It was made before the day had begun everywhere.
+fn has_ended_since(
+    then: UnixMicros,
+    accounts: &[Account],
+    order: &RunOrder,
+) -> anyhow::Result<bool> {
+    for account in accounts {
+        let zone = zone(account)?;
+        let end = |by| cycle_end(order.day, account.billing_day, &zone, by);
+        if end(order.now)? > end(then)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The command that goes on with a run.

@@ -5,7 +5,7 @@ use types::account::Ha1;
 use types::record::Deck;
 use types::{
     AccountStatus, By, Controls, DialPlan, HashKey, Line, LineId, LineStatus, Money, Now, Snapshot,
-    Tick,
+    Tick, record_samples,
 };
 
 use super::*;
@@ -14,17 +14,7 @@ const NOW: Now = Now { tick: Tick(0), wall: UnixMicros(1_795_435_200_000_000) };
 
 /// An engine that nobody writes for: what a node is while its store is down.
 fn engine() -> Engine {
-    let account = types::Account {
-        id: AccountId(1),
-        name: "alice".to_owned(),
-        status: AccountStatus::Active,
-        controls: Controls::residential(),
-        dial_plan: DialPlan::default(),
-        sell_deck: DeckId(1),
-        reseller: None,
-        time_zone: "Europe/London".to_owned(),
-        billing_day: 1,
-    };
+    let account = types::Account { name: "alice".to_owned(), ..record_samples::account(1) };
     let closed = types::Account {
         id: AccountId(7),
         status: AccountStatus::Closed,

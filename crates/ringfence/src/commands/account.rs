@@ -327,9 +327,9 @@ fn raises_view(state: &AccountRaises) -> Value {
 
 /// What stood for an account at a time.
 fn show_at(text: &str, at: &str, config: &Config, context: &Context) -> anyhow::Result<()> {
+    let at = moment(at, system_wall()).map_err(anyhow::Error::msg)?;
     let reader = open_to_read(config)?;
     let account = find_account(&reader, text)?;
-    let at = moment(at, system_wall()).map_err(anyhow::Error::msg)?;
     let stood = reader.controls_at(account.id, at)?;
     let stood = stood.with_context(|| format!("nothing is known of account {text} at {at}"))?;
     let told = standing::sheet(&account.name, &stood).join("\n");

@@ -14,7 +14,7 @@ use super::lookup::find_account;
 use super::office::change;
 use super::output::{Table, line};
 use super::verify::progress;
-use super::when::moment;
+use super::when::stretch;
 use crate::audit::{Bad, StoreEvidence, calendar, judge_calls, report, starts, unseen};
 use crate::change::Change;
 use crate::config::Config;
@@ -71,10 +71,10 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     if args.unseen {
         return show_unseen(&config, context);
     }
-    if let (Some(decision), Some(note)) = (args.seen, args.why) {
-        return see(decision, args.by, note, &config, context);
+    if let (Some(decision), Some(note)) = (args.seen, &args.why) {
+        return see(decision, args.by, note.clone(), &config, context);
     }
-    let pick = Pick::of(&args.since, &args.until, &args.account, &open(&config)?)?;
+    let pick = Pick::of(&args, &config)?;
     let audited = audit(&pick, &config, context)?;
     let acted = if args.act { act(&audited.bad, &config)? } else { Vec::new() };
     print(&audited, &acted, args.act, context)?;
@@ -94,22 +94,15 @@ struct Pick {
 }
 
 impl Pick {
-    fn of(
-        since: &Option<String>,
-        until: &Option<String>,
-        account: &Option<String>,
-        reader: &SqliteStore,
-    ) -> anyhow::Result<Pick> {
-        let now = system_wall();
-        let time = |text: &Option<String>, or: i64| -> anyhow::Result<UnixMicros> {
-            let read = text.as_deref().map(|text| moment(text, now)).transpose();
-            Ok(read.map_err(anyhow::Error::msg)?.unwrap_or(UnixMicros(or)))
-        };
-        let account = account.as_deref().map(|text| find_account(reader, text)).transpose()?;
+    fn of(args: &Args, config: &Config) -> anyhow::Result<Pick> {
+        let (since, until) = (args.since.as_deref(), args.until.as_deref());
+        let times = stretch(since, until, system_wall()).map_err(anyhow::Error::msg)?;
+        let account = args.account.as_deref();
+        let account = account.map(|text| find_account(&open(config)?, text)).transpose()?;
         Ok(Pick {
             account: account.map(|account| account.id),
-            since: time(since, i64::MIN)?,
-            until: time(until, i64::MAX)?,
+            since: times.0.unwrap_or(UnixMicros(i64::MIN)),
+            until: times.1.unwrap_or(UnixMicros(i64::MAX)),
         })
     }
 

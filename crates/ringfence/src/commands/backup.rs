@@ -51,7 +51,7 @@ pub struct BackupArgs {
   ringfence restore today.db --data-dir /var/lib/ringfence --force
 
 The node must be stopped. The copy is verified before and after. With --force, what is in the data directory goes to
-a directory before-restore-TIME beside it; the key file stays where it is.")]
+a directory before-restore-TIME beside it; key files stay where they are.")]
 pub struct RestoreArgs {
     /// A copy made by backup
     file: PathBuf,
@@ -66,6 +66,7 @@ pub struct RestoreArgs {
 pub fn backup(args: BackupArgs, context: &Context) -> anyhow::Result<()> {
     let config = context.load()?.config;
     let to = named(&args.to, system_wall());
+    refuse_own_place(&to, &config)?;
     if to.exists() && !args.force {
         bail!("{} is there already: --force takes its place", to.display());
     }
@@ -120,6 +121,21 @@ pub fn backup(args: BackupArgs, context: &Context) -> anyhow::Result<()> {
     context.output.one(&text, &value)
 }
 
+/// A copy takes the place of nothing that the node works with, the key least of all; and beside its original it would be
+/// lost with it.
+fn refuse_own_place(to: &Path, config: &Config) -> anyhow::Result<()> {
+    let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let real = |path: &Path| fs::canonicalize(path).ok();
+    let is_same = |one: &Path, other: &Path| real(one).is_some_and(|one| real(other) == Some(one));
+    if is_same(parent.unwrap_or(Path::new(".")), &config.data_dir) {
+        bail!("{} is in the data directory: a copy belongs elsewhere", to.display());
+    }
+    if is_same(to, &config.key_file()) || is_same(to, &config.webhook_key()) {
+        bail!("{} is a key file: nothing takes its place", to.display());
+    }
+    Ok(())
+}
+
 /// The file of a copy: in a directory, one named after the time.
 fn named(to: &Path, now: UnixMicros) -> PathBuf {
     if !to.is_dir() {
@@ -166,7 +182,10 @@ pub fn restore(args: RestoreArgs, context: &Context) -> anyhow::Result<()> {
     let state = if checked.is_good { "verified" } else { "with the faults named above" };
     let (calls, anchor, needed) = checked.told(&config)?;
     let aside = move_aside(&config, &there)?;
-    rename(&beside, &config.database())?;
+    rename(&beside, &config.database()).with_context(|| match &aside {
+        Some(aside) => format!("nothing was restored; what was there is in {}", aside.display()),
+        None => "nothing was restored".to_owned(),
+    })?;
     drop(held);
     let mut text = format!("{}: {calls} calls, {state}", config.database().display());
     if let Some(aside) = &aside {
@@ -221,14 +240,14 @@ fn check_copy(
     Ok(Checked { store, calls: examined.sums.cdrs, is_good: examined.is_good() })
 }
 
-/// What is in the data directory, but for the key and the lock.
+/// What is in the data directory, but for keys and the lock.
 fn occupants(config: &Config) -> anyhow::Result<Vec<PathBuf>> {
     let dir = &config.data_dir;
     let read = || -> std::io::Result<Vec<PathBuf>> {
         fs::read_dir(dir)?.map(|entry| entry.map(|entry| entry.path())).collect()
     };
     let mut found = read().with_context(|| format!("cannot read {}", dir.display()))?;
-    let stays = [config.key_file(), config.lock_file()];
+    let stays = [config.key_file(), config.webhook_key(), config.lock_file()];
     let is_old = |path: &Path| {
         let name = path.file_name().and_then(|name| name.to_str());
         name.is_some_and(|name| name.starts_with(ASIDE))

@@ -15,6 +15,7 @@ use super::Context;
 use super::lookup::find_account;
 use super::office::Office;
 use super::output::{Table, line};
+use super::when::day;
 use crate::billing::{BATCH, DRAFT, Desk, Names, Report, RunOrder, page, run as bill_run, sheet};
 use crate::change::Change;
 use crate::config::Config;
@@ -32,10 +33,11 @@ pub enum Command {
 
 Each account is billed up to the last day of its own billing month (billing_day, in its time zone) that
 is over on that day. A run that was stopped, however, is gone on with by the same command: nobody gets
-two bills. A call that is written late, after a crash, is on the next bill.")]
+two bills. Where the day has not begun yet, an account is left out, and billed by the same command later.
+A call that is written late, after a crash, is on the next bill.")]
     Run {
         /// The day: 2026-12-01
-        #[arg(long, value_name = "DATE")]
+        #[arg(long, value_name = "DATE", value_parser = day)]
         until: Date,
         /// Show what would be billed, and write nothing
         #[arg(long)]
@@ -190,7 +192,11 @@ fn list(
     let limit = if limit == 0 { u32::MAX } else { limit };
     let filter = BillFilter { account: account.map(|account| account.id), run, limit };
     let bills = reader.bills(&filter)?;
-    let table = bills_table(&bills, "no bills yet; `ringfence bill run --until DATE` makes them");
+    let if_empty = match (filter.account, filter.run) {
+        (None, None) => "no bills yet; `ringfence bill run --until DATE` makes them",
+        _ => "no such bills; `ringfence bill list` shows all",
+    };
+    let table = bills_table(&bills, if_empty);
     context.output.list(&table, bills.iter().map(view))
 }
 
@@ -267,7 +273,7 @@ fn show(
     }
     let account = reader.account(bill.account)?.context("the account of a bill is there")?;
     let calls: Vec<Cdr> = reader.bill_items(bill.account, &bill.before, &bill.covers)?.calls;
-    let names = Names::read(&reader, std::slice::from_ref::<Account>(&account))?;
+    let names = Names::read(&reader, std::slice::from_ref::<Account>(&account), bill.made)?;
     if let Some(file) = csv {
         return write(&file, &sheet(&bill, &calls, &names)?);
     }

@@ -12,7 +12,7 @@ use super::lookup::find_account;
 use super::office::{ask, change};
 use super::ordering::{Why, call_facts};
 use super::output::{Table, line};
-use super::when::{moment, span};
+use super::when::{span, stretch};
 use crate::billing::safe_cell;
 use crate::change::Change;
 use crate::config::Config;
@@ -109,8 +109,9 @@ pub fn list(args: ListArgs, context: &Context) -> anyhow::Result<()> {
     if args.live {
         return live(&args, &config, context);
     }
-    let reader = open_to_read(&config)?;
-    let calls = find(&args, &reader)?;
+    let times = stretch(args.since.as_deref(), args.until.as_deref(), system_wall())
+        .map_err(anyhow::Error::msg)?;
+    let calls = find(&args, times, &open_to_read(&config)?)?;
     if args.csv {
         return csv_lines(&calls);
     }
@@ -134,19 +135,18 @@ pub fn list(args: ListArgs, context: &Context) -> anyhow::Result<()> {
     context.output.list(&table, calls.iter().map(view))
 }
 
-fn find(args: &ListArgs, reader: &impl Reader) -> anyhow::Result<Vec<Cdr>> {
-    let now = system_wall();
-    let time = |text: &Option<String>| -> anyhow::Result<Option<UnixMicros>> {
-        let read = text.as_deref().map(|text| moment(text, now));
-        read.transpose().map_err(anyhow::Error::msg)
-    };
+fn find(
+    args: &ListArgs,
+    (since, until): (Option<UnixMicros>, Option<UnixMicros>),
+    reader: &impl Reader,
+) -> anyhow::Result<Vec<Cdr>> {
     let account = args.account.as_deref().map(|text| find_account(reader, text)).transpose()?;
     // Answered ones are picked here: the limit is theirs, not that of those looked at.
     let limit = if args.limit == 0 { u32::MAX } else { args.limit };
     let filter = CallFilter {
         account: account.map(|account| account.id),
-        since: time(&args.since)?,
-        until: time(&args.until)?,
+        since,
+        until,
         number: args.number,
         outcome: match (args.refused, args.answered) {
             (true, _) => Some(Outcome::Refused),

@@ -69,9 +69,9 @@ fn not_yet(states: &[DeckState], deck: &str, at: UnixMicros) -> anyhow::Error {
 }
 
 pub fn show(args: &ShowArgs, config: &Config, context: &Context) -> anyhow::Result<()> {
+    let at = args.at.as_deref().map(time).transpose()?.unwrap_or(UnixMicros(i64::MAX));
     let reader = open_to_read(config)?;
     let id = find_deck(&reader, &args.deck)?;
-    let at = args.at.as_deref().map(time).transpose()?.unwrap_or(UnixMicros(i64::MAX));
     let Some(deck) = reader.deck_at(id, at)? else {
         return Err(not_yet(&reader.deck_states(id)?, &args.deck, at));
     };
@@ -110,11 +110,8 @@ pub fn history(args: &HistoryArgs, config: &Config, context: &Context) -> anyhow
     context.output.list(&table, states.iter().map(view))
 }
 
-/// The time of what is to be put back.
+/// The time of what stood before the last put.
 fn before(reader: &dyn Reader, id: DeckId, args: &UndoArgs) -> anyhow::Result<UnixMicros> {
-    if let Some(text) = &args.to {
-        return time(text);
-    }
     let states = reader.deck_states(id)?;
     let before = states.get(1).map(|state| state.at);
     before.with_context(|| {
@@ -123,9 +120,10 @@ fn before(reader: &dyn Reader, id: DeckId, args: &UndoArgs) -> anyhow::Result<Un
 }
 
 pub fn undo(args: &UndoArgs, config: &Config, context: &Context) -> anyhow::Result<()> {
+    let to = args.to.as_deref().map(time).transpose()?;
     let reader = open_to_read(config)?;
     let id = find_deck(&reader, &args.deck)?;
-    let at = before(&reader, id, args)?;
+    let at = to.map_or_else(|| before(&reader, id, args), Ok)?;
     let Some(former) = reader.deck_at(id, at)? else {
         return Err(not_yet(&reader.deck_states(id)?, &args.deck, at));
     };

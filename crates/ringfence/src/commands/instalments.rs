@@ -13,6 +13,7 @@ use super::lookup::find_account;
 use super::office::change;
 use super::ordering::{Why, owed_at_least};
 use super::output::Table;
+use super::when::day;
 use crate::billing::{day_start, months_later, zone};
 use crate::change::Change;
 use crate::config::Config;
@@ -36,7 +37,7 @@ The amounts sum up to the debt exactly; the last one takes what does not divide.
         #[arg(long = "in", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=120))]
         count: u32,
         /// Day of the first; the others follow on the same day of each month
-        #[arg(long, value_name = "DATE")]
+        #[arg(long, value_name = "DATE", value_parser = day)]
         first: Date,
         #[command(flatten)]
         why: Why,

@@ -80,10 +80,10 @@ pub fn run(command: Command, context: &Context) -> anyhow::Result<()> {
     let config = context.load()?.config;
     match command {
         Command::Add { account, amount, reference, at, note, who } => {
-            let reader = open_to_read(&config)?;
-            let account = find_account(&reader, &account)?.id;
             let now = system_wall();
             let at = at.map(|text| moment(&text, now).map_err(anyhow::Error::msg)).transpose()?;
+            let reader = open_to_read(&config)?;
+            let account = find_account(&reader, &account)?.id;
             let known = find(&reader, TransferKind::Payment, &reference)?;
             if let Some(known) = known {
                 return again(&known, account, amount, context);

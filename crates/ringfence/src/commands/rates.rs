@@ -1,6 +1,7 @@
 //! `rates`. Lives here: importing decks with a dry run, listing, looking up. Never here: reading cells, decks as they stood
 //! (`deck_history`).
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::PathBuf;
 
@@ -58,7 +59,7 @@ pub enum Command {
 The file has a header; columns are found by name: prefix, name, per_minute, connect_fee, minimum,
 first_increment, increment (or increments like 60/60), effective. All rows are good, or none is taken.
 With --effective, the deck's former prices hold until then, and those of prefixes that the file leaves
-out hold on; without it, the file replaces the deck.")]
+out hold on, planned ones too; without it, the file replaces the deck.")]
 pub struct ImportArgs {
     /// CSV file; - reads standard input
     file: PathBuf,
@@ -162,14 +163,16 @@ fn known_rows(deck: &str, config: &Config) -> anyhow::Result<Vec<RateRow>> {
     Ok(deck.map(|deck| deck.rows).unwrap_or_default())
 }
 
-/// A deck whose new prices begin later keeps the old ones until then.
+/// A deck whose new prices begin later keeps the old ones until then, and those of prefixes that the new ones leave out.
 fn with_former(
     old: &[RateRow],
     mut new: Vec<RateRow>,
     effective: Option<types::UnixMicros>,
 ) -> Vec<RateRow> {
     let Some(effective) = effective else { return new };
-    new.extend(old.iter().filter(|row| row.effective < effective).cloned());
+    let named: BTreeSet<String> = new.iter().map(|row| row.prefix.clone()).collect();
+    let stays = |row: &&RateRow| row.effective < effective || !named.contains(&row.prefix);
+    new.extend(old.iter().filter(stays).cloned());
     new
 }
 
@@ -322,4 +325,40 @@ fn lookup(
 
 fn shown_number(number: Option<E164>, dialled: &str) -> String {
     number.map_or_else(|| dialled.to_owned(), |number| number.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use types::UnixMicros;
+
+    fn row(prefix: &str, pence: i64, effective: i64) -> RateRow {
+        let rate = Rate { per_minute: Money::from_cents(pence), ..Rate::FREE };
+        RateRow {
+            prefix: prefix.to_owned(),
+            name: "".into(),
+            rate,
+            effective: UnixMicros(effective),
+        }
+    }
+
+    #[test]
+    fn what_the_new_prices_leave_of_the_old() {
+        // In force, and planned for later: 44 is in the file, 33 is not.
+        let old = [row("44", 1, 0), row("44", 2, 90), row("33", 3, 0), row("33", 4, 90)];
+        let check = |effective: Option<i64>, want: &[RateRow]| {
+            let new = vec![row("44", 5, effective.unwrap_or(0))];
+            assert_eq!(with_former(&old, new, effective.map(UnixMicros)), want);
+        };
+        check(None, &[row("44", 5, 0)]);
+        check(Some(50), &[row("44", 5, 50), row("44", 1, 0), row("33", 3, 0), row("33", 4, 90)]);
+        let all = [
+            row("44", 5, 100),
+            row("44", 1, 0),
+            row("44", 2, 90),
+            row("33", 3, 0),
+            row("33", 4, 90),
+        ];
+        check(Some(100), &all);
+    }
 }

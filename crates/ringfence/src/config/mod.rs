@@ -4,6 +4,7 @@
 //! A setting comes from the file, or from the environment (`RINGFENCE_SIP__LISTEN`), which wins, or
 //! it has a default. Every key is one row of [`schema`].
 
+mod access_keys;
 mod alert_keys;
 pub mod alerts;
 pub mod controls;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use types::Controls;
 
+use super::access_keys::access_keys;
 use super::alert_keys::alert_keys;
 use super::controls::{CONTROL_KEYS, network};
 use super::levels::{LEVEL_KEYS, LevelKey};
@@ -55,6 +56,7 @@ macro_rules! list_key {
             |c| Raw::words(&c.$($field).+))
     };
 }
+pub(super) use list_key;
 
 /// All keys, in the order of the file.
 pub fn keys() -> Vec<Key> {
@@ -102,9 +104,8 @@ pub fn keys() -> Vec<Key> {
         |c| &c.self_service,
     ));
     keys.extend(log_keys());
-    keys.extend(log_in_keys());
-    keys.extend(limit_keys());
     keys.extend(access_keys());
+    keys.extend(limit_keys());
     keys.extend(alert_keys());
     keys
 }
@@ -126,6 +127,7 @@ macro_rules! number_key {
             |c| Raw::bare(c.$($field).+))
     };
 }
+pub(super) use number_key;
 
 fn web_keys() -> Vec<Key> {
     vec![
@@ -376,97 +378,6 @@ fn log_keys() -> Vec<Key> {
     ]
 }
 
-/// A number of some unit, kept in milliseconds.
-macro_rules! time_key {
-    ($name:literal, $help:literal, $least:literal..=$most:literal, $unit_ms:literal, $($field:ident).+) => {
-        key("access", $name, $help,
-            |c, raw| raw.number($least, $most).map(|value| c.$($field).+ = value as u64 * $unit_ms),
-            |c| Raw::bare(c.$($field).+ / $unit_ms))
-    };
-}
-
-fn log_in_keys() -> Vec<Key> {
-    vec![
-        key(
-            "access",
-            "country_files",
-            "CSV tables `first,last,COUNTRY` that say where addresses are",
-            |c, raw| raw.list(path).map(|files| c.country_files = files),
-            |c| Raw::words(c.country_files.iter().map(|file| file.display().to_string())),
-        ),
-        key(
-            "access",
-            "network_files",
-            "CSV tables `first,last,AS-NUMBER` that say whose addresses are",
-            |c, raw| raw.list(path).map(|files| c.network_files = files),
-            |c| Raw::words(c.network_files.iter().map(|file| file.display().to_string())),
-        ),
-        number_key!(
-            "access",
-            "failures",
-            "failed log-ins of one user name from one source that lock it out",
-            1..=100,
-            log_ins.source_user.failures
-        ),
-        time_key!(
-            "failures_within_min",
-            "minutes in which they count",
-            1..=1_440,
-            60_000,
-            log_ins.source_user.window_ms
-        ),
-        number_key!(
-            "access",
-            "failures_per_source",
-            "failed log-ins an hour from one source over all user names that lock it out",
-            1..=10_000,
-            log_ins.source.failures
-        ),
-        number_key!(
-            "access",
-            "failures_per_user",
-            "failed log-ins a day of one user name over all sources: then known devices only",
-            1..=10_000,
-            log_ins.user.failures
-        ),
-        time_key!(
-            "first_lock_min",
-            "minutes of a first lock-out; each that follows within a day is twice as long",
-            1..=1_440,
-            60_000,
-            log_ins.first_lock_ms
-        ),
-        time_key!(
-            "longest_lock_h",
-            "hours of the longest lock-out",
-            1..=168,
-            3_600_000,
-            log_ins.longest_lock_ms
-        ),
-        time_key!(
-            "known_days",
-            "days for which a device is known after it showed a right password",
-            1..=365,
-            86_400_000,
-            log_ins.known_ms
-        ),
-        time_key!(
-            "new_device_h",
-            "hours for which a device is new, and may spend little",
-            1..=720,
-            3_600_000,
-            log_ins.season_ms
-        ),
-        time_key!(
-            "stale_digest_s",
-            "seconds for which phones with a changed password are gathered, to be named together",
-            1..=86_400,
-            1_000,
-            log_ins.stale_digest_ms
-        ),
-    ]
-}
-
 fn limit_keys() -> Vec<Key> {
     vec![
         number_key!("limits", "calls", "calls at once on this node", 1..=10_000_000, limits.calls),
@@ -504,32 +415,6 @@ fn limit_keys() -> Vec<Key> {
             "how long a graceful stop waits for calls to end",
             0..=86_400,
             limits.stop_wait_s
-        ),
-    ]
-}
-
-fn access_keys() -> Vec<Key> {
-    vec![
-        list_key!(
-            "access",
-            "allow",
-            "networks that are never banned, nor held to a rate",
-            network,
-            access.allow
-        ),
-        number_key!(
-            "access",
-            "stranger_rate",
-            "messages a second heard from an address where nobody has logged in",
-            1..=1_000_000,
-            access.stranger_rate
-        ),
-        number_key!(
-            "access",
-            "stranger_burst",
-            "messages at once heard from such an address",
-            1..=1_000_000,
-            access.stranger_burst
         ),
     ]
 }

@@ -332,10 +332,7 @@ impl Agent {
     fn handle_in_dialog(&mut self, call: CallRef, wire: &Wire, happened: &mut Vec<Happened>) {
         let (branch, method) = (wire.branch().to_owned(), wire.method().to_owned());
         let (cseq, tag) = (wire.cseq().0, self.calls[call].local_tag.clone());
-        if cseq <= self.calls[call].remote_cseq {
-            return self.answer(&branch, &method, wire.reply(500, "CSeq Out Of Order", &tag));
-        }
-        self.calls[call].remote_cseq = cseq;
+        // RFC 3261 §12.2.2: without the dialog there is no order to be out of.
         if self.calls[call].state == CallState::Over {
             return self.answer(
                 &branch,
@@ -343,6 +340,10 @@ impl Agent {
                 wire.reply(481, "Call/Transaction Does Not Exist", &tag),
             );
         }
+        if cseq <= self.calls[call].remote_cseq {
+            return self.answer(&branch, &method, wire.reply(500, "CSeq Out Of Order", &tag));
+        }
+        self.calls[call].remote_cseq = cseq;
         match method.as_str() {
             "BYE" => {
                 self.answer(&branch, "BYE", wire.reply(200, "OK", &tag));

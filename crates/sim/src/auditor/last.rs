@@ -42,7 +42,7 @@ impl Auditor {
             }
         }
         for ((_, call_id), leg) in self.legs.talking() {
-            if leg.out && !leg.forgotten {
+            if leg.out && !leg.forgotten && !leg.gave_up(now) {
                 let what = format!("nobody ended the leg {call_id} to {}", leg.number);
                 self.violations.push(what);
             }
@@ -113,7 +113,10 @@ impl Auditor {
                     found.push(format!("{decision} was refused and is on the carrier's bill"));
                 }
                 let is_free = cdr.answered.is_none() && charge > 0;
-                if is_free && !self.is_excused(decision, leg.invited, billed.answered) {
+                if is_free
+                    && !leg.is_given_up()
+                    && !self.is_excused(decision, leg.invited, billed.answered)
+                {
                     found.push(format!("the carrier bills {decision}, whose CDR has no answer"));
                 }
                 let billed_us = billed.ended.unwrap_or(now).saturating_sub(billed.answered);

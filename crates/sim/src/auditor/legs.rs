@@ -11,7 +11,7 @@ use crate::wire::Wire;
 
 /// A word of a peer is on record after so long.
 const NEW_WORD_US: u64 = 1_500_000;
-/// Timer B.
+/// Timer B, and Timer H: 64·T1.
 const TIMER_B_US: u64 = 32_000_000;
 
 /// One leg between the node and somebody.
@@ -33,6 +33,8 @@ pub struct Leg {
     pub answered: Option<u64>,
     /// How wrong the node's wall clock was then.
     pub drift_us: i64,
+    /// The node has sent an ACK for it.
+    acked: bool,
     /// World time of the first BYE at the node's door, either way.
     pub bye: Option<u64>,
     /// How wrong the node's wall clock was then.
@@ -106,6 +108,10 @@ impl Legs {
                     .insert(key, Leg { trunk, out: true, number, decision, ..Leg::begun(now) });
             }
             (true, "BYE") => self.ended(now, &key, wire),
+            (true, "ACK") => {
+                let leg = self.legs.get_mut(&key).filter(|leg| leg.answered.is_some());
+                leg.into_iter().for_each(|leg| leg.acked = true);
+            }
             (false, "INVITE") => self.responded(now, &key, wire, false),
             _ => {}
         }
@@ -154,10 +160,8 @@ impl Legs {
 
     fn responded(&mut self, now: u64, key: &(usize, String), wire: &Wire, to_node: bool) {
         let Some(leg) = self.legs.get_mut(key).filter(|leg| leg.out == to_node) else { return };
-        // RFC 3261 §17.1.1.2: after 64·T1 without any response the INVITE is forgotten; a peer that speaks later
-        // gets no ACK, and gives up by itself.
-        let heard = *leg.heard.get_or_insert(now);
-        if leg.out && heard > leg.invited + TIMER_B_US {
+        leg.heard.get_or_insert(now);
+        if leg.is_given_up() {
             return;
         }
         match wire.status() {
@@ -225,6 +229,19 @@ fn names(hold: &Hold, call_id: &str) -> bool {
 }
 
 impl Leg {
+    /// RFC 3261 §13.3.1.4: a peer that has had no ACK for its 2xx within 64·T1 has hung up by now, even if its BYE met
+    /// nobody. An answer that is not on record gets none.
+    pub fn gave_up(&self, now: u64) -> bool {
+        let waited_us = now.saturating_sub(self.answered.unwrap_or(now));
+        self.out && !self.acked && waited_us > TIMER_B_US
+    }
+
+    /// RFC 3261 §17.1.1.2: after 64·T1 without any response the INVITE is forgotten. A peer that speaks later, and even
+    /// answers, is hung up on at once; by then the call may have its CDR.
+    pub fn is_given_up(&self) -> bool {
+        self.out && self.heard.is_some_and(|heard| heard > self.invited + TIMER_B_US)
+    }
+
     fn begun(now: u64) -> Leg {
         Leg {
             trunk: None,
@@ -235,6 +252,7 @@ impl Leg {
             heard: None,
             answered: None,
             drift_us: 0,
+            acked: false,
             bye: None,
             bye_drift_us: 0,
             lost: None,

@@ -11,22 +11,6 @@ use super::{Auditor, INTERRUPTED_MS, MARK_AGE_US, legs};
 /// Between the wire and the wall clock, which counts in halves where it was set back.
 const LOST_SLACK_US: u64 = 2_000;
 
-/// The time that a record tells of: the node lived then.
-pub(super) fn time_of(record: &Record) -> UnixMicros {
-    match record {
-        Record::Alive(at) | Record::Fact(at, _) | Record::Deck(at, _) => *at,
-        Record::Posting(posting) => posting.transfer.at,
-        Record::BillRun(run) => run.at,
-        Record::Standing(standing) => standing.at,
-        Record::Cdr(cdr) => cdr.ended,
-        Record::Hold(hold) => match hold.state {
-            types::HoldState::Answered(at) => at,
-            types::HoldState::Pending => hold.started,
-        },
-        _ => UnixMicros(i64::MIN),
-    }
-}
-
 impl Auditor {
     /// `spent + Σ open holds + asked ≤ stop level` whenever a hold is new or grows, and holds cover what they say.
     pub(super) fn check_hold(
@@ -258,8 +242,9 @@ impl Auditor {
     }
 
     /// A call that had ended when the node died, its CDR lost on the way to the store. Once the carrier has said that it
-    /// knows no such call, it is charged for no less than it talked (the carrier can bill that), and no longer than the
-    /// node can have lived or than was held.
+    /// knows no such call, it is charged for no less than it talked (the carrier can bill that), and no longer than was
+    /// held or than the node can have lived that was the last to hear of the carrier. A node that lived for a moment
+    /// between two crashes may have hung up without having heard of it: then it is charged up to the first crash.
     fn check_lost_end(&self, cdr: &Cdr, leg: &legs::Leg) -> Result<(), String> {
         let (Some(answered), Some(bye), true) = (leg.answered, leg.bye, self.is_lost(cdr, leg))
         else {
@@ -274,7 +259,7 @@ impl Auditor {
                 "{decision} had ended at the crash: {recorded_us} µs recorded, at most {most_us}"
             ));
         }
-        let talked_us = talked_us.max(0).unsigned_abs();
+        let talked_us = talked_us.max(0).unsigned_abs().min(most_us);
         // Nobody bills a call between our own lines: with two crashes in a row, and its witness without power
         // between them, its length is that of the first.
         let is_billed = cdr.trunk.is_some();

@@ -2,7 +2,7 @@
 
 use edge::{Input, Node};
 use store::SnapshotWindow;
-use types::{HashKey, Millis, Now, Tick, UnixMicros};
+use types::{HashKey, Millis, Now, Tick};
 
 use super::{Event, World};
 use crate::disk::DiskEvent;
@@ -97,7 +97,7 @@ impl World {
                 self.auditor.durable(&records);
             }
         }
-        self.auditor.crashed(self.now);
+        self.auditor.crashed(self.now, self.disk.newest());
         self.connections.clear();
         self.clock.jump(clock_jump_us);
         self.push(self.now + back_after_ms * 1_000, Event::Deed(Deed::Restart));
@@ -108,8 +108,7 @@ impl World {
             return;
         }
         // The window of the snapshot begins at the disciplined clock, which needs the newest time first.
-        let newest = self.disk.snapshot(SnapshotWindow::at(UnixMicros(0))).newest;
-        self.clock.restart(self.now, newest);
+        self.clock.restart(self.now, self.disk.newest());
         let wall = self.clock.wall(self.now);
         self.auditor.drift(self.clock.drift_us(self.now));
         let snapshot = self.disk.snapshot(SnapshotWindow::at(wall));

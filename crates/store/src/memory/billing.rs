@@ -11,8 +11,8 @@ use types::{
 use super::state::State;
 use crate::billing::{AboutPosting, BillFilter, BillItems, Judged, PostingFilter};
 use crate::billing::{judge_bill, judge_posting};
-use crate::queries::Problem;
 use crate::rules;
+use crate::verification::Problem;
 
 impl State {
     /// Why postings and bills among these records cannot be written, after those before them.

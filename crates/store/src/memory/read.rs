@@ -19,10 +19,10 @@ use crate::chain::{Anchor, ChainQuestion, ChainReport, walk};
 use crate::deck_states::DeckState;
 use crate::error::StoreError;
 use crate::queries::{
-    Balance, CallFilter, CallsOnLinks, Decided, DeckSummary, FactFilter, Problem, Reader, Sealing,
-    StoredFact, Verification,
+    Balance, CallFilter, CallsOnLinks, Decided, DeckSummary, FactFilter, Reader, StoredFact,
 };
 use crate::rules;
+use crate::verification::{Problem, Sealing, Verification};
 
 impl State {
     /// What the node needs at its start.

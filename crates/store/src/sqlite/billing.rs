@@ -14,8 +14,8 @@ use super::query::TRANSFER;
 use super::rows::{self, Rows, all, maybe, read, whole};
 use crate::billing::{AboutPosting, BillFilter, BillItems, Judged, PostingFilter};
 use crate::billing::{judge_bill, judge_posting};
-use crate::queries::Problem;
 use crate::rules::STRETCH_US;
+use crate::verification::Problem;
 
 /// A refusal of ours that undoes the group as one of the database does.
 fn refused(message: String) -> rusqlite::Error {

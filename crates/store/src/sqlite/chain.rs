@@ -184,7 +184,12 @@ impl Links for Tables<'_> {
 
     fn links(&self, from: u64, most: u32) -> rusqlite::Result<Vec<ReadLink>> {
         // What stands before the first one is nobody's.
-        let from = if from == 0 { i64::MIN } else { from.cast_signed() };
+        let from = match i64::try_from(from) {
+            Ok(0) => i64::MIN,
+            Ok(from) => from,
+            // Behind the last number that there is.
+            Err(_) => return Ok(Vec::new()),
+        };
         rows::all(self.0, LINKS, (from, most), link)
     }
 

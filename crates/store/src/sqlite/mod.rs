@@ -29,9 +29,9 @@ use types::{DecisionId, Snapshot, UnixMicros};
 
 use crate::backend::{Backend, Batch, SnapshotWindow};
 use crate::error::{Cause, CommitError, StoreError};
-use crate::queries::Unopened;
 use crate::rules;
 use crate::seal::{KeyId, Sealer};
+use crate::verification::Unopened;
 use connect::{Doing, connect, create, database_error};
 
 pub use backup::BackupPace;

@@ -19,9 +19,9 @@ use crate::chain::{Anchor, ChainQuestion, ChainReport, walk};
 use crate::deck_states::DeckState;
 use crate::error::StoreError;
 use crate::queries::{
-    Balance, CallFilter, CallsOnLinks, Decided, DeckSummary, FactFilter, Reader, Sealing,
-    StoredFact, Verification,
+    Balance, CallFilter, CallsOnLinks, Decided, DeckSummary, FactFilter, Reader, StoredFact,
 };
+use crate::verification::{Sealing, Verification};
 
 /// A query that grows by the conditions that are asked for. Values are always bound.
 struct Conditions {

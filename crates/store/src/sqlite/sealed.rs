@@ -16,8 +16,8 @@ use types::{
 
 use super::{rows, web_users};
 use crate::error::StoreError;
-use crate::queries::{Sealing, Unopened, WhatSealed};
 use crate::seal::{Algorithm, Bound, KeyId, OpenError, Sealer};
+use crate::verification::{Sealing, Unopened, WhatSealed};
 
 /// The verifiers of a line, sealed.
 pub struct SealedLine {

@@ -7,9 +7,9 @@ use types::{AccountId, Ban, DecisionId, Device, LockOut, Money, TransferKind};
 
 use super::columns::{self, Read};
 use super::{billing, decks, rows, sealed, snapshot};
-use crate::queries::{Problem, Verification};
 use crate::rules;
 use crate::seal::Sealer;
+use crate::verification::{Problem, Verification};
 
 /// Sums by account. The order is that of `rules::compare`.
 const SUMS: [&str; rules::SUMS] = [

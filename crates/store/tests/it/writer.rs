@@ -170,6 +170,18 @@ fn under_load_a_group_may_fill() {
 }
 
 #[test]
+fn few_batches_hardly_wait() {
+    // A twentieth of this after a group of one. The whole of it would be longer than anybody waits for here.
+    let pace = Duration::from_secs(25);
+    let (writer, outcomes) =
+        start(MemoryStore::new(), WriterOptions { pace, ..WriterOptions::default() });
+    for n in 1..=2 {
+        writer.submit(hold_batch(n)).unwrap();
+        assert_eq!(next(&outcomes), (n.into(), Ok(())));
+    }
+}
+
+#[test]
 fn a_full_queue_refuses() {
     let (store, gate) = Gated::shut(MemoryStore::new());
     let (writer, outcomes) = start(store, WriterOptions { queue: 3, ..WriterOptions::default() });

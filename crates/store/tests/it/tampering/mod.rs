@@ -1,14 +1,16 @@
-//! Who changes the database with plain SQL is found, and told where.
+//! Who changes the database with plain SQL is found, and told where. Lives here: every column, what calls and the directory
+//! say, chains made by others. Never here: what the office wrote (office), the links themselves (links).
+
+mod links;
+mod office;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
-use store::chain::Span;
 use store::*;
 use types::*;
 
-use crate::billing::{bill, plan, post, posting, run};
 use crate::samples::*;
 
 /// A store with rows of every kind, closed: one file, to be copied and changed.
@@ -44,29 +46,6 @@ fn story() -> Vec<Vec<Record>> {
     ]
 }
 
-/// What the office writes after that: postings, a bill, histories, raises, a request. Links 18 to 31.
-fn office(store: &mut dyn Backend) {
-    let payment = posting(5, TransferKind::Payment, 1, 30);
-    put(store, vec![post(Posting { reference: Some("FT1".to_owned()), ..payment }), run(1)]);
-    let bill = bill(store, 1, 1, 2 * HOUR);
-    put(
-        store,
-        vec![
-            Record::Bill(Box::new(bill)),
-            Record::BillRunDone(1),
-            Record::Instalments(Box::new(plan(6, 1))),
-            Record::Reseller(Box::new(reseller(2))),
-            Record::Standing(Box::new(standing(1, 1))),
-            Record::LineStanding(Box::new(line_standing(1, 1))),
-            Record::Raises(Box::new(raises(1))),
-            Record::ControlRequest(Box::new(request(1, 1))),
-            Record::Raises(Box::new(raises(2))),
-            Record::Raises(Box::new(AccountRaises::none(AccountId(2)))),
-            Record::TrunkStanding(trunk_standing(1, 1)),
-        ],
-    );
-}
-
 impl Evidence {
     fn new() -> Evidence {
         Evidence::of(|_| {}, (17, 14))
@@ -74,7 +53,7 @@ impl Evidence {
 
     /// With rows in the tables of the office too.
     fn whole() -> Evidence {
-        Evidence::of(office, (31, 25))
+        Evidence::of(office::office, (31, 25))
     }
 
     fn of(more: impl Fn(&mut dyn Backend), links_and_rows: (u64, u64)) -> Evidence {
@@ -283,104 +262,6 @@ fn former_states_of_decks_are_watched() {
     assert_eq!(problems, [Problem::MixedUp { table: "rate", key: "of deck 9".to_owned() }]);
 }
 
-/// The same of what the office wrote, and of what it may set in accounts and lines.
-#[test]
-fn what_was_changed_in_the_office_is_named() {
-    let evidence = Evidence::whole();
-    let (paid, plan) = (decision(5), decision(6));
-    let check = |sql: &str, what: &str, link: u64| {
-        evidence.check(sql, &[&format!("{what} from what was recorded at link {link}")]);
-    };
-    check("UPDATE account SET reseller = NULL", "account 1: reseller differs", 12);
-    check("UPDATE account SET billing_day = 28", "account 1: billing_day differs", 12);
-    check("UPDATE line SET stop_levels = NULL", "line 1: stop_levels differs", 2);
-    let amount = "UPDATE transfer SET amount = 300 WHERE kind = 6";
-    check(amount, &format!("payment {paid}: amount differs"), 18);
-    check("UPDATE posting SET ordered_by = 'bob'", "posting 1: by differs", 19);
-    let told = "UPDATE posting SET reference = NULL, note = ''";
-    check(told, "posting 1: reference, note differ", 19);
-    check("UPDATE bill_run SET mark_calls = 0", "bill run 1: marks differs", 22);
-    check("UPDATE bill_run SET done = 0", "bill run 1: done differs", 22);
-    let name = "UPDATE bill SET detail = replace(detail, 'France', 'Spain')";
-    check(name, "bill 1-1: lines differs", 21);
-    let note = "UPDATE instalment_plan SET detail = replace(detail, 'bit by bit', 'at once')";
-    check(note, &format!("instalment plan {plan}: note differs"), 23);
-    check("UPDATE reseller SET name = 'x'", "reseller 2: name differs", 24);
-    let by = "UPDATE account_history SET detail = replace(detail, '\"eve\"', '\"bob\"')";
-    check(by, "entry 1 of the history of accounts: by differs", 25);
-    let tls = "UPDATE line_history SET detail = replace(detail, '\"tls_only\":true', '\"tls_only\":false')";
-    check(tls, "entry 1 of the history of lines: security differs", 26);
-    let frozen = "UPDATE account_raises SET detail = replace(detail, '\"limited\"', 'null')";
-    check(frozen, "raises of account 1: frozen_from differs", 27);
-    let note = "UPDATE control_request SET detail = replace(detail, 'trade fair', 'no reason')";
-    check(note, "request 1: note differs", 28);
-    // What a bill is found by does not say what the bill says.
-    let told = evidence.after("UPDATE bill SET total = total - 1").unwrap();
-    let begins = "bill 1-1, recorded at link 21, cannot be read: ";
-    assert!(told.len() == 1 && told[0].starts_with(begins), "{told:?}");
-}
-
-/// Rows of the office that are gone, or came from nowhere.
-#[test]
-fn the_office_has_no_row_more_and_none_less() {
-    let evidence = Evidence::whole();
-    let gone = |table: &str, what: &str, link: u64| {
-        let sql = format!("DELETE FROM {table}");
-        evidence.check(&sql, &[&format!("{what}, recorded at link {link}, is gone")]);
-    };
-    gone("transfer WHERE kind = 6", &format!("payment {}", decision(5)), 18);
-    gone("posting", "posting 1", 19);
-    gone("bill_run", "bill run 1", 22);
-    gone("bill", "bill 1-1", 21);
-    gone("instalment_plan", &format!("instalment plan {}", decision(6)), 23);
-    gone("reseller", "reseller 2", 24);
-    gone("account_history", "entry 1 of the history of accounts", 25);
-    gone("line_history", "entry 1 of the history of lines", 26);
-    gone("trunk_history", "entry 1 of the history of trunks", 31);
-    gone("account_raises", "raises of account 1", 27);
-    gone("control_request", "request 1", 28);
-    let stranger = |sql: &str, what: &str| {
-        let why =
-            "is on no link: it was inserted by somebody else, or the end of the chain was cut off";
-        evidence.check(&format!("INSERT INTO {sql}"), &[&format!("{what} {why}")]);
-    };
-    stranger(
-        "posting SELECT 2, decision, 5, account, NULL, ordered_by, note FROM posting",
-        "posting 2",
-    );
-    stranger(
-        "bill_run SELECT 2, day, only_account, at, mark_calls, mark_postings, 0 FROM bill_run",
-        "bill run 2",
-    );
-    stranger("bill SELECT 7, 3, previous, total, due, detail FROM bill", "bill 3-7");
-    stranger(
-        &format!("instalment_plan SELECT {}, account, detail FROM instalment_plan", decision(9).0),
-        &format!("instalment plan {}", decision(9)),
-    );
-    stranger("reseller SELECT 3, name, stop_levels FROM reseller", "reseller 3");
-    stranger(
-        "account_history SELECT 2, account, at + 1, status, detail FROM account_history",
-        "entry 2 of the history of accounts",
-    );
-    stranger(
-        "line_history SELECT 2, line, at + 1, account, detail FROM line_history",
-        "entry 2 of the history of lines",
-    );
-    stranger(
-        "trunk_history SELECT 2, trunk, at + 1, cost_deck FROM trunk_history",
-        "entry 2 of the history of trunks",
-    );
-    stranger("account_raises SELECT 3, detail FROM account_raises", "raises of account 3");
-    stranger(
-        "control_request SELECT 2, account, state, at, detail FROM control_request",
-        "request 2",
-    );
-    evidence.check(
-        "INSERT INTO account_raises SELECT 2, detail FROM account_raises",
-        &["raises of account 2 is there, though link 30 records that it was taken back"],
-    );
-}
-
 #[test]
 fn what_is_gone_or_came_from_nowhere_is_named() {
     let evidence = Evidence::new();
@@ -436,136 +317,6 @@ fn what_is_gone_or_came_from_nowhere_is_named() {
         "DELETE FROM trunk_route",
         &["trunk 1: routes differs from what was recorded at link 5"],
     );
-}
-
-#[test]
-fn who_touches_the_chain_itself_is_found() {
-    let evidence = Evidence::new();
-    let forged = |links: &str| format!("{links} changed, moved or forged: the key does not fit");
-    for column in ["kind", "key", "part", "marks", "hash", "mac"] {
-        for (seq, edit) in [
-            (10, "CASE typeof(COL) WHEN 'integer' THEN COL + 1 ELSE zeroblob(length(COL)) END"),
-            (10, "NULL"),
-        ] {
-            let edit = edit.replace("COL", column);
-            let sql = format!("UPDATE OR IGNORE link SET {column} = {edit} WHERE seq = {seq}");
-            let Some(told) = evidence.after(&sql) else { continue };
-            assert!(told.iter().any(|told| told.contains(" 10 ")), "{sql}: {told:?}");
-        }
-    }
-    evidence.check("UPDATE link SET body = zeroblob(32) WHERE seq = 1", &[&forged("link 1 was")]);
-    evidence.check("UPDATE link SET body = NULL WHERE seq = 1", &[&forged("link 1 was")]);
-    let told = evidence.after("UPDATE link SET key_id = 77 WHERE seq = 10").unwrap();
-    assert_eq!(told, [forged("link 10 was")]);
-    let told = evidence.after("UPDATE link SET key_id = NULL WHERE seq = 10").unwrap();
-    let public = "link 10 was made without a key: anybody can make such links";
-    assert_eq!(told, [forged("link 10 was"), public.to_owned()]);
-    let told = evidence.after("UPDATE link SET mac = x'00' WHERE seq = 10").unwrap();
-    assert!(told[0].starts_with("link 10 cannot be read: "), "{told:?}");
-    evidence.check("DELETE FROM link WHERE seq BETWEEN 2 AND 3", &[
-        "links 2 to 3 are gone",
-        "line 1 is on no link: it was inserted by somebody else, or the end of the chain was cut off",
-        "number +442079460000 is on no link: it was inserted by somebody else, or the end of the chain was cut off",
-    ]);
-    // Two links change places: the two, and the one behind them.
-    let swap = "UPDATE link SET seq = 99 WHERE seq = 8; UPDATE link SET seq = 8 WHERE seq = 9; \
-                UPDATE link SET seq = 9 WHERE seq = 99";
-    evidence.check(swap, &[&forged("links 8 to 10 were")]);
-    // So do their contents, not their numbers.
-    let told = evidence.after(
-        "UPDATE link SET (hash, mac) = (SELECT hash, mac FROM link WHERE seq = 9) WHERE seq = 8",
-    );
-    assert_eq!(told.unwrap(), [forged("links 8 to 9 were")]);
-}
-
-/// Where the end is cut off, rows included, only an anchor shows it; without the rows, they show it themselves.
-#[test]
-fn an_end_that_was_cut_off_is_found() {
-    let evidence = Evidence::new();
-    let three = decision(3);
-    let stranger = |what: String| {
-        format!(
-            "{what} is on no link: it was inserted by somebody else, or the end of the chain was cut off"
-        )
-    };
-    evidence.check(
-        "DELETE FROM link WHERE seq > 14",
-        &[
-            &stranger(format!("call {three}")),
-            &stranger(format!("charge of call {three}")),
-            &stranger(format!("cost of call {three}")),
-        ],
-    );
-    let sql = format!(
-        "DELETE FROM link WHERE seq > 14; DELETE FROM cdr WHERE decision = {0}; \
-         DELETE FROM transfer WHERE decision = {0}",
-        three.0
-    );
-    evidence.check(&sql, &[]);
-    let changed = evidence.directory.path().join("changed.db");
-    let since = ChainQuestion { since: Some(evidence.anchor), ..ChainQuestion::default() };
-    let cut = "the chain ends with link 14, before the anchor at link 17: its end was cut off";
-    assert_eq!(breaks(&changed, since), [cut]);
-    assert_eq!(breaks(&evidence.path(), since), [""; 0]);
-}
-
-/// Who has the program but not the key makes a chain of his own: cheaper calls, all links new.
-#[test]
-fn a_chain_made_without_the_key_is_found() {
-    let evidence = Evidence::new();
-    let cheaper = || {
-        story().into_iter().map(|mut records| {
-            for record in &mut records {
-                if let Record::Cdr(cdr) = record {
-                    cdr.price = Money::ZERO;
-                }
-            }
-            records
-        })
-    };
-    let forge = |name: &str, sealer: Option<std::sync::Arc<Sealer>>| {
-        let path = evidence.directory.path().join(name);
-        let mut store =
-            SqliteStore::open(&path, OpenOptions { sealer, ..OpenOptions::default() }).unwrap();
-        let can_seal = name != "public.db";
-        for records in cheaper() {
-            let kept = records
-                .into_iter()
-                .filter(|record| can_seal || !matches!(record, Record::Line(_) | Record::Trunk(_)));
-            put(&mut store, kept.collect());
-        }
-        path
-    };
-    let all = ChainQuestion::default();
-    // The sealed rows open with our key only, so that such a database is not even opened with it.
-    let foreign = forge("foreign.db", Some(sealer_with(&[9])));
-    let error =
-        SqliteStore::open(&foreign, OpenOptions { read_only: true, ..options() }).unwrap_err();
-    assert!(matches!(error, StoreError::WrongKey { .. }), "{error:?}");
-    let graft = |from: &Path| {
-        // His chain and calls, in our database: rows with secrets stay ours.
-        format!(
-            "ATTACH '{}' AS his; DELETE FROM link; INSERT INTO link SELECT * FROM his.link; \
-             DELETE FROM cdr; INSERT INTO cdr SELECT * FROM his.cdr;",
-            from.display()
-        )
-    };
-    let told = evidence.after(&graft(&foreign)).unwrap();
-    let his = sealer_with(&[9]).keys().newest().id();
-    let unproven = Break::Unproven(Span { first: 1, last: 17 }, his).to_string();
-    assert!(told.contains(&unproven), "{told:?}");
-    let ours = sealer().keys().newest().id().number();
-    let relabelled = format!("{} UPDATE link SET key_id = {ours};", graft(&foreign));
-    let told = evidence.after(&relabelled).unwrap();
-    let forged = "links 1 to 17 were changed, moved or forged: the key does not fit";
-    assert!(told.contains(&forged.to_owned()), "{told:?}");
-    let told = evidence.after(&graft(&forge("public.db", None))).unwrap();
-    assert!(told.iter().any(|told| told.contains("made without a key")), "{told:?}");
-    // And an anchor sees all of it, key or no key.
-    let since = ChainQuestion { since: Some(evidence.anchor), ..all };
-    let changed = evidence.directory.path().join("changed.db");
-    let other = Break::CutOff { anchor: 17, head: 15 }.to_string();
-    assert!(breaks(&changed, since).contains(&other));
 }
 
 #[test]

@@ -1,13 +1,20 @@
-//! Records to test with. Lives here: one of each kind, whole calls. Never here: assertions.
+//! Records to test with. Lives here: one of each kind of the directory, stores to put them into. Never here: assertions.
+
+mod access;
+mod calls;
+mod everything;
 
 use std::net::SocketAddr;
 
-use store::{Backend, Batch, CallFilter, FactFilter, SnapshotWindow, StoredFact};
+use store::{Backend, Batch, SnapshotWindow};
 use types::account::Ha1;
-use types::cdr::{HangupCause, LegRecord};
-use types::decision::{Destination, Explanation, Outcome};
+use types::decision::Destination;
 use types::record::Deck;
 use types::*;
+
+pub use access::*;
+pub use calls::*;
+pub use everything::*;
 
 pub const SECOND: i64 = 1_000_000;
 pub const MINUTE: i64 = 60 * SECOND;
@@ -234,142 +241,6 @@ pub fn request(id: u32, account: u32) -> ControlRequest {
     }
 }
 
-/// The hold of the n-th call, as it is before the answer.
-pub fn hold(n: u32, account: u32) -> Hold {
-    Hold {
-        decision: decision(n),
-        account: AccountId(account),
-        line: Some(LineId(1)),
-        device: None,
-        to_account: None,
-        direction: cdr::Direction::Outgoing,
-        amount: Money::from_micros(35_000),
-        covered_ms: 30_000,
-        state: HoldState::Pending,
-        started: at(i64::from(n) * SECOND),
-        dialled: "00 33 1 23 45".to_owned(),
-        caller: "+442079460000".to_owned(),
-        destination: destination(DestinationClass::International),
-        trunk: Some(TrunkId(1)),
-        cost_rate: Some(rate(8_000)),
-        explanation: Explanation {
-            outcome: Outcome::Admitted,
-            findings: Vec::new(),
-            rate: Some(rate(12_500)),
-            rate_prefix: Some("33".to_owned()),
-        },
-        legs: (0..=255).cycle().take(600).collect(),
-    }
-}
-
-/// The CDR of the n-th call, a minute long.
-pub fn cdr(n: u32, account: u32, price: i64) -> Cdr {
-    let hold = hold(n, account);
-    Cdr {
-        decision: hold.decision,
-        account: hold.account,
-        line: hold.line,
-        device: None,
-        to_account: None,
-        direction: hold.direction,
-        caller: hold.caller,
-        dialled: hold.dialled,
-        destination: hold.destination,
-        started: hold.started,
-        answered: Some(UnixMicros(hold.started.0 + 5 * SECOND)),
-        ended: UnixMicros(hold.started.0 + 65 * SECOND),
-        duration_ms: 60_000,
-        price: Money::from_micros(price),
-        cost: Money::from_micros(price / 2),
-        cost_rate: hold.cost_rate,
-        trunk: hold.trunk,
-        a_leg: LegRecord {
-            peer: Some(peer(5070)),
-            call_id: format!("{n}@a.example"),
-            user_agent: "Phone/1.0".to_owned(),
-        },
-        b_leg: LegRecord {
-            peer: Some(peer(5060)),
-            call_id: format!("{n}@b.example"),
-            user_agent: "Carrier".to_owned(),
-        },
-        cause: HangupCause::Normal,
-        status: 200,
-        side: HangupSide::Caller,
-        explanation: hold.explanation,
-    }
-}
-
-/// A call that was refused.
-pub fn refused(n: u32, account: u32) -> Cdr {
-    let findings = vec![
-        Finding::BarredClass { class: DestinationClass::Premium },
-        Finding::PriceCap { per_minute: Money::from_units(1), cap: Money::from_cents(5) },
-        Finding::IpLock { peer: "203.0.113.9".parse().unwrap() },
-    ];
-    Cdr {
-        answered: None,
-        duration_ms: 0,
-        cost_rate: None,
-        trunk: None,
-        cause: HangupCause::Refused,
-        status: 403,
-        side: HangupSide::Ringfence,
-        explanation: Explanation {
-            outcome: Outcome::Refused,
-            findings,
-            rate: None,
-            rate_prefix: None,
-        },
-        b_leg: LegRecord::default(),
-        ..cdr(n, account, 0)
-    }
-}
-
-pub fn charge(cdr: &Cdr) -> Transfer {
-    Transfer {
-        decision: cdr.decision,
-        kind: TransferKind::Charge,
-        debit: LedgerAccount::Receivable(cdr.account),
-        credit: LedgerAccount::Revenue,
-        amount: cdr.price,
-        at: cdr.ended,
-    }
-}
-
-pub fn cost(cdr: &Cdr) -> Transfer {
-    Transfer {
-        decision: cdr.decision,
-        kind: TransferKind::Cost,
-        debit: LedgerAccount::CarrierCost,
-        credit: LedgerAccount::CarrierPayable(TrunkId(1)),
-        amount: cdr.cost,
-        at: cdr.ended,
-    }
-}
-
-pub fn held(n: u32, account: u32) -> Record {
-    Record::Hold(Box::new(hold(n, account)))
-}
-
-pub fn answered(n: u32, account: u32) -> Record {
-    let answered = UnixMicros(at(i64::from(n) * SECOND).0 + 5 * SECOND);
-    let state = HoldState::Answered(answered);
-    let amount = Money::from_micros(70_000);
-    Record::Hold(Box::new(Hold { state, amount, covered_ms: 60_000, ..hold(n, account) }))
-}
-
-/// All that is written when the n-th call ends.
-pub fn ended(n: u32, account: u32, price: i64) -> Vec<Record> {
-    let cdr = cdr(n, account, price);
-    vec![
-        Record::HoldClosed(cdr.decision),
-        Record::Transfer(charge(&cdr)),
-        Record::Transfer(cost(&cdr)),
-        Record::Cdr(Box::new(cdr)),
-    ]
-}
-
 pub fn batch(ticket: u64, records: Vec<Record>) -> Batch {
     Batch { ticket, records }
 }
@@ -387,66 +258,6 @@ pub const ALL_TIME: SnapshotWindow = SnapshotWindow {
     bans_since: UnixMicros(i64::MIN),
 };
 
-/// Everything that can be asked of a store.
-#[derive(Debug, PartialEq)]
-pub struct Everything {
-    pub snapshot: Snapshot,
-    pub accounts: Vec<Account>,
-    pub lines: Vec<Line>,
-    pub numbers: Vec<Number>,
-    pub history: Vec<Standing>,
-    pub line_history: Vec<LineStanding>,
-    pub trunk_history: Vec<TrunkStanding>,
-    pub on_links: Vec<(u64, Cdr)>,
-    pub audited: u64,
-    pub requests: Vec<ControlRequest>,
-    pub calls: Vec<Cdr>,
-    pub transfers: Vec<Transfer>,
-    pub balances: Vec<store::Balance>,
-    pub facts: Vec<StoredFact>,
-    pub verification: store::Verification,
-    /// Links of the chain.
-    pub links: u64,
-    /// Where it breaks.
-    pub breaks: Vec<store::Break>,
-}
-
-pub fn everything(store: &dyn Backend) -> Everything {
-    let calls = store.calls(&CallFilter { limit: u32::MAX, ..CallFilter::default() }).unwrap();
-    let transfers = calls.iter().flat_map(|cdr| store.transfers(cdr.decision).unwrap());
-    let chain = walked(store);
-    Everything {
-        snapshot: store.snapshot(ALL_TIME).unwrap(),
-        accounts: store.accounts().unwrap(),
-        lines: store.lines(None).unwrap(),
-        numbers: store.numbers(None).unwrap(),
-        history: (1..=4)
-            .flat_map(|id| store.account_history(AccountId(id), u32::MAX).unwrap())
-            .collect(),
-        line_history: (1..=40).flat_map(|id| store.line_history(LineId(id)).unwrap()).collect(),
-        trunk_history: (1..=160)
-            .filter_map(|n| {
-                store.trunk_at(TrunkId(n / 40 + 1), at(i64::from(n % 40) * SECOND)).unwrap()
-            })
-            .collect(),
-        on_links: store.calls_after(3, 1_000).unwrap().calls,
-        audited: store.audited().unwrap(),
-        requests: store.control_requests(None).unwrap(),
-        transfers: transfers.collect(),
-        balances: store.balances().unwrap(),
-        facts: store.facts(&FactFilter { limit: u32::MAX, ..FactFilter::default() }).unwrap(),
-        verification: store.verify().unwrap(),
-        links: chain.links,
-        breaks: chain.breaks,
-        calls,
-    }
-}
-
-/// What a whole walk along the chain finds.
-pub fn walked(store: &dyn Backend) -> store::ChainReport {
-    store.verify_chain(&store::ChainQuestion::default(), &mut |_, _| {}).unwrap()
-}
-
 /// What seals in these tests.
 pub fn sealer() -> std::sync::Arc<store::Sealer> {
     sealer_with(&[7])
@@ -463,52 +274,4 @@ pub fn sealer_with(keys: &[u8]) -> std::sync::Arc<store::Sealer> {
 /// How stores are opened in these tests.
 pub fn options() -> store::OpenOptions {
     store::OpenOptions { sealer: Some(sealer()), ..store::OpenOptions::default() }
-}
-
-pub fn device(id: u32, account: u32) -> types::Device {
-    types::Device {
-        id: types::DeviceId(id),
-        account: AccountId(account),
-        state: types::DeviceState::Seasoning {
-            until: UnixMicros(9_000),
-            spent: Money::from_micros(1),
-        },
-        agent: "Yealink SIP-T46S 66.86.0.15".to_owned(),
-        instance: Some("<urn:uuid:00000000-0000-1000-8000-000A95A0E128>".to_owned()),
-        contact: "192.168.1.20:5060".to_owned(),
-        peer: "192.0.2.7:5060".parse().unwrap(),
-        transport: "udp".to_owned(),
-        place: types::Place { country: Some("GB".parse().unwrap()), asn: Some(64_496) },
-        first_seen: UnixMicros(1_000),
-        last_seen: UnixMicros(2_000),
-        lines: vec![LineId(1)],
-    }
-}
-
-pub fn lock_out(scope: types::LockScope, until: UnixMicros) -> types::LockOut {
-    types::LockOut { scope, since: UnixMicros(1_000), until, level: 2, failures: 5 }
-}
-
-/// One of each kind.
-pub fn lock_scopes() -> [types::LockScope; 4] {
-    use types::LockScope::*;
-    let user = || "alice".to_owned();
-    let source = "192.0.2.7/32".parse().unwrap();
-    [
-        SourceUser { source, user: user() },
-        Device { user: user(), by: "instance".to_owned(), key: u64::MAX },
-        Source { source: "2001:db8::/64".parse().unwrap() },
-        User { user: user() },
-    ]
-}
-
-pub fn ban(source: &str, until: Option<UnixMicros>) -> types::Ban {
-    types::Ban {
-        source: source.parse().unwrap(),
-        reason: types::BanReason::Scanner,
-        note: "friendly-scanner".to_owned(),
-        since: UnixMicros(1_000),
-        until,
-        level: 1,
-    }
 }
