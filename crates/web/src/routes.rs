@@ -13,8 +13,8 @@ use crate::app::Shared;
 use crate::guard::{Who, admit, wrap};
 use crate::page::Problem;
 use crate::portal::{
-    alerts, api, confirm, contacts, freeze, limits, live, log_in, passwords, phones, safe, sign_in,
-    totp,
+    alerts, api, confirm, contact_code, contacts, freeze, limits, live, log_in, passwords, phones,
+    safe, sign_in, totp, welcome,
 };
 
 /// A form is shorter than this.
@@ -51,8 +51,8 @@ pub fn routes() -> Vec<Route> {
         form("/sign-in", Anybody, post(sign_in::submit)),
         page("/sign-in/code", HalfWay, get(sign_in::show_code)),
         form("/sign-in/code", HalfWay, post(sign_in::submit_code)),
-        page("/welcome/{link}", Anybody, get(sign_in::show_welcome)),
-        form("/welcome/{link}", Anybody, post(sign_in::submit_welcome)),
+        page("/welcome/{link}", Anybody, get(welcome::show)),
+        form("/welcome/{link}", Anybody, post(welcome::submit)),
         form("/sign-out", Anybody, post(sign_in::sign_out)),
         // The portal.
         page("/", Holder, get(safe::show)),
@@ -77,8 +77,8 @@ pub fn routes() -> Vec<Route> {
         form("/contacts/{contact}", Holder, post(contacts::save)),
         form("/contacts/{contact}/remove", Holder, post(contacts::remove)),
         form("/contacts/{contact}/test", Holder, post(contacts::test)),
-        page("/contacts/{contact}/confirm", Anybody, get(contacts::show_confirm)),
-        form("/contacts/{contact}/confirm", Anybody, post(contacts::confirm)),
+        page("/contacts/{contact}/confirm", Anybody, get(contact_code::show)),
+        form("/contacts/{contact}/confirm", Anybody, post(contact_code::confirm)),
         page("/passwords", Holder, get(passwords::show)),
         page("/passwords/{line}", Holder, get(passwords::ask)),
         form("/passwords/{line}", Holder, post(passwords::make)),

@@ -14,7 +14,8 @@ use crate::app::Shared;
 use crate::guard::{Client, Visitor};
 use crate::page::{Errors, Frame, Problem, answer, moment, page};
 use crate::portal::freeze::say;
-use crate::portal::sign_in::{NewPassword, check_password};
+use crate::portal::sign_in::check_password;
+use crate::portal::welcome::NewPassword;
 use crate::secrets::hash_password;
 
 #[derive(Template)]

@@ -3,6 +3,7 @@
 pub mod alerts;
 pub mod api;
 pub mod confirm;
+pub mod contact_code;
 pub mod contacts;
 pub mod freeze;
 pub mod limits;
@@ -14,3 +15,4 @@ pub mod safe;
 pub mod settings;
 pub mod sign_in;
 pub mod totp;
+pub mod welcome;

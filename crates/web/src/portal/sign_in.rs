@@ -1,5 +1,5 @@
-//! Coming in and going out. Lives here: password, code, one-time link, what is counted. Never here: sessions, how
-//! passwords are checked (`secrets`).
+//! Coming in and going out. Lives here: password, code, what is counted. Never here: the one-time link (`welcome`),
+//! sessions, how passwords are checked (`secrets`).
 //!
 //! ```text
 //! link ──► choose a password ─────────────┐
@@ -11,7 +11,7 @@
 
 use askama::Template;
 use axum::Form;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
@@ -22,7 +22,7 @@ use crate::app::{App, Shared};
 use crate::desk::{DeskError, LogIn};
 use crate::guard::{Client, Visitor, known, own_path, signed_in, signed_out};
 use crate::page::{Errors, Frame, Problem, answer, page};
-use crate::secrets::{hash, hash_password, hash_recovery, is_password, is_same, token, totp_step};
+use crate::secrets::{hash, hash_recovery, is_password, is_same, token, totp_step};
 use crate::sessions::{Session, Stage};
 
 const WRONG: &str = "That name and password do not go together. After several wrong tries no more are looked at for \
@@ -203,7 +203,8 @@ async fn note_seen(app: &App, user: WebUserId, client: &Client) -> Result<(), Pr
     Ok(())
 }
 
-async fn begin(
+/// Begins a session, whole or half way; `then`: where it goes on.
+pub async fn begin(
     app: &App,
     user: &WebUser,
     stage: Stage,
@@ -274,121 +275,6 @@ pub async fn submit_code(
     let found = app.ask(move |desk| desk.user(&name)).await?;
     let user = found.ok_or_else(Problem::signed_out)?;
     begin(&app, &user, Stage::In, &client, then.as_deref().unwrap_or("/")).await
-}
-
-#[derive(Template)]
-#[template(path = "welcome.html")]
-struct WelcomePage<'p> {
-    frame: Frame,
-    link: &'p str,
-    name: &'p str,
-    errors: Errors,
-}
-
-/// User and token of a link's last part: `7-TOKEN`.
-fn read_link(link: &str) -> Option<(WebUserId, &str)> {
-    let (id, token) = link.split_once('-')?;
-    Some((WebUserId(id.parse().ok()?), token))
-}
-
-/// Is this the link that was made for the user, and still good?
-fn opens(user: &WebUser, token: &str, now: types::UnixMicros) -> bool {
-    let hashed = hash(token);
-    let good = |link: &types::OneTimeLink| is_same(&link.hash, &hashed) && now < link.until;
-    !user.is_removed && user.link.as_ref().is_some_and(good)
-}
-
-async fn user_of_link(app: &App, link: &str) -> Result<WebUser, Problem> {
-    let spent = || {
-        Problem::new(StatusCode::NOT_FOUND, "This link does not work any more")
-            .help("It works once, and for a day. Ask your provider for a new one, or sign in if you have a password.")
-    };
-    let (id, token) = read_link(link).ok_or_else(spent)?;
-    let (token, now) = (token.to_owned(), app.now());
-    let user = app.ask(move |desk| desk.user_of_id(id)).await?;
-    user.filter(|user| opens(user, &token, now)).ok_or_else(spent)
-}
-
-/// GET /welcome/{link}
-pub async fn show_welcome(
-    State(app): State<Shared>,
-    Path(link): Path<String>,
-) -> Result<Response, Problem> {
-    let user = user_of_link(&app, &link).await?;
-    let (frame, name) = (Frame::open("Choose your password"), user.name.as_str());
-    Ok(page(&WelcomePage { frame, link: &link, name, errors: Errors::default() }))
-}
-
-/// A new password, typed twice.
-#[derive(Deserialize)]
-pub struct NewPassword {
-    password: Zeroizing<String>,
-    again: Zeroizing<String>,
-}
-
-impl NewPassword {
-    /// The password if it will do, or what is wrong.
-    pub async fn judge(
-        self,
-        app: &App,
-        name: &str,
-    ) -> Result<Result<Zeroizing<String>, Errors>, Problem> {
-        if self.password != self.again {
-            return Ok(Err(Errors::one("again", "The two are not the same: type it again.")));
-        }
-        let (name, password) = (name.to_owned(), self.password);
-        let judged = app.ask(move |desk| {
-            let own: Vec<&str> = name.split(['@', '.']).chain([name.as_str()]).collect();
-            Ok(desk.judge_password(&password, &own).map(|()| password))
-        });
-        Ok(judged.await?.map_err(|problem: String| Errors::one("password", problem)))
-    }
-}
-
-/// POST /welcome/{link}
-pub async fn submit_welcome(
-    State(app): State<Shared>,
-    Path(link): Path<String>,
-    client: Client,
-    Form(form): Form<NewPassword>,
-) -> Result<Response, Problem> {
-    let user = user_of_link(&app, &link).await?;
-    let password = match form.judge(&app, &user.name).await? {
-        Ok(password) => password,
-        Err(errors) => {
-            let frame = Frame::open("Choose your password");
-            let page = WelcomePage { frame, link: &link, name: &user.name, errors };
-            return Ok(answer(StatusCode::UNPROCESSABLE_ENTITY, &page));
-        }
-    };
-    let phc = {
-        let _turn = app.log_ins.acquire().await.map_err(|_| Problem::busy())?;
-        app.work(move || hash_password(&password)).await??
-    };
-    let (now, id) = (app.now(), user.id);
-    let user = app
-        .ask(move |desk| {
-            desk.amend(id, &mut |user| {
-                // Looked at again, alone: a link is used once.
-                let token = read_link(&link).map(|(_, token)| token).unwrap_or_default();
-                if !opens(user, token, now) {
-                    return Err("this link was used already".to_owned());
-                }
-                user.password = Some(phc.clone());
-                user.password_since = Some(now);
-                user.last_seen = Some(now);
-                user.link = None;
-                Ok("password set with a one-time link".to_owned())
-            })
-        })
-        .await?;
-    app.sessions.end_all(id, None);
-    app.keep_sessions(id).await?;
-    // Who has an authenticator shows its code even now: whoever reads his mail does not get in by that alone.
-    match user.totp {
-        Some(_) => begin(&app, &user, Stage::HalfWay, &client, "/").await,
-        None => begin(&app, &user, Stage::In, &client, "/log-in/authenticator").await,
-    }
 }
 
 /// Ends a session; one that was kept is not any more. Should that not be written, it ends by itself in time.
