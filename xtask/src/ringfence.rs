@@ -40,6 +40,8 @@ pub struct Setup {
     pub sip: Vec<String>,
     /// More lines for the end of the configuration.
     pub more: Vec<String>,
+    /// Serve the pages at this port.
+    pub web: Option<u16>,
     /// Lines of `[access]`.
     pub access: Vec<String>,
 }
@@ -390,12 +392,13 @@ fn config(dir: &Path, port: u16, secure: Option<&SecurePorts>, setup: &Setup) ->
         true => "",
         false => "allow = [\"127.0.0.0/8\", \"::1/128\"]\n",
     };
+    let web = setup.web.map_or_else(|| "none".to_owned(), |port| format!("127.0.0.1:{port}"));
     let access = format!("[access]\n{allow}{}\n\n", setup.access.join("\n"));
     let domains = [&["example.com", "127.0.0.1"], setup.domains.as_slice()].concat();
     format!(
         "[node]\ndata_dir = {:?}\nrealm = \"example.com\"\ndomains = {domains:?}\n\n\
          [sip]\nlisten = {listen:?}\n{digest}{}\n\n\
-         [platform]\nhome = \"GB\"\ncurrency = \"GBP\"\n\n{tls}{access}[money]\n{}\n\n{}\n",
+         [web]\nlisten = \"{web}\"\n\n[platform]\nhome = \"GB\"\ncurrency = \"GBP\"\n\n{tls}{access}[money]\n{}\n\n{}\n",
         dir.join("data"),
         setup.sip.join("\n"),
         setup.money.join("\n"),

@@ -26,6 +26,8 @@ pub enum Need {
     Chromium,
     /// JsSIP, in one file for a browser.
     JsSip,
+    /// playwright-core and axe-core.
+    Playwright,
     /// The `openssl` command.
     OpenSsl,
     /// SIPVicious: svmap, svwar, svcrack.
@@ -51,6 +53,7 @@ impl Need {
             Need::Pjsua2 => works(&python(), &["-c", "import pjsua2"]),
             Need::Chromium => on_path("chromium"),
             Need::JsSip => jssip().exists(),
+            Need::Playwright => playwright().join("axe-core").exists(),
             Need::OpenSsl => on_path("openssl"),
             Need::SipVicious => python_with("sipvicious").is_some(),
             Need::Nmap => on_path("nmap"),
@@ -67,7 +70,7 @@ impl Need {
             Need::Firewalls => &["nftables", "ipset"],
             Need::Pjsua2 => &["python3-venv", "python3-pip"],
             Need::Chromium => &["chromium"],
-            Need::JsSip => &["npm"],
+            Need::JsSip | Need::Playwright => &["npm"],
             Need::OpenSsl => &["openssl"],
             Need::SipVicious | Need::Aiosmtpd => &["python3-venv", "python3-pip"],
             Need::Nmap => &["nmap"],
@@ -84,6 +87,7 @@ impl Need {
             Need::Pjsua2 => "pjsua2 for Python",
             Need::Chromium => "Chromium",
             Need::JsSip => "JsSIP (npm)",
+            Need::Playwright => "playwright-core and axe-core (npm)",
             Need::OpenSsl => "openssl",
             Need::SipVicious => "SIPVicious",
             Need::Nmap => "nmap",
@@ -98,7 +102,7 @@ impl Need {
                 !works("python3", &["-m", "venv", "--help"])
             }
             Need::CargoFuzz => !works("c++", &["--version"]),
-            Need::JsSip => !on_path("npm"),
+            Need::JsSip | Need::Playwright => !on_path("npm"),
             _ => true,
         };
         if missing_package && can_apt {
@@ -120,6 +124,14 @@ impl Need {
                     .args(["--bundle", "--format=iife", "--global-name=JsSIP", "--log-level=error"])
                     .arg(format!("--outfile={}", jssip().display()));
                 quiet("bundle JsSIP", &mut bundle).map(drop)
+            }
+            Need::Playwright => {
+                std::fs::create_dir_all(npm())?;
+                let mut install = Command::new("npm");
+                install
+                    .args(["install", "--silent", "--no-fund", "--no-audit", "--prefix"])
+                    .arg(npm());
+                retry("npm install", install.args(["playwright-core@1", "axe-core@4"]))
             }
             Need::CargoFuzz => {
                 let mut install = Command::new("cargo");
@@ -160,6 +172,11 @@ fn pip(package: &str) -> Result<()> {
 /// JsSIP as a browser takes it.
 pub fn jssip() -> PathBuf {
     npm().join("jssip.js")
+}
+
+/// Where Node finds playwright-core and axe-core.
+pub fn playwright() -> PathBuf {
+    npm().join("node_modules")
 }
 
 fn npm() -> PathBuf {

@@ -14,7 +14,7 @@ pub fn root() -> PathBuf {
 }
 
 /// Where logs of quiet runs go.
-fn logs() -> PathBuf {
+pub fn logs() -> PathBuf {
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     target.join("xtask")

@@ -89,6 +89,7 @@ impl Tier {
                 Need::Pjsua2,
                 Need::Chromium,
                 Need::JsSip,
+                Need::Playwright,
                 Need::OpenSsl,
                 Need::Firewalls,
                 Need::SipVicious,

@@ -21,6 +21,7 @@ use types::record::Deck;
 use types::{
     Account, AccountId, AccountStatus, By, DecisionId, DestinationClass, E164, Fact, Line, LineId,
     LineSecurity, LineStatus, Now, Number, Record, Reseller, Setting, Trunk, TrunkStanding,
+    WebUser,
 };
 
 use crate::directory::AccountEntry;
@@ -106,6 +107,7 @@ impl Engine {
             Command::DeviceNotMine(device) => self.device_not_mine(now, device),
             Command::LiftLockOut(scope) => self.lift(now, scope),
             Command::NoteLogIns(tries) => self.note_foreign(now, &tries),
+            Command::PutWebUser(user, words) => put_web_user(now, user, &words),
             Command::Ban(order) => self.order_ban(now, *order),
             Command::Unban(source) => self.lift_ban(now, source),
         }
@@ -324,6 +326,18 @@ fn note(now: Now, account: AccountId, words: String) -> Done {
     let message = format!("account {account}: noted");
     let fact = Fact::AccountChanged { account, change: format!("note: {words}") };
     Done { records: vec![Record::Fact(now.wall, fact)], message, ..Done::default() }
+}
+
+/// The pages ask the store for web users; nothing of them is kept here.
+fn put_web_user(now: Now, user: Box<WebUser>, words: &str) -> Done {
+    let (account, change) = (user.account, format!("web user {}: {words}", user.name));
+    let message = format!("account {account}: {change}");
+    let mut records = vec![Record::WebUser(user)];
+    // What is only kept, as who is signed in, is nothing that people are told.
+    if !words.is_empty() {
+        records.push(Record::Fact(now.wall, Fact::AccountChanged { account, change }));
+    }
+    Done { records, message, ..Done::default() }
 }
 
 fn with_cuts(message: String, cut: &[DecisionId]) -> String {

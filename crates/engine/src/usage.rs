@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use ledger::Exposed;
 use types::{
-    AccountId, Controls, DecisionId, DestinationClass, Direction, LineId, Millis, Money, Now,
-    ResellerId, TrunkId, UnixMicros,
+    AccountId, Controls, DecisionId, DestinationClass, DeviceId, Direction, LineId, Millis, Money,
+    Now, ResellerId, TrunkId, UnixMicros,
 };
 
 use crate::engine::Engine;
 use crate::intern::Shared;
+use crate::live_call::Call;
 use crate::rules::stop_level;
+use crate::warning::running_cost;
 
 /// What an account has used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +57,8 @@ pub struct LiveCall<'a> {
     pub account: AccountId,
     /// The line used.
     pub line: Option<LineId>,
+    /// The device that calls.
+    pub device: Option<DeviceId>,
     /// For on-net calls: the account called.
     pub to_account: Option<AccountId>,
     /// Which way.
@@ -129,24 +133,35 @@ impl Engine {
 
     /// Every call in progress, oldest first.
     pub fn live(&self) -> impl Iterator<Item = LiveCall<'_>> {
-        self.calls.all().map(|call| LiveCall {
-            decision: call.hold.decision,
-            account: call.hold.account,
-            line: call.hold.line,
-            to_account: call.hold.to_account,
-            direction: call.hold.direction,
-            caller: &call.hold.caller,
-            dialled: &call.hold.dialled,
-            class: call.hold.destination.class,
-            trunk: call.hold.trunk,
-            started: call.hold.started,
-            answered: call.answered_at(),
-            held: call.hold.amount,
-            covered_ms: call.stored_ms,
-            costly: call.costly,
-            chargeable: call.chargeable(),
-            recovered: call.recovered,
-        })
+        self.calls.all().map(live_call)
+    }
+
+    /// An account's calls in progress, with what each has cost to this second.
+    pub fn live_of(&self, now: Now, account: AccountId) -> Vec<(LiveCall<'_>, Money)> {
+        let calls = self.calls.of_account(account);
+        calls.map(|call| (live_call(call), running_cost(call, now.tick))).collect()
+    }
+}
+
+fn live_call(call: &Call) -> LiveCall<'_> {
+    LiveCall {
+        decision: call.hold.decision,
+        account: call.hold.account,
+        line: call.hold.line,
+        device: call.hold.device,
+        to_account: call.hold.to_account,
+        direction: call.hold.direction,
+        caller: &call.hold.caller,
+        dialled: &call.hold.dialled,
+        class: call.hold.destination.class,
+        trunk: call.hold.trunk,
+        started: call.hold.started,
+        answered: call.answered_at(),
+        held: call.hold.amount,
+        covered_ms: call.stored_ms,
+        costly: call.costly,
+        chargeable: call.chargeable(),
+        recovered: call.recovered,
     }
 }
 

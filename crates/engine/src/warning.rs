@@ -4,6 +4,7 @@
 use types::{AccountId, DecisionId, Fact, Money, Now, Record, Tick};
 
 use crate::engine::Engine;
+use crate::live_call::Call;
 
 /// How exactly the moment of a warning is looked for.
 const RESOLUTION_US: u64 = 10_000;
@@ -80,13 +81,16 @@ impl Engine {
     }
 
     fn running_at(&self, tick: Tick, account: AccountId) -> Money {
-        let costs = self.calls.of_account(account).filter_map(|call| {
-            let rate = call.hold.explanation.rate?;
-            call.answered_at()?;
-            rating::cost(&rate, call.talk_us(tick) / 1_000).ok()
-        });
+        let costs = self.calls.of_account(account).map(|call| running_cost(call, tick));
         costs.fold(Money::ZERO, Money::saturating_add)
     }
+}
+
+/// What a call has cost so far; nothing before it is answered.
+pub(crate) fn running_cost(call: &Call, tick: Tick) -> Money {
+    let rate = call.hold.explanation.rate.filter(|_| call.answered_at().is_some());
+    let cost = rate.and_then(|rate| rating::cost(&rate, call.talk_us(tick) / 1_000).ok());
+    cost.unwrap_or(Money::ZERO)
 }
 
 /// The largest multiple of the level that the usage has reached; nothing when there is no level.

@@ -69,9 +69,21 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
+/// Judges a chosen password of a web user: browsers send every character alike.
+pub fn judge_password(password: &str, own: &OwnWords) -> Result<(), Fault> {
+    if password.len() > LONGEST {
+        return Err(Fault::Unusable("it is longer than 128 bytes".to_owned()));
+    }
+    strong(password, own)
+}
+
 /// Judges a chosen secret.
 pub fn judge(secret: &str, own: &OwnWords) -> Result<(), Fault> {
     usable(secret).map_err(|why| Fault::Unusable(why.to_owned()))?;
+    strong(secret, own)
+}
+
+fn strong(secret: &str, own: &OwnWords) -> Result<(), Fault> {
     let length = secret.chars().count();
     if length < SHORTEST {
         let why = format!("{length} characters, expected at least {SHORTEST}");

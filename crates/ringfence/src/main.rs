@@ -7,6 +7,7 @@ mod chosen;
 mod commands;
 mod config;
 mod look;
+mod pages;
 mod shell;
 
 /// Calls are many small objects, made on the node's thread and freed on the store's. Without huge pages:

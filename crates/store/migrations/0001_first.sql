@@ -87,6 +87,18 @@ CREATE TABLE control_request (
     detail      TEXT   NOT NULL   -- JSON
 );
 
+-- Who logs in at the pages.
+CREATE TABLE web_user (
+    id          INTEGER PRIMARY KEY,
+    account     BIGINT NOT NULL,
+    name        TEXT   NOT NULL,
+    is_removed  BIGINT NOT NULL,
+    totp        BLOB,             -- sealed
+    detail      TEXT   NOT NULL   -- JSON
+);
+CREATE UNIQUE INDEX web_user_name ON web_user (name) WHERE is_removed = 0;
+CREATE INDEX web_user_account ON web_user (account);
+
 -- Shows which key is needed, before a secret is asked for. The newest row is that of the key that sealed
 -- last.
 CREATE TABLE sealing_key (
@@ -353,6 +365,7 @@ CREATE TABLE contact_history (
 );
 CREATE UNIQUE INDEX contact_history_at ON contact_history (contact, at);
 CREATE INDEX contact_history_account ON contact_history (account);
+CREATE INDEX contact_history_since ON contact_history (at);
 
 -- What is to be told, and what became of it. An alert is named by its fact and the entry of the contact.
 CREATE TABLE alert (

@@ -8,7 +8,7 @@ use types::{
     Account, AccountId, AccountRaises, Ban, Bill, BindingRecord, Cdr, ControlRequest, Coverage,
     DecisionId, DeckId, Device, E164, Fact, Hold, InstalmentPlan, KnownRun, LedgerAccount, Line,
     LineId, LineStanding, LockOut, Money, Number, RateRow, Reseller, Standing, StoredPosting,
-    Transfer, Trunk, TrunkId, TrunkStanding, UnixMicros,
+    Transfer, Trunk, TrunkId, TrunkStanding, UnixMicros, WebUser, WebUserId,
 };
 
 use crate::billing::{BillFilter, BillItems, PostingFilter};
@@ -151,6 +151,15 @@ pub trait Reader {
         &self,
         account: Option<AccountId>,
     ) -> Result<Vec<ControlRequest>, StoreError>;
+
+    /// Web users of one account or all, removed ones too, by number.
+    fn web_users(&self, account: Option<AccountId>) -> Result<Vec<WebUser>, StoreError>;
+
+    /// The web user of this number, a removed one too.
+    fn web_user_of_id(&self, id: WebUserId) -> Result<Option<WebUser>, StoreError>;
+
+    /// The web user of this name who is not removed.
+    fn web_user(&self, name: &str) -> Result<Option<WebUser>, StoreError>;
 
     /// One request.
     fn control_request(&self, id: u32) -> Result<Option<ControlRequest>, StoreError>;
@@ -327,6 +336,9 @@ forward! {
     raises(account: AccountId) -> Option<AccountRaises>;
     control_requests(account: Option<AccountId>) -> Vec<ControlRequest>;
     control_request(id: u32) -> Option<ControlRequest>;
+    web_users(account: Option<AccountId>) -> Vec<WebUser>;
+    web_user(name: &str) -> Option<WebUser>;
+    web_user_of_id(id: WebUserId) -> Option<WebUser>;
     lines(account: Option<AccountId>) -> Vec<Line>;
     resellers() -> Vec<Reseller>;
     spending(account: AccountId, since: UnixMicros) -> Vec<Spending>;

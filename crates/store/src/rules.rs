@@ -83,6 +83,7 @@ pub fn refusal(record: &Record) -> Option<String> {
         | Record::Number(_)
         | Record::NumberGone(_)
         | Record::Trunk(_)
+        | Record::WebUser(_)
         | Record::Deck(..)
         | Record::Contact(_)
         | Record::Alert(_)
@@ -95,6 +96,7 @@ pub fn holds_secret(record: &Record) -> bool {
     match record {
         Record::Line(_) => true,
         Record::Trunk(trunk) => trunk.auth.is_some(),
+        Record::WebUser(user) => user.totp.is_some(),
         _ => false,
     }
 }

@@ -16,7 +16,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use aes_gcm::Nonce;
 use aes_gcm::aead::{Aead, Payload};
-use types::{AccountId, LineId, TrunkId};
+use types::{AccountId, LineId, TrunkId, WebUserId};
 use zeroize::Zeroizing;
 
 use keys::ID;
@@ -40,6 +40,8 @@ pub enum Bound {
     },
     /// The secret that a carrier gave us.
     Trunk(TrunkId),
+    /// The secret of a web user's authenticator.
+    WebUser(WebUserId),
     /// A frame of the journal.
     Frame,
     /// Nothing: it only shows that the key is there.
@@ -151,6 +153,10 @@ impl Sealer {
                 aad.push(b't');
                 aad.extend_from_slice(&trunk.0.to_be_bytes());
             }
+            Bound::WebUser(user) => {
+                aad.push(b'w');
+                aad.extend_from_slice(&user.0.to_be_bytes());
+            }
             Bound::Frame => aad.push(b'f'),
             Bound::Proof => aad.push(b'p'),
         }
@@ -210,6 +216,7 @@ mod tests {
         check("a.example", &[7], moved(1, 2, Algorithm::Sha256, 0), Err(OpenError::Forged));
         check("a.example", &[7], moved(1, 2, Algorithm::Md5, 1), Err(OpenError::Forged));
         check("a.example", &[7], Bound::Trunk(TrunkId(1)), Err(OpenError::Forged));
+        check("a.example", &[7], Bound::WebUser(WebUserId(1)), Err(OpenError::Forged));
         check("a.example", &[7], Bound::Frame, Err(OpenError::Forged));
         let missing = OpenError::NoKey(key(7).id(), "keys".to_owned());
         check("a.example", &[8], HERE, Err(missing));

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use types::{AccountId, BillId, DecisionId, LineId, Money, TrunkId};
+use types::{AccountId, BillId, DecisionId, LineId, Money, TrunkId, WebUserId};
 
 use crate::seal::KeyId;
 
@@ -110,6 +110,8 @@ pub enum WhatSealed {
     Line(LineId, String),
     /// A trunk, with its name.
     Trunk(TrunkId, String),
+    /// A web user, with his name.
+    WebUser(WebUserId, String),
 }
 
 impl fmt::Display for WhatSealed {
@@ -117,6 +119,7 @@ impl fmt::Display for WhatSealed {
         match self {
             WhatSealed::Line(id, user) => write!(f, "line {id} ({user})"),
             WhatSealed::Trunk(id, name) => write!(f, "trunk {id} ({name})"),
+            WhatSealed::WebUser(id, name) => write!(f, "web user {id} ({name})"),
         }
     }
 }
@@ -133,7 +136,7 @@ pub struct Unopened {
 /// What [`Reader::sealing`](crate::Reader::sealing) found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sealing {
-    /// Lines and trunks with secrets.
+    /// Lines, trunks and web users with secrets.
     pub rows: u64,
     /// How many of them each key seals.
     pub keys: Vec<(KeyId, u64)>,

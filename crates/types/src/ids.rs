@@ -49,6 +49,10 @@ small_id! {
     DeviceId(u32)
 }
 small_id! {
+    /// Somebody who logs in at the pages.
+    WebUserId(u32)
+}
+small_id! {
     /// Somebody who is told when something happens.
     ContactId(u32)
 }

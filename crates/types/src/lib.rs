@@ -31,6 +31,7 @@ pub mod source;
 pub mod stop_level;
 pub mod time;
 pub mod trunk;
+pub mod web_user;
 
 pub use access::{Ban, BanReason, LockOut, LockScope};
 pub use account::{
@@ -53,7 +54,9 @@ pub use device::{Device, DeviceNotices, DeviceState, Place};
 pub use dice::Dice;
 pub use fact::{Fact, StalePhone};
 pub use fact_text::{fact_text, fact_text_with};
-pub use ids::{AccountId, ContactId, DecisionId, DeckId, DeviceId, LineId, ResellerId, TrunkId};
+pub use ids::{
+    AccountId, ContactId, DecisionId, DeckId, DeviceId, LineId, ResellerId, TrunkId, WebUserId,
+};
 pub use ledger::{LedgerAccount, Posting, Transfer, TransferKind};
 pub use map::{HashKey, Map, Set};
 pub use money::{Money, MoneyError};
@@ -67,3 +70,4 @@ pub use source::Source;
 pub use stop_level::{LevelNotice, LevelScope, Reseller, StopLevels};
 pub use time::{Millis, Now, Tick, UnixMicros};
 pub use trunk::{Trunk, TrunkAuth, TrunkNumberFormat, TrunkRoute, TrunkTransport};
+pub use web_user::{KeptSession, KnownBrowser, OneTimeLink, TotpSecret, WebUser};

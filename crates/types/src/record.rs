@@ -22,6 +22,7 @@ use crate::rate::{Rate, RateRow};
 use crate::stop_level::Reseller;
 use crate::time::UnixMicros;
 use crate::trunk::Trunk;
+use crate::web_user::WebUser;
 
 /// How far a held call has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -178,6 +179,8 @@ pub enum Record {
     Raises(Box<AccountRaises>),
     /// Insert or replace a request.
     ControlRequest(Box<ControlRequest>),
+    /// Insert or replace a web user.
+    WebUser(Box<WebUser>),
     /// Insert or replace a line.
     Line(Box<Line>),
     /// Insert or replace a reseller.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::shell_out::{cargo, output};
 
 /// Crate, what of ours it may use.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
     ("types", &[]),
     ("sip", &["types"]),
     ("rating", &["types"]),
@@ -15,11 +15,15 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("engine", &["types", "rating", "ledger"]),
     ("edge", &["types", "sip", "engine"]),
     ("store", &["types"]),
+    ("web", &["types"]),
     ("notify", &["types", "store"]),
     ("sim", &["types", "sip", "rating", "ledger", "audit", "engine", "edge", "store"]),
     (
         "ringfence",
-        &["types", "sip", "rating", "ledger", "audit", "engine", "edge", "store", "notify", "sim"],
+        &[
+            "types", "sip", "rating", "ledger", "audit", "engine", "edge", "store", "notify",
+            "sim", "web",
+        ],
     ),
     ("xtask", &["types"]),
 ];

@@ -4,6 +4,7 @@ use ipnet::IpNet;
 use types::record::Deck;
 use types::{
     Account, Controls, DialPlan, Line, LineKind, Money, Reseller, StopLevels, Trunk, UnixMicros,
+    WebUser,
 };
 
 use super::{CommandError, Overlap};
@@ -27,6 +28,23 @@ pub(super) fn account(account: &Account) -> Result<(), CommandError> {
     }
     controls(&account.controls)?;
     dial_plan(&account.dial_plan)
+}
+
+/// A web user's name is a mail address in small letters: that is what people remember.
+pub(super) fn web_user(user: &WebUser) -> Result<(), CommandError> {
+    id(user.id.0)?;
+    name(&user.name)?;
+    let is_plain = |part: &str| {
+        let ends = part.starts_with('.') || part.ends_with('.');
+        let odd = |c: char| {
+            !c.is_ascii_graphic() || c.is_ascii_uppercase() || "@<>()[],:;\\\"".contains(c)
+        };
+        !part.is_empty() && !ends && !part.contains(odd)
+    };
+    match user.name.split_once('@') {
+        Some((local, domain)) if is_plain(local) && is_plain(domain) => Ok(()),
+        _ => wrong("name", "expected a mail address in small letters, as alice@example.com"),
+    }
 }
 
 pub(super) fn reseller(reseller: &Reseller) -> Result<(), CommandError> {

@@ -115,6 +115,14 @@ impl Engine {
             }
             Command::LiftLockOut(scope) => self.check_lock(now, scope)?,
             Command::NoteLogIns(_) => {}
+            Command::PutWebUser(user, words) => {
+                self.account_exists(user.account, made)?;
+                // Without words it is no news: who is signed in.
+                if !words.is_empty() {
+                    checks::note(words)?;
+                }
+                checks::web_user(user)?;
+            }
             Command::Ban(order) => self.check_ban(now.wall, order)?,
             Command::Unban(source) => self.check_unban(*source)?,
             Command::PutDeck(deck) => {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use types::account::Ha1;
 use types::{
     AccountId, AccountStatus, Bill, By, Controls, DecisionId, DeviceId, DialPlan, E164, LineId,
-    LineKind, LineStatus, RateRow, Trunk, TrunkId, UnixMicros,
+    LineKind, LineStatus, RateRow, Trunk, TrunkId, UnixMicros, WebUser,
 };
 
 use super::Lift;
@@ -96,6 +96,8 @@ pub enum Change {
         /// For whom the one before keeps working.
         overlap: Option<OverlapFor>,
     },
+    /// A web user as he is from now on, and what of him changed.
+    PutWebUser(Box<WebUser>, String),
     /// Secrets are written again, so that they are sealed with the newest key.
     Reseal {
         /// Of these lines.

@@ -88,6 +88,10 @@ pub fn plan(change: Change, now: UnixMicros, engine: &Engine) -> anyhow::Result<
         Change::SetSecret { user, ha1, overlap } => {
             line::set_secret(&user, ha1, overlap, now, engine)
         }
+        Change::PutWebUser(user, words) => {
+            let answer = json!({ "user": user.name, "account": user.account });
+            Ok(Plan::one(Command::PutWebUser(user, words), answer))
+        }
         Change::Reseal { lines, trunks } => {
             Ok(Plan::one(Command::Reseal(lines, trunks), json!({})))
         }

@@ -17,13 +17,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use store::seal::{Key, Keys};
 use store::{ChainQuestion, Reader, Sealing, WhatSealed};
-use types::{LineId, TrunkId};
+use types::{LineId, TrunkId, WebUserId};
 
 use super::Context;
 use super::office::Office;
 use super::output::{Table, line};
 use crate::change::Change;
 use crate::config::Config;
+use crate::pages::UserAsk;
 use crate::shell::clock::system_wall;
 use crate::shell::keys::{KeyRing, VARIABLE};
 use crate::shell::open::{make_data_dir, open_existing};
@@ -235,8 +236,11 @@ fn seal_anew(
         }
         let bar = progress(old.len() as u64, context);
         for some in old.chunks(args.batch as usize) {
-            let (lines, trunks) = split(some);
+            let (lines, trunks, users) = split(some);
             office.change(Change::Reseal { lines, trunks })?;
+            if !users.is_empty() {
+                office.users(UserAsk::Reseal(users), config)?;
+            }
             sealed += some.len() as u64;
             bar.inc(some.len() as u64);
             if context.output.is_json() {
@@ -255,15 +259,16 @@ fn seal_anew(
     }
 }
 
-fn split(some: &[WhatSealed]) -> (Vec<LineId>, Vec<TrunkId>) {
-    let (mut lines, mut trunks) = (Vec::new(), Vec::new());
+fn split(some: &[WhatSealed]) -> (Vec<LineId>, Vec<TrunkId>, Vec<WebUserId>) {
+    let (mut lines, mut trunks, mut users) = (Vec::new(), Vec::new(), Vec::new());
     for what in some {
         match what {
             WhatSealed::Line(id, _) => lines.push(*id),
             WhatSealed::Trunk(id, _) => trunks.push(*id),
+            WhatSealed::WebUser(id, _) => users.push(*id),
         }
     }
-    (lines, trunks)
+    (lines, trunks, users)
 }
 
 /// A bar on a terminal, for people.

@@ -25,7 +25,7 @@ mod instalments;
 mod key;
 mod line;
 mod line_import;
-mod lookup;
+pub mod lookup;
 mod number;
 mod office;
 mod ordering;
@@ -38,6 +38,7 @@ mod serve;
 mod sip_parse;
 mod standing;
 mod trunk;
+mod user;
 mod verify;
 mod when;
 
@@ -93,6 +94,9 @@ enum Command {
     /// Who sells to accounts in the provider's place
     #[command(subcommand)]
     Reseller(reseller::Command),
+    /// Who may sign in at the pages
+    #[command(subcommand)]
+    User(user::Command),
     /// What holders ask for that they may not give themselves
     #[command(subcommand)]
     Request(request::Command),
@@ -215,6 +219,7 @@ fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Config(command) => configuration::run(command, context),
         Command::Account(command) => account::run(command, context),
         Command::Reseller(command) => reseller::run(command, context),
+        Command::User(command) => user::run(command, context),
         Command::Request(command) => request::run(command, context),
         Command::Key(command) => return key::run(command, context),
         Command::Line(command) => line::run(command, context),

@@ -12,6 +12,7 @@ use types::{Now, Record, Tick, UnixMicros};
 use crate::change::{self, Change};
 use crate::config::Config;
 use crate::look::{self, Question};
+use crate::pages::{UserAsk, users};
 use crate::shell::alerts;
 use crate::shell::clock::system_wall;
 use crate::shell::control::{Client, Request};
@@ -29,6 +30,17 @@ pub fn change(config: &Config, change: Change) -> anyhow::Result<Value> {
     match door(config)? {
         Door::Node(mut client) => client.ask(&Request::Change(Box::new(change))),
         Door::Files(lock) => directly(config, change, &lock),
+    }
+}
+
+/// Something about web users: by the running node, or on the database directly.
+pub fn user(config: &Config, ask: UserAsk) -> anyhow::Result<Value> {
+    match door(config)? {
+        Door::Node(mut client) => client.ask(&Request::User(ask)),
+        Door::Files(lock) => {
+            let store = open_to_write(config, &KeyRing::to_write(config)?, &lock)?;
+            Direct::open(config, store)?.users(ask, config)
+        }
     }
 }
 
@@ -74,6 +86,14 @@ impl Office {
         match self {
             Office::Node(client) => client.ask(&Request::Change(Box::new(change))),
             Office::Files(direct, _) => direct.carry_out(change),
+        }
+    }
+
+    /// Something about web users.
+    pub fn users(&mut self, ask: UserAsk, config: &Config) -> anyhow::Result<Value> {
+        match self {
+            Office::Node(client) => client.ask(&Request::User(ask)),
+            Office::Files(direct, _) => direct.users(ask, config),
         }
     }
 
@@ -196,6 +216,15 @@ impl Direct {
             Err(error) => return Err(error.into()),
         }
         Ok(plan.answer.with(done.message))
+    }
+
+    /// Something about web users; nobody is signed in where no node runs.
+    pub fn users(&mut self, ask: UserAsk, config: &Config) -> anyhow::Result<Value> {
+        let plan = users::plan(ask, &self.store, self.now.wall, config.web_address().as_deref())?;
+        for (user, words) in plan.users {
+            self.carry_out(Change::PutWebUser(Box::new(user), words))?;
+        }
+        Ok(plan.answer)
     }
 
     /// Phones that the change forgets: the node would forget them itself.

@@ -15,6 +15,7 @@ use super::Context;
 use super::office::{ask, engine_config};
 use crate::audit::calendar;
 use crate::config::Config;
+use crate::pages::{self, NodeUsers};
 use crate::shell::alerts::{self, Alerts, ContactDesk};
 use crate::shell::anchor::Anchors;
 use crate::shell::atlas;
@@ -127,7 +128,17 @@ pub fn assemble(config: &Config, lock: &Lock) -> anyhow::Result<(Driver, Vec<Lis
     let alerts = Alerts::start(config, handle.clone(), rung)?;
     let calendar = calendar(config, started.wall);
     let auditor = Auditor::start(config.database(), handle.clone(), calendar)?;
-    control::serve(&config.control_socket(), handle, keys, desk)?;
+    let users = Arc::new(NodeUsers::new(config, handle.clone(), &keys, desk.clone())?);
+    let pages = pages::serve(config, Arc::clone(&users))?;
+    if let Some(address) = pages {
+        tracing::info!(%address, url = config.web_address(), "pages are served");
+    }
+    control::serve(
+        &config.control_socket(),
+        handle,
+        keys,
+        control::Staff { users, contacts: desk },
+    )?;
     let driver = Driver {
         clock,
         node,

@@ -61,6 +61,12 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// File of the keys that seal secrets; `None`: in the data directory.
     pub key_file: Option<PathBuf>,
+    /// Where the pages are served; `None`: nowhere.
+    pub web_listen: Option<SocketAddr>,
+    /// The pages as people type their address; `None`: only on this machine.
+    pub web_url: Option<String>,
+    /// Proxies in front of the pages.
+    pub web_proxies: Vec<IpNet>,
     /// Realm of the digest: part of every verifier, so it never changes.
     pub realm: String,
     /// Hosts that are ours; empty: the realm and the listeners' addresses.
@@ -162,6 +168,9 @@ impl Default for Config {
         Config {
             data_dir: PathBuf::from("/var/lib/ringfence"),
             key_file: None,
+            web_listen: Some(([127, 0, 0, 1], 8080).into()),
+            web_url: None,
+            web_proxies: Vec::new(),
             realm: String::new(),
             domains: Vec::new(),
             listen: vec![
@@ -241,6 +250,17 @@ impl Config {
     pub fn tls_files(&self) -> Option<TlsFiles> {
         let (certificate, key) = (self.tls_certificate.clone()?, self.tls_key.clone()?);
         Some(TlsFiles { certificate, key })
+    }
+
+    /// The pages as people type their address.
+    pub fn web_address(&self) -> Option<String> {
+        let local = |socket: SocketAddr| match socket.ip() {
+            ip if ip.is_loopback() || ip.is_unspecified() => {
+                format!("http://localhost:{}", socket.port())
+            }
+            _ => format!("http://{socket}"),
+        };
+        self.web_url.clone().or_else(|| self.web_listen.map(local))
     }
 
     /// Records that wait for the database.

@@ -7,7 +7,7 @@ use types::Controls;
 
 use super::access_keys::access_keys;
 use super::alert_keys::alert_keys;
-use super::controls::CONTROL_KEYS;
+use super::controls::{CONTROL_KEYS, network};
 use super::levels::{LEVEL_KEYS, LevelKey};
 use super::raw::Raw;
 use super::readers::{
@@ -92,6 +92,7 @@ pub fn keys() -> Vec<Key> {
     ];
     keys.extend(sip_keys());
     keys.extend(tls_keys());
+    keys.extend(web_keys());
     keys.extend(platform_keys());
     keys.extend(level_keys());
     keys.extend(money_keys());
@@ -127,6 +128,32 @@ macro_rules! number_key {
     };
 }
 pub(super) use number_key;
+
+fn web_keys() -> Vec<Key> {
+    vec![
+        key(
+            "web",
+            "listen",
+            "ADDRESS:PORT of the pages, without TLS: a proxy in front has it; none: no pages",
+            |c, raw| raw.optional(Raw::parse).map(|address| c.web_listen = address),
+            |c| Raw::maybe(c.web_listen),
+        ),
+        key(
+            "web",
+            "url",
+            "the pages as people type their address, or none: only on this machine",
+            |c, raw| raw.optional(origin).map(|url| c.web_url = url),
+            |c| Raw::maybe(c.web_url.as_ref()),
+        ),
+        list_key!(
+            "web",
+            "proxies",
+            "networks of proxies whose X-Forwarded-For is believed",
+            network,
+            web_proxies
+        ),
+    ]
+}
 
 fn sip_keys() -> Vec<Key> {
     vec![

@@ -22,6 +22,7 @@ use super::alerts::{ContactDesk, ContactWish};
 use super::keys::KeyRing;
 use crate::change::Change;
 use crate::look::Question;
+use crate::pages::{NodeUsers, UserAsk};
 
 /// Bytes of one request: a rate deck of 500,000 rows fits.
 const LONGEST: u64 = 256 << 20;
@@ -46,6 +47,8 @@ pub enum Request {
     Stop,
     /// Read the key file again: its newest key seals from now on.
     Keys,
+    /// About web users.
+    User(UserAsk),
     /// Who is told is to be changed.
     Contact(Box<ContactWish>),
     /// Somebody knows.
@@ -106,6 +109,11 @@ impl NodeHandle {
         Ok(answer)
     }
 
+    /// Asks and waits; an error is that the node did not answer.
+    pub fn reply(&self, ask: Ask) -> anyhow::Result<JobReply> {
+        self.ask(ask)?.recv_timeout(PATIENCE).context("the node did not answer")
+    }
+
     /// Lets the node look around.
     pub fn wake(&self) {
         // A node that cannot be woken is ending.
@@ -114,23 +122,26 @@ impl NodeHandle {
 
     /// Asks and waits.
     pub fn answer(&self, ask: Ask) -> anyhow::Result<Value> {
-        let answer = self.ask(ask)?.recv_timeout(PATIENCE).context("the node did not answer")?;
-        answer.map_err(anyhow::Error::msg)
+        self.reply(ask)?.map_err(anyhow::Error::msg)
     }
 }
 
+/// Who carries out what the node's thread has no part in.
+#[derive(Clone)]
+pub struct Staff {
+    /// Web users.
+    pub users: Arc<NodeUsers>,
+    /// Who is told, and who knows.
+    pub contacts: ContactDesk,
+}
+
 /// Serves the socket on threads of their own until the process ends.
-pub fn serve(
-    path: &Path,
-    node: NodeHandle,
-    keys: KeyRing,
-    contacts: ContactDesk,
-) -> anyhow::Result<()> {
+pub fn serve(path: &Path, node: NodeHandle, keys: KeyRing, staff: Staff) -> anyhow::Result<()> {
     let listener = bind(path)?;
     let serve_one = move |stream: UnixStream| {
-        let (node, keys, contacts) = (node.clone(), keys.clone(), contacts.clone());
+        let (node, keys, staff) = (node.clone(), keys.clone(), staff.clone());
         let serve = move || {
-            if let Err(error) = converse(&stream, &node, &keys, &contacts) {
+            if let Err(error) = converse(&stream, &node, &keys, &staff) {
                 tracing::debug!(%error, "a control connection ended");
             }
         };
@@ -169,7 +180,7 @@ fn converse(
     stream: &UnixStream,
     node: &NodeHandle,
     keys: &KeyRing,
-    contacts: &ContactDesk,
+    staff: &Staff,
 ) -> anyhow::Result<()> {
     let mut lines = BufReader::new(stream);
     loop {
@@ -179,7 +190,7 @@ fn converse(
             return Ok(());
         }
         let answer = match serde_json::from_slice::<Request>(&line) {
-            Ok(request) => answer(request, node, keys, contacts),
+            Ok(request) => answer(request, node, keys, staff),
             Err(error) => Err(anyhow::anyhow!("not a request: {error}")),
         };
         let answer = match answer {
@@ -197,13 +208,14 @@ fn answer(
     request: Request,
     node: &NodeHandle,
     keys: &KeyRing,
-    contacts: &ContactDesk,
+    staff: &Staff,
 ) -> anyhow::Result<Value> {
     node.answer(match request {
         // The node's thread has no part in it.
         Request::Keys => return Ok(json!({ "newest": keys.reload()?.to_string() })),
-        Request::Contact(wish) => return contacts.change(*wish, node),
-        Request::Acknowledge(alert, by) => return contacts.acknowledge(alert, &by, node),
+        Request::User(ask) => return staff.users.carry_out(ask),
+        Request::Contact(wish) => return staff.contacts.change(*wish, node),
+        Request::Acknowledge(alert, by) => return staff.contacts.acknowledge(alert, &by, node),
         Request::Change(change) => Ask::Change(change),
         Request::Usage(account) => Ask::Usage(account),
         Request::Live => Ask::Live,

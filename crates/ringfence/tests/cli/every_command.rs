@@ -23,6 +23,12 @@ fn help_has_examples() {
         "request show",
         "request approve",
         "request refuse",
+        "user add",
+        "user list",
+        "user reset",
+        "user remove",
+        "user sessions",
+        "user sign-out",
         "line add",
         "line import",
         "line list",
@@ -143,6 +149,12 @@ const TRIED: &[(&str, Option<&str>)] = &[
     ("request show", Some("1")),
     ("request approve", Some("1 --reason known")),
     ("request refuse", Some("1 --reason unknown")),
+    ("user add", Some("alice amy@example.com")),
+    ("user list", Some("--account alice")),
+    ("user sessions", Some("")),
+    ("user sign-out", Some("amy@example.com")),
+    ("user reset", Some("amy@example.com --authenticator")),
+    ("user remove", Some("amy@example.com")),
     ("line add", Some("bob bob-desk")),
     ("line list", Some("")),
     ("line set", Some("bob-desk ip_lock=192.0.2.7")),
@@ -259,6 +271,7 @@ fn every_command_speaks_json() {
             "access locks",
             "bill list",
             "instalments list",
+            "user sessions",
         ]
         .contains(words);
         assert!(may_be_empty || values.is_ok_and(|values| !values.is_empty()), "{words}: silence");

@@ -51,3 +51,4 @@ mod lines;
 mod records;
 mod setting_up;
 mod telling;
+mod users;

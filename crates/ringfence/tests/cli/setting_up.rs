@@ -65,6 +65,8 @@ fn the_example_configuration_is_good_and_whole() {
             "sip.advertise",
             "tls.certificate",
             "tls.key",
+            "web.url",
+            "web.proxies",
             "platform.support",
             "platform.bank_holidays",
             "access.country_files",

@@ -52,7 +52,7 @@ impl Sandbox {
         let dir = tempfile::tempdir().expect("a directory");
         let sandbox = Sandbox { dir };
         let text = format!(
-            "[node]\ndata_dir = \"{}\"\nrealm = \"example.com\"\n[access]\nallow = [\"127.0.0.0/8\"]\n[sip]\nlisten = [\"udp:127.0.0.1:0\", \"tcp:127.0.0.1:0\"]\n{more}",
+            "[node]\ndata_dir = \"{}\"\nrealm = \"example.com\"\n[access]\nallow = [\"127.0.0.0/8\"]\n[web]\nlisten = \"none\"\nurl = \"https://portal.example.com\"\n[sip]\nlisten = [\"udp:127.0.0.1:0\", \"tcp:127.0.0.1:0\"]\n{more}",
             sandbox.path("data").display()
         );
         sandbox.write("ringfence.toml", &text);

@@ -35,6 +35,7 @@ pub fn write(content: &mut Content, record: &Record, sealed: Option<&Hash>) {
         Record::Raises(raises) if raises.is_empty() => {}
         Record::Raises(raises) => content.add(&**raises),
         Record::ControlRequest(request) => content.add(&**request),
+        Record::WebUser(user) => content.add(&user.without_secret()),
         Record::Contact(contact) => content.add(&**contact),
         // See `write_run`: the order alone does not tell the marks.
         Record::BillRun(_) | Record::BillRunDone(_) => {}

@@ -76,6 +76,8 @@ kinds! {
     Contact = 30, "contact_history", "entries", false;
     /// What stood for a trunk from a moment on.
     TrunkStanding = 20, "trunk_history", "entries", false;
+    /// A web user, his sealed secret included.
+    WebUser = 24, "web_user", "web users", true;
 }
 
 impl LinkKind {
@@ -159,6 +161,7 @@ impl fmt::Display for Place {
             LinkKind::TrunkStanding => write!(f, "entry {key} of the history of trunks"),
             LinkKind::Raises | LinkKind::RaisesGone => write!(f, "raises of account {key}"),
             LinkKind::ControlRequest => write!(f, "request {key}"),
+            LinkKind::WebUser => write!(f, "web user {key}"),
             LinkKind::Contact => write!(f, "entry {key} of the history of contacts"),
         }
     }
@@ -217,6 +220,7 @@ pub fn place_of(record: &Record) -> Option<Place> {
         }
         Record::Raises(raises) => place(LinkKind::Raises, raises.account.0.into()),
         Record::ControlRequest(request) => place(LinkKind::ControlRequest, request.id.into()),
+        Record::WebUser(user) => place(LinkKind::WebUser, user.id.0.into()),
         Record::Contact(_) => place(LinkKind::Contact, 0),
         // What comes and goes by itself; what people change of it is told by a fact.
         Record::Hold(_)

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 
 use types::{
     AccountId, Bill, Cdr, DecisionId, DeckId, E164, InstalmentPlan, KnownRun, LineId, LineStanding,
-    Posting, Record, ResellerId, Standing, TransferKind, TrunkId,
+    Posting, Record, ResellerId, Standing, TransferKind, TrunkId, WebUserId,
 };
 
 use super::state::State;
@@ -153,6 +153,10 @@ impl State {
                 let request = self.requests.get(&small(key)?).cloned();
                 request.map(Box::new).map(Record::ControlRequest)
             }
+            LinkKind::WebUser => {
+                let user = self.web_users.get(&WebUserId(small(key)?)).cloned();
+                user.map(Box::new).map(Record::WebUser)
+            }
             _ => None,
         }
     }
@@ -200,6 +204,7 @@ impl Links for State {
             LinkKind::TrunkStanding => self.trunk_history.len(),
             LinkKind::Raises | LinkKind::RaisesGone => self.raises.len(),
             LinkKind::ControlRequest => self.requests.len(),
+            LinkKind::WebUser => self.web_users.len(),
             LinkKind::Contact => self.telling.contacts.len(),
         };
         Ok(count as u64)
@@ -248,6 +253,7 @@ impl Links for State {
             LinkKind::BillRun => self.bill_runs.keys().map(|run| (*run).into()).collect(),
             LinkKind::Raises => self.raises.keys().map(|id| id.0.into()).collect(),
             LinkKind::ControlRequest => self.requests.keys().map(|id| (*id).into()).collect(),
+            LinkKind::WebUser => self.web_users.keys().map(|id| id.0.into()).collect(),
             _ => Vec::new(),
         };
         for key in keys {

@@ -7,7 +7,8 @@ use types::{
     Account, AccountId, AccountRaises, Ban, Bill, BindingRecord, Cdr, ControlRequest, Coverage,
     DecisionId, DeckId, Device, Fact, Hold, InstalmentPlan, KnownRun, LedgerAccount, Line, LineId,
     LineStanding, LockOut, Money, Number, RateRow, RequestState, Reseller, Snapshot, Standing,
-    StoredPosting, Transfer, TransferKind, Trunk, TrunkId, TrunkStanding, UnixMicros,
+    StoredPosting, Transfer, TransferKind, Trunk, TrunkId, TrunkStanding, UnixMicros, WebUser,
+    WebUserId,
 };
 
 use super::MemoryStore;
@@ -225,6 +226,21 @@ impl Reader for MemoryStore {
     ) -> Result<Vec<ControlRequest>, StoreError> {
         let mine = |request: &&ControlRequest| account.is_none_or(|id| request.account == id);
         Ok(self.state().requests.values().filter(mine).cloned().collect())
+    }
+
+    fn web_users(&self, account: Option<AccountId>) -> Result<Vec<WebUser>, StoreError> {
+        let mine = |user: &&WebUser| account.is_none_or(|id| user.account == id);
+        Ok(self.state().web_users.values().filter(mine).cloned().collect())
+    }
+
+    fn web_user_of_id(&self, id: WebUserId) -> Result<Option<WebUser>, StoreError> {
+        Ok(self.state().web_users.get(&id).cloned())
+    }
+
+    fn web_user(&self, name: &str) -> Result<Option<WebUser>, StoreError> {
+        let state = self.state();
+        let named = |user: &&WebUser| user.name == name && !user.is_removed;
+        Ok(state.web_users.values().find(named).cloned())
     }
 
     fn control_request(&self, id: u32) -> Result<Option<ControlRequest>, StoreError> {

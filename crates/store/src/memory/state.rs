@@ -8,7 +8,8 @@ use types::{
     Account, AccountId, AccountRaises, Ban, Bill, BindingRecord, Cdr, ControlRequest, DecisionId,
     DeckId, Device, DeviceId, E164, Fact, Hold, InstalmentPlan, KnownRun, Line, LineId,
     LineStanding, LockOut, LockScope, Money, Number, Posting, Record, Region, Reseller, ResellerId,
-    Standing, Transfer, TransferKind, Trunk, TrunkId, TrunkStanding, UnixMicros,
+    Standing, Transfer, TransferKind, Trunk, TrunkId, TrunkStanding, UnixMicros, WebUser,
+    WebUserId,
 };
 
 use super::alerts::Alerts;
@@ -31,6 +32,7 @@ pub struct State {
     pub trunk_standings: Vec<(TrunkId, UnixMicros)>,
     pub raises: BTreeMap<AccountId, AccountRaises>,
     pub requests: BTreeMap<u32, ControlRequest>,
+    pub web_users: BTreeMap<WebUserId, WebUser>,
     pub lines: BTreeMap<LineId, Line>,
     pub users: BTreeMap<String, LineId>,
     pub resellers: BTreeMap<ResellerId, Reseller>,
@@ -254,6 +256,7 @@ impl State {
             Record::Raises(raises) => {
                 self.raises.insert(raises.account, AccountRaises::clone(raises));
             }
+            Record::WebUser(user) => drop(self.web_users.insert(user.id, WebUser::clone(user))),
             Record::ControlRequest(request) => {
                 self.requests.insert(request.id, ControlRequest::clone(request));
             }

@@ -13,7 +13,7 @@ use types::{
 
 use super::columns::{self, Code, Json, Read};
 use super::sealed::{Opener, SealedFormer, SealedLine};
-use super::{alerts, billing, decks, history, query, rows};
+use super::{alerts, billing, decks, history, query, rows, web_users};
 use crate::chain::{
     self, Anchor, Content, Each, Found, Hash, Link, LinkKind, Links, Ordered, Place, ReadLink,
 };
@@ -59,6 +59,11 @@ pub fn sealed_line(sealed: &SealedLine) -> Hash {
 
 /// What the secret of a trunk is sealed as.
 pub fn sealed_trunk(sealed: &[u8]) -> Hash {
+    Sha256::digest(sealed).into()
+}
+
+/// What the secret of a web user is sealed as.
+pub fn sealed_web_user(sealed: &[u8]) -> Hash {
     Sha256::digest(sealed).into()
 }
 
@@ -309,6 +314,14 @@ impl Links for Tables<'_> {
                 let sql = "SELECT id, detail, account, state, at FROM control_request ORDER BY id";
                 self.all(sql, each, |row| Ok((request(row)?, None)))
             }
+            LinkKind::WebUser => {
+                let sql = format!("{} ORDER BY id", web_users::USER);
+                self.all(&sql, each, |row| {
+                    let (user, sealed) = web_users::unopened(row)?;
+                    let sealed = sealed.map(|sealed| sealed_web_user(&sealed));
+                    Ok((Record::WebUser(Box::new(user)), sealed))
+                })
+            }
             LinkKind::BillRun => self.bill_runs(each),
             _ => Ok(()),
         }
@@ -341,7 +354,7 @@ fn fact(row: &Row<'_>) -> rusqlite::Result<Record> {
 }
 
 /// Columns beside a body in JSON are what it is found by: they must say what it says.
-fn agree(do_they: bool, columns: &str) -> rusqlite::Result<()> {
+pub fn agree(do_they: bool, columns: &str) -> rusqlite::Result<()> {
     if do_they {
         return Ok(());
     }

@@ -17,6 +17,7 @@ mod rows;
 mod sealed;
 mod snapshot;
 mod verify;
+mod web_users;
 mod write;
 
 use std::path::{Path, PathBuf};

@@ -6,14 +6,14 @@ use types::{
     Account, AccountId, AccountRaises, Ban, Bill, BindingRecord, Cdr, ControlRequest, Coverage,
     DecisionId, DeckId, Device, Hold, InstalmentPlan, KnownRun, Line, LineId, LineStanding,
     LockOut, Money, Number, RateRow, Reseller, Standing, StoredPosting, Transfer, Trunk, TrunkId,
-    TrunkStanding, UnixMicros,
+    TrunkStanding, UnixMicros, WebUser, WebUserId,
 };
 
 use super::chain::{self, Tables};
 use super::columns::{self, Json};
 use super::connect::Doing;
 use super::rows::{self, Rows, all, read};
-use super::{SqliteStore, billing, decks, history, sealed, snapshot, verify};
+use super::{SqliteStore, billing, decks, history, sealed, snapshot, verify, web_users};
 use crate::billing::{BillFilter, BillItems, PostingFilter};
 use crate::chain::{Anchor, ChainQuestion, ChainReport, walk};
 use crate::deck_states::DeckState;
@@ -200,6 +200,23 @@ impl Reader for SqliteStore {
     ) -> Result<Vec<ControlRequest>, StoreError> {
         let select = ("SELECT detail FROM control_request", "account = $1", "id");
         of_account(self.conn()?, select, account, rows::whole).doing(&self.file, "list requests")
+    }
+
+    fn web_users(&self, account: Option<AccountId>) -> Result<Vec<WebUser>, StoreError> {
+        let opener = self.opener();
+        let select = (web_users::USER, "account = $1", "id");
+        let read = |row: &rusqlite::Row<'_>| web_users::read(row, &opener);
+        of_account(self.conn()?, select, account, read).doing(&self.file, "list web users")
+    }
+
+    fn web_user_of_id(&self, id: WebUserId) -> Result<Option<WebUser>, StoreError> {
+        let found = web_users::of_id(self.conn()?, id, &self.opener());
+        found.doing(&self.file, "look a web user up")
+    }
+
+    fn web_user(&self, name: &str) -> Result<Option<WebUser>, StoreError> {
+        let found = web_users::named(self.conn()?, name, &self.opener());
+        found.doing(&self.file, "look a web user up")
     }
 
     fn control_request(&self, id: u32) -> Result<Option<ControlRequest>, StoreError> {

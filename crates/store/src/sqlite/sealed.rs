@@ -9,9 +9,12 @@ use base64::engine::general_purpose::STANDARD;
 use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
 use types::account::{FormerSecret, Ha1};
-use types::{DeviceId, Line, LineStatus, Trunk, TrunkAuth, TrunkId, UnixMicros};
+use types::{
+    DeviceId, Line, LineStatus, TotpSecret, Trunk, TrunkAuth, TrunkId, UnixMicros, WebUser,
+    WebUserId,
+};
 
-use super::rows;
+use super::{rows, web_users};
 use crate::error::StoreError;
 use crate::seal::{Algorithm, Bound, KeyId, OpenError, Sealer};
 use crate::verification::{Sealing, Unopened, WhatSealed};
@@ -80,6 +83,11 @@ pub fn line(sealer: &Sealer, line: &Line) -> rusqlite::Result<SealedLine> {
 /// Seals the secret of a trunk.
 pub fn trunk(sealer: &Sealer, id: TrunkId, auth: &TrunkAuth) -> rusqlite::Result<Vec<u8>> {
     sealer.seal(Bound::Trunk(id), auth.secret.as_bytes()).map_err(cannot_seal)
+}
+
+/// Seals the secret of a web user's authenticator.
+pub fn web_user(sealer: &Sealer, id: WebUserId, totp: &TotpSecret) -> rusqlite::Result<Vec<u8>> {
+    sealer.seal(Bound::WebUser(id), &totp.0).map_err(cannot_seal)
 }
 
 /// Writes down which key seals from now on.
@@ -224,6 +232,20 @@ impl<'s> Opener<'s> {
         }
     }
 
+    /// Opens the secret of a web user's authenticator. One that does not open lets no code in.
+    pub fn web_user(&self, user: &mut WebUser, sealed: &[u8]) {
+        match self.open(Bound::WebUser(user.id), sealed) {
+            Ok(plain) => user.totp = Some(TotpSecret(plain.to_vec())),
+            Err(why) => {
+                user.password = None;
+                if let Some(why) = why {
+                    let what = WhatSealed::WebUser(user.id, user.name.clone());
+                    self.unopened.borrow_mut().push(Unopened { what, why });
+                }
+            }
+        }
+    }
+
     fn exact<const N: usize>(&self, bound: Bound, sealed: &[u8]) -> Result<[u8; N], WhyNot> {
         let plain = self.open(bound, sealed)?;
         let exact = plain.as_slice().try_into();
@@ -281,6 +303,15 @@ pub fn survey(conn: &Connection, sealer: &Sealer) -> rusqlite::Result<Sealing> {
             note(WhatSealed::Trunk(trunk.id, trunk.name));
         }
     }
+    let mut users =
+        tx.prepare(&format!("{} WHERE totp IS NOT NULL ORDER BY id", web_users::USER))?;
+    let mut found_users = users.query([])?;
+    while let Some(row) = found_users.next()? {
+        let user = web_users::read(row, &opener)?;
+        note(WhatSealed::WebUser(user.id, user.name));
+    }
+    drop(found_users);
+    drop(users);
     drop(found_trunks);
     drop(trunks);
     drop(found);

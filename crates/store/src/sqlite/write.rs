@@ -5,7 +5,9 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, Params, params};
 use types::{BillRun, BindingRecord, Cdr, DecisionId, Hold, HoldState, KnownRun, Record, Transfer};
 
-use super::{Applied, alerts, billing, chain, columns, decks, detail, directory, history, sealed};
+use super::{
+    Applied, alerts, billing, chain, columns, decks, detail, directory, history, sealed, web_users,
+};
 use crate::chain::{Appender, Content, Hash, Place, place_of, place_of_transfer, write, write_run};
 use crate::rules;
 use crate::seal::{KeyId, Sealer};
@@ -281,6 +283,15 @@ impl<'c> Group<'c> {
             Record::Raises(raises) => return history::put_raises(conn, raises).map(Became::rows),
             Record::ControlRequest(request) => history::put_request(conn, request)?,
             Record::Reseller(reseller) => directory::put_reseller(conn, reseller)?,
+            Record::WebUser(user) => {
+                let secret = match &user.totp {
+                    None => None,
+                    Some(totp) => Some(sealed::web_user(self.proven_sealer()?, user.id, totp)?),
+                };
+                let digest = secret.as_deref().map(chain::sealed_web_user);
+                web_users::put(conn, user, secret)?;
+                return Ok(digest.map_or(Became::New, Became::Sealed));
+            }
             Record::Line(line) => {
                 let sealer = self.proven_sealer()?;
                 let sealed = directory::put_line(conn, sealer, line)?;

@@ -18,4 +18,5 @@ mod samples;
 mod sealing;
 mod tampering;
 mod vfs;
+mod web_users;
 mod writer;

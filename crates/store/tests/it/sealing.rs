@@ -127,7 +127,7 @@ fn what_was_moved_or_changed_puts_its_line_out_of_use_and_no_other() {
             .iter()
             .map(|unopened| match &unopened.what {
                 WhatSealed::Line(id, _) => id.0,
-                WhatSealed::Trunk(..) => panic!("{sql}: {unopened:?}"),
+                WhatSealed::Trunk(..) | WhatSealed::WebUser(..) => panic!("{sql}: {unopened:?}"),
             })
             .collect();
         assert_eq!(named, broken, "{sql}");

@@ -77,6 +77,9 @@ ask_below! {
     raises(account: AccountId) -> Option<AccountRaises>;
     control_requests(account: Option<AccountId>) -> Vec<ControlRequest>;
     control_request(id: u32) -> Option<ControlRequest>;
+    web_users(account: Option<AccountId>) -> Vec<WebUser>;
+    web_user(name: &str) -> Option<WebUser>;
+    web_user_of_id(id: WebUserId) -> Option<WebUser>;
     lines(account: Option<AccountId>) -> Vec<Line>;
     resellers() -> Vec<Reseller>;
     spending(account: AccountId, since: UnixMicros) -> Vec<types::record::Spending>;

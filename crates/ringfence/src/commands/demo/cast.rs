@@ -17,6 +17,7 @@ use super::agent::Login;
 use crate::change::{Change, NewAccount, NewLine};
 use crate::commands::office::Direct;
 use crate::config::Config;
+use crate::pages::UserAsk;
 use crate::shell::alerts::{self, ContactWish};
 use crate::shell::clock::system_wall;
 use crate::shell::secrets::make_secret;
@@ -31,6 +32,8 @@ pub const PEOPLE: [(&str, &str, &str); 4] = [
 ];
 /// The account whose secret is stolen.
 pub const VICTIM: &str = "Corner shop";
+/// Who signs in at its pages.
+const HOLDER: &str = "shop@example.com";
 /// What it can lose in any 24 hours.
 pub const STOP_LEVEL: Money = Money::from_units(5);
 
@@ -66,6 +69,13 @@ pub fn settle(
         logins.push(login);
     }
     Ok(logins)
+}
+
+/// A link that lets the victim in at the pages, once.
+pub fn link(config: &Config, direct: &mut Direct) -> anyhow::Result<String> {
+    let (account, name) = (VICTIM.to_owned(), HOLDER.to_owned());
+    let answer = direct.users(UserAsk::Add { account, name }, config)?;
+    Ok(answer["link"].as_str().unwrap_or_default().to_owned())
 }
 
 /// Each account has somebody who is told by mail.

@@ -66,22 +66,26 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     let dir = Directory::new(args.data_dir)?;
     let server = SocketAddr::from(([127, 0, 0, 1], free_port(args.port)?));
     let carrier = UdpSocket::bind("127.0.0.2:0").context("cannot use 127.0.0.2")?.local_addr()?;
-    let mut config = configuration(&dir.path, server);
+    let pages = SocketAddr::from(([127, 0, 0, 1], free_web_port()?));
+    let mut config = configuration(&dir.path, server, pages);
     make_data_dir(&config)?;
     if config.database().exists() {
         bail!("{} exists: the demo wants a directory of its own", config.database().display());
     }
     let lock = lock(&config.lock_file())?;
-    let logins = {
+    let (logins, link) = {
         let store = open_to_write(&config, &KeyRing::to_write(&config)?, &lock)?;
-        cast::settle(&config, &mut Direct::open(&config, store)?, carrier)?
+        let mut direct = Direct::open(&config, store)?;
+        let logins = cast::settle(&config, &mut direct, carrier)?;
+        (logins, cast::link(&config, &mut direct)?)
     };
     cast::add_contacts(&config, &mut open_to_write(&config, &KeyRing::to_write(&config)?, &lock)?)?;
     let postbox = postbox::open(&dir.path.join("mails"), teller)?;
     config.alerts.mail_server = Some(postbox.ip().to_string());
     config.alerts.mail_port = postbox.port().into();
+    config.alerts.portal_url = config.web_address();
     let (driver, _) = assemble(&config, &lock)?;
-    introduce(server, &logins[3], context)?;
+    introduce(server, &logins[3], &link, context)?;
     let tally = Arc::new(Tally::default());
     let actors = Actors::new(server, carrier, &logins)?;
     let end_ms = args.seconds.map(|seconds| (seconds * 1_000).saturating_sub(1_000));
@@ -93,12 +97,13 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     summary(&config, &tally, context)
 }
 
-fn configuration(dir: &Path, server: SocketAddr) -> Config {
+fn configuration(dir: &Path, server: SocketAddr, pages: SocketAddr) -> Config {
     let defaults = Config::default();
     let listen = |transport| ListenAddress { transport, address: server };
     Config {
         data_dir: dir.to_owned(),
         realm: REALM.to_owned(),
+        web_listen: Some(pages),
         listen: vec![listen(Transport::Udp), listen(Transport::Tcp)],
         // Some phones stop at a challenge they do not know, even beside one they do; here any must do.
         digest_sha256: false,
@@ -132,7 +137,18 @@ fn free_port(wanted: Option<u16>) -> anyhow::Result<u16> {
     }
 }
 
-fn introduce(server: SocketAddr, guest: &Login, context: &Context) -> anyhow::Result<()> {
+/// 8080 or the next that is free.
+fn free_web_port() -> anyhow::Result<u16> {
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    (8_080..8_280).find(is_free).context("no port from 8080 to 8279 of 127.0.0.1 is free")
+}
+
+fn introduce(
+    server: SocketAddr,
+    guest: &Login,
+    link: &str,
+    context: &Context,
+) -> anyhow::Result<()> {
     let (user, secret) = (&guest.user, &guest.secret);
     let text = format!(
         "Ringfence serves SIP on {server}, UDP and TCP. Everything stays on this machine.
@@ -143,9 +159,12 @@ Your own phone can take part (any softphone on this machine):
   server  {server}
 Mails to the holders come to a mail server of the demo's own, and are told here.
 Call 02079460100 (Alice answers), 02079460018 (the world answers), 999, or 09098790879 (refused).
+
+See the stolen account in a browser on this machine, live (the link works once; choose any password of 12 letters or more):
+  {link}
 "
     );
-    let value = json!({ "event": "start", "server": server, "user": user, "secret": secret, "realm": REALM });
+    let value = json!({ "event": "start", "server": server, "user": user, "secret": secret, "realm": REALM, "portal": link });
     context.output.one(&text, &value)
 }
 

@@ -1,0 +1,192 @@
+//! What the pages ask of the node. Lives here: questions and answers as the pages need them. Never here: who may
+//! ask (`guard`), how the node is reached (ringfence).
+
+mod alerts;
+mod phones;
+mod secrets;
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use types::{
+    AccountId, AccountRaises, AccountStatus, ControlRequest, Controls, DecisionId,
+    DestinationClass, Direction, Money, Proof, Setting, UnixMicros, WebUser, WebUserId,
+};
+
+pub use alerts::{AlertDesk, ContactAsk, ToldAlert};
+pub use phones::{Phone, PhoneDesk, PhoneLine, PhoneServer, Phones};
+pub use secrets::{NewSecret, SecretDesk, SecretShape};
+
+/// Why the node did not do what a page asked. The text is for people.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DeskError {
+    /// What was asked cannot be so: the reason.
+    #[error("{0}")]
+    Refused(String),
+    /// The holder has to show first, again, who he is.
+    #[error("show again that it is you")]
+    NeedsProof,
+    /// The node or its database does not answer.
+    #[error("the system does not answer at the moment: {0}")]
+    Down(String),
+}
+
+/// A call in progress, as its payer sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LiveCall {
+    /// Its decision.
+    pub decision: DecisionId,
+    /// The user name of the line it is on.
+    pub line: Option<String>,
+    /// Which way.
+    pub direction: Direction,
+    /// Who calls.
+    pub caller: String,
+    /// What was dialled.
+    pub dialled: String,
+    /// The class of where it leads.
+    pub class: DestinationClass,
+    /// When the request came.
+    pub started: UnixMicros,
+    /// Milliseconds since it was answered, if it was.
+    pub talk_ms: Option<u64>,
+    /// What it has cost to this second.
+    pub cost: Money,
+    /// What is held for it.
+    pub held: Money,
+    /// Does it count as costly?
+    pub costly: bool,
+}
+
+/// The most that can be lost until a moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MostLost {
+    /// `now`, `tonight` or `weekend`.
+    pub horizon: String,
+    /// The moment.
+    pub until: UnixMicros,
+    /// By calls of every class.
+    pub all: Money,
+    /// By costly ones.
+    pub costly: Money,
+}
+
+/// Everything about an account's money, as of one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overview {
+    /// Which account.
+    pub account: AccountId,
+    /// What people call it.
+    pub name: String,
+    /// What it may do at all.
+    pub status: AccountStatus,
+    /// Name of the currency: `GBP`.
+    pub currency: String,
+    /// The account's time zone.
+    pub time_zone: String,
+    /// As of when.
+    pub at: UnixMicros,
+    /// What is in force.
+    pub controls: Controls,
+    /// How far the holder may raise them himself.
+    pub ceiling: Controls,
+    /// What is beneath the controls, and until when.
+    pub raises: Option<AccountRaises>,
+    /// Used and not billed, the calls in progress to this second among it.
+    pub unbilled: Money,
+    /// Held for calls in progress.
+    pub held: Money,
+    /// Spent on costly calls in the last 24 hours.
+    pub spent_24h: Money,
+    /// Held by costly calls in progress.
+    pub held_costly: Money,
+    /// What can still be spent on costly calls now.
+    pub headroom_costly: Money,
+    /// Is it off hours at the account's place?
+    pub off_hours: bool,
+    /// The stop level of costly calls that holds at the moment, for 24 hours.
+    pub stop_level: Money,
+    /// Calls in progress that the account pays for, or that come in.
+    pub calls: Vec<LiveCall>,
+    /// The most that can be lost: now, tonight, this weekend.
+    pub most: Vec<MostLost>,
+}
+
+/// Something that happened, in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// When.
+    pub at: UnixMicros,
+    /// What, in a sentence without a full stop.
+    pub words: String,
+}
+
+/// What a change of controls came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// What was done, in words.
+    pub message: String,
+}
+
+/// A try to show who one is: what it is counted by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogIn {
+    /// The name that was typed.
+    pub name: String,
+    /// From where.
+    pub source: IpAddr,
+    /// What the browser calls itself.
+    pub agent: String,
+    /// What the browser is known by, if he has signed in with it before: then it is counted for itself, and not with
+    /// strangers.
+    pub known: Option<u64>,
+}
+
+/// Changes a web user; gives in words what changed, or why nothing can.
+pub type Amend<'a> = dyn FnMut(&mut WebUser) -> Result<String, String> + 'a;
+
+/// The node, as the pages see it. Every call may wait for the node and the disk: never call it on the pages' own
+/// thread.
+pub trait Desk: AlertDesk + PhoneDesk + SecretDesk + Send + Sync + 'static {
+    /// The time.
+    fn now(&self) -> UnixMicros;
+
+    /// An account's money now; `None` if there is no such account.
+    fn overview(&self, account: AccountId) -> Result<Option<Overview>, DeskError>;
+
+    /// What happened last, the newest first.
+    fn events(&self, account: AccountId, limit: u32) -> Result<Vec<Event>, DeskError>;
+
+    /// Requests that nobody has looked at yet.
+    fn requests(&self, account: AccountId) -> Result<Vec<ControlRequest>, DeskError>;
+
+    /// The holder wants his controls to be so; `until`: as it was typed, empty for good.
+    fn change_controls(
+        &self,
+        account: AccountId,
+        settings: Vec<Setting>,
+        until: &str,
+        proof: Proof,
+    ) -> Result<Outcome, DeskError>;
+
+    /// Hangs up a call. Whose it is was looked at before.
+    fn cut(&self, decision: DecisionId) -> Result<Outcome, DeskError>;
+
+    /// Is this log-in looked at? During a lock-out none is.
+    fn may_log_in(&self, tried: &LogIn) -> Result<bool, DeskError>;
+
+    /// Counts a log-in that failed.
+    fn note_wrong_log_in(&self, tried: &LogIn) -> Result<(), DeskError>;
+
+    /// The web user of this name; `None` if nobody has it.
+    fn user(&self, name: &str) -> Result<Option<WebUser>, DeskError>;
+
+    /// The web user of this number.
+    fn user_of_id(&self, id: WebUserId) -> Result<Option<WebUser>, DeskError>;
+
+    /// Changes a web user, alone: nobody else changes him meanwhile. It is on disk when this returns.
+    fn amend(&self, id: WebUserId, change: &mut Amend<'_>) -> Result<WebUser, DeskError>;
+
+    /// Would this password do, for an account of these words? An error says why not.
+    fn judge_password(&self, password: &str, own: &[&str]) -> Result<(), String>;
+}

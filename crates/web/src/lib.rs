@@ -1,0 +1,31 @@
+//! The pages. Lives here: HTTP, HTML, sign-in, the portal of holders. Never here: what may be changed (engine), how the node
+//! is reached (ringfence, behind [`Desk`]), SQL, SIP.
+//!
+//! ```text
+//! server ─► routes ─► guard ─► portal/x ─► app ─► Desk ─► the node's thread, the database
+//!  (http)    (table)  (who may)  (a page)
+//! ```
+//!
+//! A new page: `portal/x.rs`, its template, its row in `routes`.
+
+mod app;
+mod desk;
+mod guard;
+mod page;
+mod portal;
+mod routes;
+mod secrets;
+mod server;
+mod sessions;
+
+pub use app::{App, MOST_STREAMS, Settings, Shared};
+pub use desk::{
+    AlertDesk, Amend, ContactAsk, Desk, DeskError, Event, LiveCall, LogIn, MostLost, NewSecret,
+    Outcome, Overview, Phone, PhoneDesk, PhoneLine, PhoneServer, Phones, SecretDesk, SecretShape,
+    ToldAlert,
+};
+pub use guard::{SESSION_COOKIE, Who};
+pub use routes::routes;
+pub use secrets::{NoDice, hash, token};
+pub use server::start;
+pub use sessions::{Session, Sessions};

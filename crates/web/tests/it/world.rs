@@ -1,0 +1,303 @@
+//! The pages over a desk of wood. Lives here: a desk that remembers what it was asked, a browser that is a socket.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+use types::{
+    AccountId, AccountStatus, ControlRequest, Controls, DecisionId, DestinationClass, Direction,
+    Money, OneTimeLink, Proof, Setting, UnixMicros, WebUser, WebUserId,
+};
+use web::{
+    Amend, App, Desk, DeskError, Event, LiveCall, LogIn, Outcome, Overview, Sessions, Settings,
+    hash,
+};
+
+pub const NAME: &str = "alice@example.com";
+pub const PASSWORD: &str = "velvet.harbour.mosaic.tundra";
+pub const LINK: &str = "1-let-me-in";
+/// Failures after which nobody is looked at any more.
+pub const FAILURES: usize = 5;
+
+/// What happened at the desk.
+#[derive(Default)]
+pub struct State {
+    pub users: Vec<WebUser>,
+    pub failures: BTreeMap<(String, IpAddr), usize>,
+    pub status: Option<AccountStatus>,
+    pub controls: Option<Controls>,
+    pub cut: Vec<DecisionId>,
+    pub proofs: Vec<Proof>,
+    pub told: crate::wood::Told,
+}
+
+#[derive(Default)]
+pub struct Wood(pub Mutex<State>);
+
+impl Wood {
+    pub fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.lock().expect("nobody panicked")
+    }
+}
+
+pub fn own_call() -> DecisionId {
+    DecisionId(256_000)
+}
+
+/// What a try is counted by.
+fn lane(tried: &LogIn) -> (String, IpAddr) {
+    match tried.known {
+        Some(key) => (format!("{}#{key}", tried.name), IpAddr::from([0, 0, 0, 0])),
+        None => (tried.name.clone(), tried.source),
+    }
+}
+
+impl Desk for Wood {
+    fn now(&self) -> UnixMicros {
+        UnixMicros::from_seconds(1_795_390_800)
+    }
+
+    fn overview(&self, account: AccountId) -> Result<Option<Overview>, DeskError> {
+        let state = self.state();
+        let controls = state.controls.clone().unwrap_or_else(Controls::residential);
+        let call = LiveCall {
+            decision: own_call(),
+            line: Some("alice".to_owned()),
+            direction: Direction::Outgoing,
+            caller: "alice".to_owned(),
+            dialled: "00252<script>alert(1)</script>".to_owned(),
+            class: DestinationClass::International,
+            started: self.now(),
+            talk_ms: Some(61_000),
+            cost: Money::from_cents(92),
+            held: Money::from_cents(200),
+            costly: true,
+        };
+        Ok((account == AccountId(1)).then(|| Overview {
+            account,
+            name: "Alice".to_owned(),
+            status: state.status.unwrap_or(AccountStatus::Active),
+            currency: "GBP".to_owned(),
+            time_zone: "Europe/London".to_owned(),
+            at: self.now(),
+            ceiling: controls.clone(),
+            stop_level: controls.stop_level_24h,
+            controls,
+            raises: None,
+            unbilled: Money::from_cents(312),
+            held: Money::from_cents(108),
+            spent_24h: Money::from_cents(220),
+            held_costly: Money::from_cents(200),
+            headroom_costly: Money::from_units(15),
+            off_hours: false,
+            calls: vec![call],
+            most: Vec::new(),
+        }))
+    }
+
+    fn events(&self, _: AccountId, _: u32) -> Result<Vec<Event>, DeskError> {
+        let words = "line 1 registered with <img src=x onerror=alert(1)>".to_owned();
+        Ok(vec![Event { at: self.now(), words }])
+    }
+
+    fn requests(&self, _: AccountId) -> Result<Vec<ControlRequest>, DeskError> {
+        Ok(Vec::new())
+    }
+
+    fn change_controls(
+        &self,
+        _: AccountId,
+        settings: Vec<Setting>,
+        until: &str,
+        proof: Proof,
+    ) -> Result<Outcome, DeskError> {
+        let mut state = self.state();
+        if until == "never" {
+            return Err(DeskError::Refused("until: `never` is not a time".to_owned()));
+        }
+        let before = state.controls.clone().unwrap_or_else(Controls::residential);
+        let (mut status, mut controls) =
+            (state.status.unwrap_or(AccountStatus::Active), before.clone());
+        settings.iter().for_each(|setting| setting.put(&mut status, &mut controls));
+        let is_riskier = controls.stop_level_24h > before.stop_level_24h
+            || (state.status == Some(AccountStatus::Frozen) && status == AccountStatus::Active);
+        if is_riskier && proof != Proof::Fresh {
+            return Err(DeskError::NeedsProof);
+        }
+        state.proofs.push(proof);
+        (state.status, state.controls) = (Some(status), Some(controls));
+        Ok(Outcome { message: "done".to_owned() })
+    }
+
+    fn cut(&self, decision: DecisionId) -> Result<Outcome, DeskError> {
+        self.state().cut.push(decision);
+        Ok(Outcome { message: "cut".to_owned() })
+    }
+
+    fn may_log_in(&self, tried: &LogIn) -> Result<bool, DeskError> {
+        let failures = self.state().failures.get(&lane(tried)).copied();
+        Ok(failures.unwrap_or(0) < FAILURES)
+    }
+
+    fn note_wrong_log_in(&self, tried: &LogIn) -> Result<(), DeskError> {
+        *self.state().failures.entry(lane(tried)).or_default() += 1;
+        Ok(())
+    }
+
+    fn user(&self, name: &str) -> Result<Option<WebUser>, DeskError> {
+        Ok(self.state().users.iter().find(|user| user.name == name).cloned())
+    }
+
+    fn user_of_id(&self, id: WebUserId) -> Result<Option<WebUser>, DeskError> {
+        Ok(self.state().users.iter().find(|user| user.id == id).cloned())
+    }
+
+    fn amend(&self, id: WebUserId, change: &mut Amend<'_>) -> Result<WebUser, DeskError> {
+        let mut state = self.state();
+        let user = state.users.iter_mut().find(|user| user.id == id).expect("he is there");
+        change(user).map_err(DeskError::Refused)?;
+        Ok(user.clone())
+    }
+
+    fn judge_password(&self, password: &str, _: &[&str]) -> Result<(), String> {
+        if password.len() < 12 { Err("This password is too weak".to_owned()) } else { Ok(()) }
+    }
+}
+
+/// Pages that are served, and the desk behind them.
+pub struct World {
+    pub desk: Arc<Wood>,
+    pub sessions: Arc<Sessions>,
+    pub address: SocketAddr,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The session's cookie that was set, as a browser sends it back.
+    pub fn cookie(&self) -> Option<String> {
+        let set = self.header("set-cookie")?;
+        set.split(';').next().map(str::to_owned)
+    }
+}
+
+impl World {
+    pub fn new() -> World {
+        World::with(Settings::default())
+    }
+
+    pub fn with(settings: Settings) -> World {
+        let desk = Arc::new(Wood::default());
+        let link = OneTimeLink { hash: hash("let-me-in"), until: desk.now().plus_ms(60_000) };
+        desk.state().users.push(WebUser {
+            id: WebUserId(1),
+            account: AccountId(1),
+            name: NAME.to_owned(),
+            password: None,
+            password_since: None,
+            link: Some(link),
+            totp: None,
+            totp_step: 0,
+            recovery: Vec::new(),
+            created: desk.now(),
+            last_seen: None,
+            sessions: Vec::new(),
+            browsers: Vec::new(),
+            is_removed: false,
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let sessions: Arc<Sessions> = Arc::default();
+        let app = App::new(desk.clone(), sessions.clone(), settings);
+        let address = web::start(listener, app).expect("served");
+        World { desk, sessions, address }
+    }
+
+    /// Sends exactly these lines of a head, and a body.
+    pub fn send(&self, request: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut stream = TcpStream::connect(self.address).expect("connected");
+        let mut text = format!("{request} HTTP/1.1\r\nConnection: close\r\n");
+        if !headers.iter().any(|(name, _)| *name == "Host") {
+            text.push_str(&format!("Host: {}\r\n", self.address));
+        }
+        for (name, value) in headers {
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if !body.is_empty() || request.starts_with("POST") {
+            text.push_str(&format!(
+                "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n",
+                body.len()
+            ));
+        }
+        stream.write_all(format!("{text}\r\n{body}").as_bytes()).expect("sent");
+        read_answer(&mut BufReader::new(stream))
+    }
+
+    /// Opens a page, signed in or not.
+    pub fn get(&self, path: &str, cookie: Option<&str>) -> Answer {
+        let cookie: Vec<(&str, &str)> = cookie.map(|value| ("Cookie", value)).into_iter().collect();
+        self.send(&format!("GET {path}"), &cookie, "")
+    }
+
+    /// Sends a form as a browser does from a page of ours.
+    pub fn post(&self, path: &str, cookie: Option<&str>, body: &str) -> Answer {
+        let origin = format!("http://{}", self.address);
+        let mut headers = vec![("Origin", origin.as_str()), ("Sec-Fetch-Site", "same-origin")];
+        headers.extend(cookie.map(|value| ("Cookie", value)));
+        self.send(&format!("POST {path}"), &headers, body)
+    }
+
+    /// Signs in by the link, for the first time; the cookie.
+    pub fn come_in(&self) -> String {
+        let body = format!("password={PASSWORD}&again={PASSWORD}");
+        let answer = self.post(&format!("/welcome/{LINK}"), None, &body);
+        assert_eq!(answer.status, 303, "{}", answer.body);
+        answer.cookie().expect("a cookie")
+    }
+
+    /// Tries a password.
+    pub fn sign_in(&self, name: &str, password: &str) -> Answer {
+        let name = name.replace('@', "%40");
+        self.post("/sign-in", None, &format!("name={name}&password={password}"))
+    }
+
+    /// Lets what was fresh grow old.
+    pub fn grow_old(&self, cookie: &str) {
+        let token = cookie.split_once('=').expect("a cookie").1;
+        self.sessions.amend(token, |session| session.fresh_until = UnixMicros(0));
+    }
+}
+
+fn read_answer(reader: &mut BufReader<TcpStream>) -> Answer {
+    let mut line = String::new();
+    reader.read_line(&mut line).expect("a status line");
+    let status = line.split(' ').nth(1).and_then(|text| text.parse().ok()).expect("a status");
+    let mut headers = Vec::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).expect("a header");
+        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    // A stream has no end: what is told first is enough.
+    let is_stream = headers.iter().any(|(_, value)| value == "text/event-stream");
+    let mut body = String::new();
+    if is_stream {
+        while !body.ends_with("\n\n") {
+            reader.read_line(&mut body).expect("an event");
+        }
+    } else {
+        reader.read_to_string(&mut body).expect("a body");
+    }
+    Answer { status, headers, body }
+}

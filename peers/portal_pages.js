@@ -1,0 +1,260 @@
+// The portal in a real browser: Chromium, driven by playwright-core, judged by axe-core.
+// node portal_pages.js LINK PICTURES: LINK lets a new user in once; PICTURES is where screenshots go.
+// One JSON object a line: {"check": …, "ok": …}. Exit code 1 if one is not.
+"use strict";
+const fs = require("fs");
+const path = require("path");
+const { chromium } = require("playwright-core");
+const axe = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+
+const [link, pictures] = process.argv.slice(2);
+const base = new URL(link).origin;
+const PASSWORD = "velvet.harbour.mosaic.tundra";
+const PAGES = ["/", "/phones", "/limits", "/alerts", "/contacts/1", "/contacts/1/confirm", "/passwords", "/passwords/1", "/log-in",
+  "/log-in/authenticator", "/confirm", "/stop", "/nothing-here"];
+let failed = 0;
+
+function tell(check, ok, detail) {
+  if (!ok) failed += 1;
+  console.log(JSON.stringify({ check, ok, detail }));
+}
+
+// What axe finds, and what it does not look for: one h1, no sideways scrolling, targets of 44 px.
+async function judge(page, name, script = true) {
+  // Where pages have no script, axe has none either: its timers never come.
+  if (script) {
+    await page.evaluate(axe);
+    const found = await page.evaluate(async () => (await axe.run(document, {
+      runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    })).violations.map((v) => v.id + ": " + v.nodes.map((n) => n.html.slice(0, 120)).join(" | ")));
+    tell(`axe ${name}`, found.length === 0, found);
+  }
+  const shape = await page.evaluate(() => ({
+    headings: document.querySelectorAll("h1").length,
+    sideways: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    small: [...document.querySelectorAll("button, .button, input:not([type=hidden]), nav a")]
+      .filter((e) => { const r = e.getBoundingClientRect(); return r.width > 0 && (r.height < 43.5 || r.width < 43.5); })
+      .map((e) => e.outerHTML.slice(0, 80)),
+  }));
+  tell(`shape ${name}`, shape.headings === 1 && shape.sideways <= 0 && shape.small.length === 0, shape);
+}
+
+async function picture(page, name) {
+  await page.screenshot({ path: path.join(pictures, `${name}.png`), fullPage: true });
+}
+
+// Tab until what is focused bears these words; nothing but the keyboard is used.
+async function tabTo(page, words) {
+  for (let i = 0; i < 60; i += 1) {
+    await page.keyboard.press("Tab");
+    const text = await page.evaluate(() => document.activeElement.textContent.trim());
+    if (text.startsWith(words)) {
+      const outline = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
+      if (outline === "none") throw new Error(`focus on "${words}" cannot be seen`);
+      return;
+    }
+  }
+  throw new Error(`no way to "${words}" by keyboard`);
+}
+
+async function comeIn(browser) {
+  const context = await browser.newContext({ viewport: { width: 360, height: 740 } });
+  const page = await context.newPage();
+  const problems = [];
+  page.on("console", (m) => { if (m.type() === "error") problems.push(m.text()); });
+  await page.goto(base + "/");
+  tell("who is not signed in is asked to", page.url() === base + "/sign-in", page.url());
+  await judge(page, "sign-in");
+  await picture(page, "sign-in-360");
+  await page.goto(link);
+  await judge(page, "welcome");
+  await picture(page, "welcome-360");
+  await page.fill("#password", "password1234");
+  await page.fill("#again", "password1234");
+  await page.click("button.main");
+  tell("a weak password is refused beside its field", await page.locator("#password-wrong").count() === 1);
+  await judge(page, "welcome with an error");
+  await picture(page, "welcome-wrong-360");
+  await page.fill("#password", PASSWORD);
+  await page.fill("#again", PASSWORD);
+  await page.click("button.main");
+  tell("the link lets in", page.url() === base + "/log-in/authenticator", page.url());
+  const cookies = await context.cookies();
+  const cookie = cookies.find((c) => c.name === "__Host-ringfence") || {};
+  tell("the cookie is secure", cookie.secure && cookie.httpOnly && cookie.sameSite === "Lax", cookie.name);
+  await page.goto(link);
+  tell("the link lets in once", (await page.locator("h1").textContent()).includes("does not work any more"));
+  await page.goto(base + "/");
+  const state = await context.storageState();
+  await context.close();
+  return { state, problems };
+}
+
+async function look(browser, state) {
+  for (const width of [360, 1280]) for (const colorScheme of ["light", "dark"]) for (const script of [true, false]) {
+    const context = await browser.newContext({
+      viewport: { width, height: 800 }, colorScheme, javaScriptEnabled: script, storageState: state,
+    });
+    const page = await context.newPage();
+    const problems = [];
+    page.on("console", (m) => { if (m.text().includes("Content Security Policy")) problems.push(m.text()); });
+    page.on("pageerror", (e) => problems.push(e.message));
+    await page.goto(base + "/alerts");
+    const alert = await page.getAttribute('.events a[href^="/alerts/"]', "href");
+    await page.goto(base + "/phones");
+    const refuse = await page.getAttribute('a[href$="/not-mine"]', "href");
+    for (const at of [...PAGES, alert, refuse]) {
+      await page.goto(base + at);
+      const name = `${at === "/" ? "safe" : at.slice(1).replaceAll("/", "-").replace(/alerts-.*/, "alert")}-${width}-${colorScheme}${script ? "" : "-no-script"}`;
+      await judge(page, name, script);
+      await picture(page, name);
+    }
+    tell(`nothing is blocked or thrown ${width} ${colorScheme} ${script}`, problems.length === 0, problems);
+    await context.close();
+  }
+}
+
+async function forms(browser, state) {
+  const context = await browser.newContext({ javaScriptEnabled: false, storageState: state });
+  const page = await context.newPage();
+  await page.goto(base + "/limits");
+  const warning = await page.inputValue("#warning_level");
+  await page.fill("#warning_level", "lots");
+  await page.fill("#stop_level_24h", "4.00");
+  await page.click("button.main");
+  tell("a wrong amount is said beside its field", await page.locator("#warning_level-wrong").count() === 1);
+  tell("what was typed is kept", await page.inputValue("#stop_level_24h") === "4.00"
+    && await page.inputValue("#warning_level") === "lots");
+  await judge(page, "limits with an error", false);
+  await picture(page, "limits-wrong-1280");
+  await page.fill("#warning_level", warning);
+  await page.click("button.main");
+  const said = await page.locator(".said").textContent();
+  tell("a lower limit holds at once, and is said", said.includes("is £4.00 now"), said);
+  await picture(page, "limits-said-1280");
+  await context.close();
+}
+
+// Signs in again where that is asked for.
+async function prove(page) {
+  if (!page.url().endsWith("/confirm")) return;
+  await page.fill("#password", PASSWORD);
+  await page.click("button.main");
+}
+
+// Without script, on a phone: a phone that is not his, and what comes after it.
+async function phones(browser, state) {
+  const context = await browser.newContext({ viewport: { width: 360, height: 740 }, javaScriptEnabled: false, storageState: state });
+  const page = await context.newPage();
+  await page.goto(base + "/phones");
+  tell("a new phone is shown as new, and what it says is text", await page.locator(".badge.amber").count() === 1
+    && await page.locator("img").count() === 0 && (await page.locator(".phones").textContent()).includes("<img"));
+  await page.locator(".phones .danger").click();
+  await judge(page, "not mine", false);
+  await page.click("button.danger");
+  const said = await page.locator(".said").textContent();
+  tell("Not mine keeps it out and leads to the passwords", page.url() === base + "/passwords" && said.includes("kept out"), said);
+  await judge(page, "passwords after not mine", false);
+  await picture(page, "passwords-not-mine-360");
+  await page.locator(".pass .button").first().click();
+  await page.check("#shape-say");
+  await page.click("button.main");
+  await prove(page);
+  const secret = await page.locator(".shown").textContent();
+  tell("a new password is shown", secret.split(" ").length === 7, secret.length);
+  await judge(page, "password shown", false);
+  await picture(page, "password-shown-360");
+  await page.goto(base + "/passwords");
+  tell("and only once", !(await page.content()).includes(secret));
+  await page.goto(base + "/alerts");
+  await page.selectOption("#channel", "sms");
+  await page.fill("#to", "nowhere");
+  await page.click("button.main");
+  tell("what was typed for a contact is kept beside what is wrong", await page.inputValue("#to") === "nowhere"
+    && await page.inputValue("#channel") === "sms" && await page.locator("#to-wrong").count() === 1);
+  await judge(page, "alerts with an error", false);
+  await picture(page, "alerts-wrong-360");
+  await page.selectOption("#channel", "mail");
+  await page.fill("#to", "bob@example.org");
+  await page.click("button.main");
+  tell("a contact is added, and not confirmed", (await page.content()).includes("Not confirmed"));
+  await picture(page, "alerts-added-360");
+  await page.goto(base + "/contacts/2/confirm");
+  await page.fill("#code", "7K3QD-M2XVA");
+  await page.click("button.main");
+  tell("a wrong code is refused beside its field", await page.locator("#code-wrong").count() === 1);
+  await context.close();
+}
+
+async function byKeyboard(browser, state) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, storageState: state });
+  const page = await context.newPage();
+  await page.goto(base + "/");
+  await page.keyboard.press("Tab");
+  const first = await page.evaluate(() => document.activeElement.textContent);
+  tell("the first stop is the skip link", first === "Skip to the page", first);
+  await tabTo(page, "Stop outgoing calls now");
+  await page.keyboard.press("Enter");
+  await page.waitForURL("**/stop");
+  await tabTo(page, "Stop outgoing calls now");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(base + "/");
+  const lead = await page.locator(".status .lead").textContent();
+  tell("calls are stopped by keyboard alone", lead.includes("Outgoing calls are stopped"), lead);
+  await page.waitForFunction(() => !document.querySelector(".calls li"), null, { timeout: 8000 });
+  tell("the calls that were hung up leave the page by themselves", true);
+  await judge(page, "frozen");
+  await picture(page, "safe-frozen-1280");
+  await tabTo(page, "Start outgoing calls again");
+  await page.keyboard.press("Enter");
+  await page.waitForURL("**/stop");
+  await picture(page, "start-again-1280");
+  await tabTo(page, "Start outgoing calls again");
+  await page.keyboard.press("Enter");
+  await page.waitForURL((url) => url.pathname === "/" || url.pathname === "/confirm");
+  if (page.url().endsWith("/confirm")) {
+    await page.fill("#password", PASSWORD);
+    await page.keyboard.press("Enter");
+    await page.waitForURL(base + "/");
+  }
+  const said = await page.locator(".said").textContent();
+  tell("and started again", said.includes("work again"), said);
+  await context.close();
+}
+
+async function signIn(browser) {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  const name = process.env.PORTAL_USER;
+  await page.goto(base + "/sign-in");
+  await page.fill("#name", name);
+  await page.fill("#password", "not " + PASSWORD);
+  await page.click("button.main");
+  tell("a wrong password is refused, the name kept", await page.inputValue("#name") === name
+    && await page.locator("#password-wrong").count() === 1);
+  await judge(page, "sign-in with an error");
+  await page.fill("#password", PASSWORD);
+  await page.click("button.main");
+  tell("the right one lets in", page.url() === base + "/", page.url());
+  await page.click("text=Sign out");
+  await page.goto(base + "/");
+  tell("signed out is out", page.url() === base + "/sign-in", page.url());
+  await context.close();
+}
+
+(async () => {
+  fs.mkdirSync(pictures, { recursive: true });
+  const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu"] });
+  try {
+    const { state } = await comeIn(browser);
+    await look(browser, state);
+    await forms(browser, state);
+    await phones(browser, state);
+    await byKeyboard(browser, state);
+    await signIn(browser);
+  } catch (error) {
+    tell("the browser went all the way", false, String(error));
+  }
+  await browser.close();
+  process.exit(failed ? 1 : 0);
+})();
