@@ -390,29 +390,11 @@ fn done(app: &App, visitor: &Visitor, ask: &ContactAsk) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use types::{By, UnixMicros};
-
     use super::*;
 
     fn contact() -> Contact {
-        Contact {
-            id: ContactId(3),
-            account: Some(types::AccountId(1)),
-            name: "Amy".to_owned(),
-            channel: Channel::Mail { address: "amy@example.com".to_owned() },
-            classes: EventClass::ALL.into(),
-            is_on: true,
-            quiet: None,
-            order: 0,
-            wait_ms: 900_000,
-            confirmed: Some(UnixMicros(0)),
-            since: UnixMicros(0),
-            secret_version: 0,
-            is_removed: false,
-            at: UnixMicros(0),
-            by: By::STAFF,
-            why: String::new(),
-        }
+        let channel = Channel::Mail { address: "amy@example.com".to_owned() };
+        Contact { name: "Amy".to_owned(), channel, ..types::record_samples::contact(3) }
     }
 
     #[test]

@@ -38,22 +38,12 @@ pub fn alert_id() -> AlertId {
 
 fn contact(now: UnixMicros, confirmed: bool) -> Contact {
     Contact {
-        id: ContactId(1),
-        account: Some(AccountId(1)),
         name: "Amy <b>".to_owned(),
         channel: Channel::Mail { address: "amy@example.com".to_owned() },
-        classes: EventClass::ALL.into(),
-        is_on: true,
-        quiet: None,
-        order: 0,
-        wait_ms: 900_000,
         confirmed: confirmed.then_some(now),
         since: now,
-        secret_version: 0,
-        is_removed: false,
         at: now,
-        by: By::STAFF,
-        why: String::new(),
+        ..types::record_samples::contact(1)
     }
 }
 
