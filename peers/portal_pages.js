@@ -10,7 +10,9 @@ const axe = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 const [link, pictures] = process.argv.slice(2);
 const base = new URL(link).origin;
 const PASSWORD = "velvet.harbour.mosaic.tundra";
-const PAGES = ["/", "/calls", "/calls?outcome=stopped&since=2020-01-01", "/calls?number=020", "/where", "/where?q=som", "/where/never", "/from-where", "/limits", "/log-in", "/log-in/authenticator", "/confirm", "/stop", "/nothing-here"];
+const PAGES = ["/", "/phones", "/calls", "/calls?outcome=stopped&since=2020-01-01", "/calls?number=020", "/where", "/where?q=som",
+  "/where/never", "/from-where", "/limits", "/alerts", "/contacts/1", "/contacts/1/confirm", "/passwords", "/passwords/1", "/log-in",
+  "/log-in/authenticator", "/confirm", "/stop", "/nothing-here"];
 let failed = 0;
 
 function tell(check, ok, detail) {
@@ -98,9 +100,13 @@ async function look(browser, state) {
     const problems = [];
     page.on("console", (m) => { if (m.text().includes("Content Security Policy")) problems.push(m.text()); });
     page.on("pageerror", (e) => problems.push(e.message));
-    for (const at of PAGES) {
+    await page.goto(base + "/alerts");
+    const alert = await page.getAttribute('.events a[href^="/alerts/"]', "href");
+    await page.goto(base + "/phones");
+    const refuse = await page.getAttribute('a[href$="/not-mine"]', "href");
+    for (const at of [...PAGES, alert, refuse]) {
       await page.goto(base + at);
-      const name = `${at === "/" ? "safe" : at.slice(1).replaceAll(/[^a-z0-9]+/g, "-")}-${width}-${colorScheme}${script ? "" : "-no-script"}`;
+      const name = `${at === "/" ? "safe" : at.slice(1).replaceAll(/[^a-z0-9]+/g, "-").replace(/alerts-.*/, "alert")}-${width}-${colorScheme}${script ? "" : "-no-script"}`;
       await judge(page, name, script);
       await picture(page, name);
     }
@@ -240,6 +246,57 @@ async function lock(browser, state) {
   await context.close();
 }
 
+// Signs in again where that is asked for.
+async function prove(page) {
+  if (!page.url().endsWith("/confirm")) return;
+  await page.fill("#password", PASSWORD);
+  await page.click("button.main");
+}
+
+// Without script, on a phone: a phone that is not his, and what comes after it.
+async function phones(browser, state) {
+  const context = await browser.newContext({ viewport: { width: 360, height: 740 }, javaScriptEnabled: false, storageState: state });
+  const page = await context.newPage();
+  await page.goto(base + "/phones");
+  tell("a new phone is shown as new, and what it says is text", await page.locator(".badge.amber").count() === 1
+    && await page.locator("img").count() === 0 && (await page.locator(".phones").textContent()).includes("<img"));
+  await page.locator(".phones .danger").click();
+  await judge(page, "not mine", false);
+  await page.click("button.danger");
+  const said = await page.locator(".said").textContent();
+  tell("Not mine keeps it out and leads to the passwords", page.url() === base + "/passwords" && said.includes("kept out"), said);
+  await judge(page, "passwords after not mine", false);
+  await picture(page, "passwords-not-mine-360");
+  await page.locator(".pass .button").first().click();
+  await page.check("#shape-say");
+  await page.click("button.main");
+  await prove(page);
+  const secret = await page.locator(".shown").textContent();
+  tell("a new password is shown", secret.split(" ").length === 7, secret.length);
+  await judge(page, "password shown", false);
+  await picture(page, "password-shown-360");
+  await page.goto(base + "/passwords");
+  tell("and only once", !(await page.content()).includes(secret));
+  await page.goto(base + "/alerts");
+  await page.selectOption("#channel", "sms");
+  await page.fill("#to", "nowhere");
+  await page.click("button.main");
+  tell("what was typed for a contact is kept beside what is wrong", await page.inputValue("#to") === "nowhere"
+    && await page.inputValue("#channel") === "sms" && await page.locator("#to-wrong").count() === 1);
+  await judge(page, "alerts with an error", false);
+  await picture(page, "alerts-wrong-360");
+  await page.selectOption("#channel", "mail");
+  await page.fill("#to", "bob@example.org");
+  await page.click("button.main");
+  tell("a contact is added, and not confirmed", (await page.content()).includes("Not confirmed"));
+  await picture(page, "alerts-added-360");
+  await page.goto(base + "/contacts/2/confirm");
+  await page.fill("#code", "7K3QD-M2XVA");
+  await page.click("button.main");
+  tell("a wrong code is refused beside its field", await page.locator("#code-wrong").count() === 1);
+  await context.close();
+}
+
 async function byKeyboard(browser, state) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, storageState: state });
   const page = await context.newPage();
@@ -305,6 +362,7 @@ async function signIn(browser) {
     await forms(browser, state);
     await calls(browser, state);
     await places(browser, state);
+    await phones(browser, state);
     await byKeyboard(browser, state);
     await lock(browser, state);
     await signIn(browser);

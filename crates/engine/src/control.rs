@@ -339,8 +339,11 @@ fn note(now: Now, account: AccountId, words: String) -> Done {
 fn put_web_user(now: Now, user: Box<WebUser>, words: &str) -> Done {
     let (account, change) = (user.account, format!("web user {}: {words}", user.name));
     let message = format!("account {account}: {change}");
-    let fact = Fact::AccountChanged { account, change };
-    let records = vec![Record::WebUser(user), Record::Fact(now.wall, fact)];
+    let mut records = vec![Record::WebUser(user)];
+    // What is only kept, as who is signed in, is nothing that people are told.
+    if !words.is_empty() {
+        records.push(Record::Fact(now.wall, Fact::AccountChanged { account, change }));
+    }
     Done { records, message, ..Done::default() }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use ledger::Exposed;
 use types::{
-    AccountId, Controls, DecisionId, DestinationClass, Direction, LineId, Millis, Money, Now,
-    ResellerId, TrunkId, UnixMicros,
+    AccountId, Controls, DecisionId, DestinationClass, DeviceId, Direction, LineId, Millis, Money,
+    Now, ResellerId, TrunkId, UnixMicros,
 };
 
 use crate::engine::Engine;
@@ -57,6 +57,8 @@ pub struct LiveCall<'a> {
     pub account: AccountId,
     /// The line used.
     pub line: Option<LineId>,
+    /// The device that calls.
+    pub device: Option<DeviceId>,
     /// For on-net calls: the account called.
     pub to_account: Option<AccountId>,
     /// Which way.
@@ -146,6 +148,7 @@ fn live_call(call: &Call) -> LiveCall<'_> {
         decision: call.hold.decision,
         account: call.hold.account,
         line: call.hold.line,
+        device: call.hold.device,
         to_account: call.hold.to_account,
         direction: call.hold.direction,
         caller: &call.hold.caller,

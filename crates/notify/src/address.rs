@@ -103,7 +103,7 @@ fn is_public_v4(ip: Ipv4Addr) -> bool {
 }
 
 fn is_public_v6(ip: Ipv6Addr) -> bool {
-    let [a, b, c, d, _, _, g, h] = ip.segments();
+    let [a, b, c, _, _, _, g, h] = ip.segments();
     let low = Ipv4Addr::from((u32::from(g) << 16) | u32::from(h));
     // ::ffff:a.b.c.d, ::a.b.c.d, 64:ff9b::a.b.c.d, 2002:ab:cd::: somebody reaches that address of IPv4.
     if ip.to_ipv4_mapped().is_some() || (a, b) == (0x64, 0xff9b) {
@@ -112,11 +112,9 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
     if a == 0x2002 {
         return is_public_v4(Ipv4Addr::from((u32::from(b) << 16) | u32::from(c)));
     }
-    // Only 2000::/3 is given out; of it not Teredo and other protocols (2001::/23), documentation, and segment routing.
-    let is_special = (a == 0x2001 && b < 0x200)
-        || (a, b) == (0x2001, 0xdb8)
-        || (a == 0x3fff && b < 0x1000)
-        || (a, b, c, d) == (0x5f00, 0, 0, 0);
+    // Only 2000::/3 is given out; of it not Teredo and other protocols (2001::/23), and documentation.
+    let is_special =
+        (a == 0x2001 && b < 0x200) || (a, b) == (0x2001, 0xdb8) || (a == 0x3fff && b < 0x1000);
     (a & 0xe000) == 0x2000 && !is_special
 }
 
@@ -224,6 +222,7 @@ mod tests {
             "3fff::1",
             "100::1",
             "4000::1",
+            "5f00::1",
         ] {
             check(private, false);
         }

@@ -72,32 +72,11 @@ impl Codes {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use types::{By, Channel, ContactId, EventClass};
+mod tests {
+    use types::Channel;
+    use types::record_samples::contact;
 
     use super::*;
-
-    /// A contact with a mail address.
-    pub fn contact(id: u32) -> Contact {
-        Contact {
-            id: ContactId(id),
-            account: Some(types::AccountId(1)),
-            name: String::new(),
-            channel: Channel::Mail { address: format!("c{id}@example.com") },
-            classes: EventClass::ALL.into(),
-            is_on: true,
-            quiet: None,
-            order: 0,
-            wait_ms: 900_000,
-            confirmed: Some(UnixMicros(0)),
-            since: UnixMicros(0),
-            secret_version: 0,
-            is_removed: false,
-            at: UnixMicros(0),
-            by: By::STAFF,
-            why: String::new(),
-        }
-    }
 
     #[test]
     fn a_code_is_of_one_address_and_one_week() {

@@ -1,5 +1,6 @@
 //! Changes of contacts. Lives here: what may be changed by whom, what is written for it. Never here: how a change travels.
 
+mod limits;
 mod settings;
 
 use serde::{Deserialize, Serialize};
@@ -81,6 +82,9 @@ pub enum ContactError {
         /// Why not.
         why: String,
     },
+    /// The holder has to show first, again, who he is.
+    #[error("with this less would be told, or somebody else: show again who you are")]
+    NeedsProof,
     /// Something else.
     #[error("{0}")]
     Not(String),
@@ -102,6 +106,20 @@ pub struct Planned {
 
 /// What is to be written for an order, at this time by this person.
 pub fn plan(
+    order: ContactOrder,
+    (by, why): (By, String),
+    now: UnixMicros,
+    books: &dyn AlertReader,
+    codes: &Codes,
+) -> Result<Planned, ContactError> {
+    let planned = carry_out(order, (by.clone(), why), now, books, codes)?;
+    if let By::Holder { proof } = by {
+        limits::check(&planned.contact, proof, now, books)?;
+    }
+    Ok(planned)
+}
+
+fn carry_out(
     order: ContactOrder,
     (by, why): (By, String),
     now: UnixMicros,

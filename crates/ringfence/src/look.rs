@@ -12,7 +12,7 @@ use types::{AccountId, Device, DeviceState, LockOut, LockScope, Now, Reseller};
 
 use crate::change::{find_account, find_line};
 use crate::config::levels::levels_view;
-use crate::pages::overview;
+use crate::pages::{overview, phones};
 use crate::shell::control::bans_view;
 
 /// What is asked.
@@ -33,6 +33,8 @@ pub enum Question {
     },
     /// An account's money, as the pages show it.
     Overview(AccountId),
+    /// An account's phones and lines, as the pages show them.
+    Phones(AccountId),
     /// Requests of an account that nobody has looked at yet.
     Requests(AccountId),
     /// Would a log-in under this name be looked at?
@@ -41,6 +43,8 @@ pub enum Question {
         name: String,
         /// From there.
         source: IpAddr,
+        /// What the client is known by there.
+        known: Option<u64>,
     },
     /// Resellers, with what their accounts spend together.
     Resellers,
@@ -68,11 +72,15 @@ pub fn answer(question: &Question, engine: &Engine, now: Now) -> anyhow::Result<
         Question::Overview(account) => {
             Ok(serde_json::to_value(overview::of(engine, now, *account))?)
         }
+        Question::Phones(account) => Ok(serde_json::to_value(phones::of(engine, now, *account))?),
         Question::Requests(account) => {
             let mine = engine.requests().filter(|request| request.account == *account);
             Ok(serde_json::to_value(mine.collect::<Vec<_>>())?)
         }
-        Question::MayLogIn { name, source } => {
+        Question::MayLogIn { name, known: Some(key), .. } => {
+            Ok(json!(engine.may_known_log_in(now, name, *key)))
+        }
+        Question::MayLogIn { name, source, known: None } => {
             let claim = Claim::bare(name, SocketAddr::new(*source, 0), "https");
             Ok(json!(engine.may_log_in(now, &claim) != Door::Shut))
         }

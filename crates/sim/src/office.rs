@@ -146,18 +146,7 @@ fn give_back(store: &MemoryStore, how: GiveBack, pick: u64) -> Option<PostWhat> 
     let mut calls = store.calls(&filter).expect(READ);
     calls.retain(|cdr| !cdr.price.is_zero() && !cdr.cost.is_zero());
     let cdr = calls.get(usize::try_from(pick).ok()? % calls.len().max(1))?;
-    let transfers = store.transfers(cdr.decision).expect(READ);
-    let posted =
-        |kind| transfers.iter().find(|one| one.kind == kind).map(|transfer| transfer.amount);
-    let facts = CallFacts {
-        decision: cdr.decision,
-        account: cdr.account,
-        price: cdr.price,
-        cost: cdr.cost,
-        zero_rated: posted(TransferKind::ZeroRating),
-        cost_priced: posted(TransferKind::CostPrice),
-        credited: posted(TransferKind::CarrierCredit),
-    };
+    let facts = CallFacts::of(cdr, &store.transfers(cdr.decision).expect(READ));
     Some(match how {
         GiveBack::ZeroRate => PostWhat::ZeroRate(facts),
         GiveBack::CostPrice => PostWhat::CostPrice(facts),

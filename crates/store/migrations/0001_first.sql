@@ -368,6 +368,7 @@ CREATE TABLE contact_history (
 );
 CREATE UNIQUE INDEX contact_history_at ON contact_history (contact, at);
 CREATE INDEX contact_history_account ON contact_history (account);
+CREATE INDEX contact_history_since ON contact_history (at);
 
 -- What is to be told, and what became of it. An alert is named by its fact and the entry of the contact.
 CREATE TABLE alert (

@@ -70,6 +70,9 @@ pub trait AlertReader {
     /// All entries of a contact, the newest first.
     fn contact_history(&self, id: ContactId) -> Result<Vec<ContactEntry>, StoreError>;
 
+    /// All entries of all contacts that begin at this time or later, in the order of commits.
+    fn contact_entries_since(&self, at: UnixMicros) -> Result<Vec<ContactEntry>, StoreError>;
+
     /// One entry.
     fn contact_entry(&self, seq: u64) -> Result<Option<ContactEntry>, StoreError>;
 

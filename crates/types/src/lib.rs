@@ -72,4 +72,4 @@ pub use source::Source;
 pub use stop_level::{LevelNotice, LevelScope, Reseller, StopLevels};
 pub use time::{Millis, Now, Tick, UnixMicros};
 pub use trunk::{Trunk, TrunkAuth, TrunkNumberFormat, TrunkRoute, TrunkTransport};
-pub use web_user::{OneTimeLink, TotpSecret, WebUser};
+pub use web_user::{KeptSession, KnownBrowser, OneTimeLink, TotpSecret, WebUser};

@@ -1,11 +1,14 @@
 //! Records as most are, for tests and measurements, which bend what they are about. Lives here: an account with its line, a
-//! trunk, a call with its postings, a town of them. Never here: what must come of them.
+//! contact, a trunk, a call with its postings, a town of them. Never here: what must come of them.
 
 use crate::account::{Account, AccountStatus, Controls, DialPlan, Ha1, Line, Number};
+use crate::catalogue::EventClass;
 use crate::cdr::{Cdr, Direction, HangupCause, HangupSide, LegRecord};
+use crate::contact::{Channel, Contact};
+use crate::controls::By;
 use crate::decision::{Destination, Explanation, Outcome};
 use crate::destination::DestinationClass;
-use crate::ids::{AccountId, DecisionId, DeckId, LineId, TrunkId};
+use crate::ids::{AccountId, ContactId, DecisionId, DeckId, LineId, TrunkId};
 use crate::ledger::{LedgerAccount, Transfer, TransferKind};
 use crate::money::Money;
 use crate::number::E164;
@@ -51,6 +54,28 @@ pub fn trunk() -> Trunk {
         dial_plan: DialPlan::default(),
         emergency: true,
         enabled: true,
+    }
+}
+
+/// Somebody of account 1 who is told everything by mail, at once.
+pub fn contact(id: u32) -> Contact {
+    Contact {
+        id: ContactId(id),
+        account: Some(AccountId(1)),
+        name: String::new(),
+        channel: Channel::Mail { address: format!("c{id}@example.com") },
+        classes: EventClass::ALL.into(),
+        is_on: true,
+        quiet: None,
+        order: 0,
+        wait_ms: 900_000,
+        confirmed: Some(UnixMicros(0)),
+        since: UnixMicros(0),
+        secret_version: 0,
+        is_removed: false,
+        at: UnixMicros(0),
+        by: By::STAFF,
+        why: String::new(),
     }
 }
 

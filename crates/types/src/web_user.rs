@@ -2,6 +2,7 @@
 //! checked, sessions (web).
 
 use std::fmt;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,30 @@ pub struct OneTimeLink {
     pub hash: String,
     /// Until when it can be used.
     pub until: UnixMicros,
+}
+
+/// A sign-in that goes on when the program starts again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptSession {
+    /// SHA-256 of its token, in hex; the token itself is kept nowhere.
+    pub hash: String,
+    /// Since when.
+    pub since: UnixMicros,
+    /// The last time something was asked in it, to within some minutes.
+    pub seen: UnixMicros,
+    /// From where.
+    pub source: IpAddr,
+    /// With what.
+    pub agent: String,
+}
+
+/// A browser that he has signed in with: what strangers get wrong under his name does not lock it out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownBrowser {
+    /// SHA-256 of its token, in hex.
+    pub hash: String,
+    /// When he signed in with it last.
+    pub seen: UnixMicros,
 }
 
 /// Somebody who may log in at the pages of an account.
@@ -53,6 +78,10 @@ pub struct WebUser {
     pub created: UnixMicros,
     /// When he last logged in.
     pub last_seen: Option<UnixMicros>,
+    /// His sessions.
+    pub sessions: Vec<KeptSession>,
+    /// Browsers that are known.
+    pub browsers: Vec<KnownBrowser>,
     /// He was removed: nobody logs in as him, and his name may be given again.
     pub is_removed: bool,
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ipnet::IpNet;
 use tokio::sync::Semaphore;
-use types::{AccountId, UnixMicros};
+use types::{AccountId, KnownBrowser, UnixMicros, WebUserId};
 
 use crate::desk::{Desk, DeskError, Overview};
 use crate::sessions::Sessions;
@@ -15,6 +15,8 @@ use crate::sessions::Sessions;
 pub const MOST_STREAMS: usize = 500;
 /// Log-ins that wait for one another; more are sent away.
 const MOST_WAITING: usize = 32;
+/// Browsers of a user that are known; the one that he signed in with longest ago gives way.
+const MOST_BROWSERS: usize = 10;
 /// An account's money is not looked at more often for live streams.
 const LOOK_EVERY_MS: u64 = 900;
 
@@ -70,6 +72,32 @@ impl App {
         let desk = Arc::clone(&self.desk);
         let answer = tokio::task::spawn_blocking(move || question(&*desk)).await;
         answer.unwrap_or_else(|error| Err(DeskError::Down(error.to_string())))
+    }
+
+    /// Writes who is signed in as a user, so that a restart does not sign him out; and, of a browser that is to be known
+    /// from now on, the hash of its token.
+    pub async fn keep(&self, user: WebUserId, browser: Option<String>) -> Result<(), DeskError> {
+        let sessions = Arc::clone(&self.sessions);
+        self.ask(move |desk| {
+            let now = desk.now();
+            desk.amend(user, &mut |user| {
+                user.sessions = sessions.kept_of(user.id, now);
+                if let Some(hash) = &browser {
+                    user.browsers.retain(|known| known.hash != *hash);
+                    user.browsers.push(KnownBrowser { hash: hash.clone(), seen: now });
+                    let over = user.browsers.len().saturating_sub(MOST_BROWSERS);
+                    user.browsers.drain(..over);
+                }
+                Ok(String::new())
+            })
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Writes who is signed in as a user.
+    pub async fn keep_sessions(&self, user: WebUserId) -> Result<(), DeskError> {
+        self.keep(user, None).await
     }
 
     /// Works on a thread that may take long.

@@ -1,6 +1,10 @@
 //! What the pages ask of the node. Lives here: questions and answers as the pages need them. Never here: who may
 //! ask (`guard`), how the node is reached (ringfence).
 
+mod alerts;
+mod phones;
+mod secrets;
+
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -11,6 +15,10 @@ use types::{
     DestinationClass, Direction, LineId, Money, Proof, Region, Setting, UnixMicros, WebUser,
     WebUserId,
 };
+
+pub use alerts::{AlertDesk, ContactAsk, ToldAlert};
+pub use phones::{Phone, PhoneDesk, PhoneLine, PhoneServer, Phones};
+pub use secrets::{NewSecret, SecretDesk, SecretShape};
 
 /// Why the node did not do what a page asked. The text is for people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -250,12 +258,26 @@ pub struct Outcome {
     pub message: String,
 }
 
+/// A try to show who one is: what it is counted by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogIn {
+    /// The name that was typed.
+    pub name: String,
+    /// From where.
+    pub source: IpAddr,
+    /// What the browser calls itself.
+    pub agent: String,
+    /// What the browser is known by, if he has signed in with it before: then it is counted for itself, and not with
+    /// strangers.
+    pub known: Option<u64>,
+}
+
 /// Changes a web user; gives in words what changed, or why nothing can.
 pub type Amend<'a> = dyn FnMut(&mut WebUser) -> Result<String, String> + 'a;
 
 /// The node, as the pages see it. Every call may wait for the node and the disk: never call it on the pages' own
 /// thread.
-pub trait Desk: Send + Sync + 'static {
+pub trait Desk: AlertDesk + PhoneDesk + SecretDesk + Send + Sync + 'static {
     /// The time.
     fn now(&self) -> UnixMicros;
 
@@ -323,11 +345,11 @@ pub trait Desk: Send + Sync + 'static {
     /// Hangs up a call. Whose it is was looked at before.
     fn cut(&self, decision: DecisionId) -> Result<Outcome, DeskError>;
 
-    /// Is a log-in under this name, from there, looked at? During a lock-out none is.
-    fn may_log_in(&self, name: &str, source: IpAddr) -> Result<bool, DeskError>;
+    /// Is this log-in looked at? During a lock-out none is.
+    fn may_log_in(&self, tried: &LogIn) -> Result<bool, DeskError>;
 
     /// Counts a log-in that failed.
-    fn note_wrong_log_in(&self, name: &str, source: IpAddr, agent: &str) -> Result<(), DeskError>;
+    fn note_wrong_log_in(&self, tried: &LogIn) -> Result<(), DeskError>;
 
     /// The web user of this name; `None` if nobody has it.
     fn user(&self, name: &str) -> Result<Option<WebUser>, DeskError>;

@@ -20,6 +20,11 @@ use crate::sessions::{Session, Stage};
 /// The session's cookie: this prefix makes a browser refuse it from anybody but this very host (RFC 6265bis §4.1.3.2).
 pub const SESSION_COOKIE: &str = "__Host-ringfence";
 
+/// What a browser is known by once somebody has signed in with it.
+pub const BROWSER_COOKIE: &str = "__Host-ringfence-browser";
+/// It is known for half a year.
+const BROWSER_S: u64 = 180 * 86_400;
+
 /// Who may open a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Who {
@@ -51,6 +56,8 @@ pub struct Client {
     pub source: IpAddr,
     /// What the browser calls itself.
     pub agent: String,
+    /// The token that it may be known by.
+    pub browser: Option<String>,
 }
 
 impl FromRequestParts<Shared> for Visitor {
@@ -80,7 +87,8 @@ impl FromRequestParts<Shared> for Client {
         let peer = peer.unwrap_or(IpAddr::from([0, 0, 0, 0]));
         let forwarded = text(&parts.headers, &HeaderName::from_static("x-forwarded-for"));
         let agent = text(&parts.headers, &USER_AGENT).unwrap_or_default();
-        Ok(Client { source: app.source(peer, forwarded), agent: agent.to_owned() })
+        let browser = cookie(&parts.headers, BROWSER_COOKIE);
+        Ok(Client { source: app.source(peer, forwarded), agent: agent.to_owned(), browser })
     }
 }
 
@@ -97,12 +105,20 @@ pub async fn admit(
         return Problem::foreign_form().at(&path).into_response();
     }
     // A stream that is merely open does not keep anybody signed in.
-    let touch = !path.starts_with("/live");
-    let token = cookie(request.headers());
+    let touch = !path.ends_with("/live");
+    let token = cookie(request.headers(), SESSION_COOKIE);
     let found = token.and_then(|token| {
         let session = app.sessions.find(&token, app.now(), touch)?;
         Some(Visitor { session, token })
     });
+    if let Some(found) = &found
+        && touch
+        && app.sessions.is_to_keep(&found.token, app.now())
+    {
+        let (app, user) = (app.clone(), found.session.user);
+        // Nobody waits for it: what is lost is that it was in use lately.
+        tokio::spawn(async move { drop(app.keep_sessions(user).await) });
+    }
     let is_in = match (who, found.as_ref().map(|found| found.session.stage)) {
         (Who::Anybody, _)
         | (Who::Holder, Some(Stage::In))
@@ -114,7 +130,7 @@ pub async fn admit(
             text(request.headers(), &ACCEPT).is_none_or(|accept| accept.contains("html"));
         let is_page = request.method() == Method::GET && wants_page && !path.starts_with("/api/");
         return match is_page {
-            true => Redirect::to("/sign-in").into_response(),
+            true => Redirect::to(&sign_in_for(&path)).into_response(),
             false => Problem::signed_out().at(&path).into_response(),
         };
     }
@@ -122,6 +138,23 @@ pub async fn admit(
         request.extensions_mut().insert(found);
     }
     next.run(request).await
+}
+
+/// The page to sign in on, which leads back to where somebody wanted to go.
+fn sign_in_for(path: &str) -> String {
+    match own_path(path).filter(|path| *path != "/") {
+        Some(path) => format!("/sign-in?then={path}"),
+        None => "/sign-in".to_owned(),
+    }
+}
+
+/// A path of ours, if it is a plain one: nothing that a browser could take for another site's address.
+pub fn own_path(path: &str) -> Option<&str> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_');
+    let is_ours = path.starts_with('/') && !path.starts_with("//") && path.len() <= 100;
+    // Who is signed in is sent on from there: it would go round in a circle.
+    let is_ours = is_ours && !path.starts_with("/sign-in");
+    (is_ours && path.chars().all(is_plain)).then_some(path)
 }
 
 /// Did a form come from a page of ours? Browsers say so in Sec-Fetch-Site, older ones in Origin; who says nothing is
@@ -191,11 +224,11 @@ fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
 }
 
-fn cookie(headers: &HeaderMap) -> Option<String> {
+fn cookie(headers: &HeaderMap, wanted: &str) -> Option<String> {
     let all = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs =
         all.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == SESSION_COOKIE).map(|(_, value)| value.to_owned())
+    pairs.find(|(name, _)| *name == wanted).map(|(_, value)| value.to_owned())
 }
 
 /// Gives a browser its session.
@@ -203,6 +236,16 @@ pub fn signed_in(response: impl IntoResponse, token: &str) -> Response {
     with_cookie(
         response,
         &format!("{SESSION_COOKIE}={token}; Path=/; Secure; HttpOnly; SameSite=Lax"),
+    )
+}
+
+/// Gives a browser what it is known by.
+pub fn known(response: impl IntoResponse, token: &str) -> Response {
+    with_cookie(
+        response,
+        &format!(
+            "{BROWSER_COOKIE}={token}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={BROWSER_S}"
+        ),
     )
 }
 

@@ -20,8 +20,10 @@ mod sessions;
 
 pub use app::{App, MOST_STREAMS, Settings, Shared};
 pub use desk::{
-    Amend, CallAsk, CallsFound, Country, Desk, DeskError, Destinations, Event, LiveCall, MostLost,
-    Outcome, Overview, PhonesAndLocks, Prices, RegisteredPhone, Reported, TurnedOff, as_called,
+    AlertDesk, Amend, CallAsk, CallsFound, ContactAsk, Country, Desk, DeskError, Destinations,
+    Event, LiveCall, LogIn, MostLost, NewSecret, Outcome, Overview, Phone, PhoneDesk, PhoneLine,
+    PhoneServer, Phones, PhonesAndLocks, Prices, RegisteredPhone, Reported, SecretDesk,
+    SecretShape, ToldAlert, TurnedOff, as_called,
 };
 pub use guard::{SESSION_COOKIE, Who};
 pub use routes::routes;

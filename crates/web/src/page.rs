@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use serde_json::json;
 use types::{Money, UnixMicros};
 
-use crate::app::Shared;
+use crate::app::App;
 use crate::desk::DeskError;
 use crate::guard::Visitor;
 
@@ -33,7 +33,7 @@ impl Frame {
     }
 
     /// Of a holder's page; takes what is to be said once.
-    pub fn of(app: &Shared, visitor: &Visitor, title: &'static str, here: &'static str) -> Frame {
+    pub fn of(app: &App, visitor: &Visitor, title: &'static str, here: &'static str) -> Frame {
         let user = Some(visitor.session.name.clone());
         Frame { title, here, user, flash: app.sessions.take_flash(&visitor.token) }
     }

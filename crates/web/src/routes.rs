@@ -13,8 +13,8 @@ use crate::app::Shared;
 use crate::guard::{Who, admit, wrap};
 use crate::page::Problem;
 use crate::portal::{
-    api, call, calls, confirm, freeze, limits, live, lock, log_in, places, safe, sign_in, totp,
-    turn_on,
+    alerts, api, call, calls, confirm, contact_code, contacts, freeze, limits, live, lock, log_in,
+    passwords, phones, places, safe, sign_in, totp, turn_on, welcome,
 };
 
 /// A form is shorter than this.
@@ -51,8 +51,8 @@ pub fn routes() -> Vec<Route> {
         form("/sign-in", Anybody, post(sign_in::submit)),
         page("/sign-in/code", HalfWay, get(sign_in::show_code)),
         form("/sign-in/code", HalfWay, post(sign_in::submit_code)),
-        page("/welcome/{link}", Anybody, get(sign_in::show_welcome)),
-        form("/welcome/{link}", Anybody, post(sign_in::submit_welcome)),
+        page("/welcome/{link}", Anybody, get(welcome::show)),
+        form("/welcome/{link}", Anybody, post(welcome::submit)),
         form("/sign-out", Anybody, post(sign_in::sign_out)),
         // The portal.
         page("/", Holder, get(safe::show)),
@@ -80,6 +80,25 @@ pub fn routes() -> Vec<Route> {
         form("/from-where/confirm", Holder, post(lock::confirm)),
         form("/from-where/give-up", Holder, post(lock::give_up)),
         form("/from-where/remove", Holder, post(lock::remove)),
+        page("/phones", Holder, get(phones::show)),
+        page("/phones/live", Holder, get(live::phones)),
+        form("/phones/{device}/mine", Holder, post(phones::mine)),
+        page("/phones/{device}/not-mine", Holder, get(phones::ask_not_mine)),
+        form("/phones/{device}/not-mine", Holder, post(phones::not_mine)),
+        page("/alerts", Holder, get(alerts::show)),
+        form("/alerts/new-phones", Holder, post(alerts::save_notices)),
+        page("/alerts/{alert}", Holder, get(alerts::show_one)),
+        form("/alerts/{alert}/acknowledge", Holder, post(alerts::acknowledge)),
+        form("/contacts", Holder, post(contacts::add)),
+        page("/contacts/{contact}", Holder, get(contacts::show)),
+        form("/contacts/{contact}", Holder, post(contacts::save)),
+        form("/contacts/{contact}/remove", Holder, post(contacts::remove)),
+        form("/contacts/{contact}/test", Holder, post(contacts::test)),
+        page("/contacts/{contact}/confirm", Anybody, get(contact_code::show)),
+        form("/contacts/{contact}/confirm", Anybody, post(contact_code::confirm)),
+        page("/passwords", Holder, get(passwords::show)),
+        page("/passwords/{line}", Holder, get(passwords::ask)),
+        form("/passwords/{line}", Holder, post(passwords::make)),
         page("/confirm", Holder, get(confirm::show)),
         form("/confirm", Holder, post(confirm::submit)),
         page("/log-in", Holder, get(log_in::show)),

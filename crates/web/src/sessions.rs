@@ -1,18 +1,23 @@
-//! Who is signed in. Lives here: sessions, by the hash of their token, in memory alone: after a restart everybody
-//! signs in again. Never here: cookies (`guard`), passwords.
+//! Who is signed in. Lives here: sessions, by the hash of their token; which of them are kept over a restart. Never here:
+//! cookies (`guard`), passwords, writing them down (`app`).
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use types::{AccountId, UnixMicros, WebUser, WebUserId};
+use types::{
+    AccountId, DeviceId, DeviceNotices, KeptSession, LineId, UnixMicros, WebUser, WebUserId,
+};
 
+use crate::desk::{ContactAsk, SecretShape};
 use crate::secrets::{NoDice, hash, token};
 
 /// A session ends when nothing was asked in it for so long (S2).
 const IDLE_MS: u64 = 30 * 60_000;
 /// And at the latest after so long (S2).
 const LONGEST_MS: u64 = 12 * 3_600_000;
+/// So long a session goes on before it is written again that it does.
+const KEEP_MS: u64 = 10 * 60_000;
 /// Between password and code.
 const HALF_WAY_MS: u64 = 5 * 60_000;
 /// So long a password that was shown again is fresh.
@@ -55,6 +60,14 @@ pub enum Pending {
     Totp,
     /// No authenticator any more.
     NoTotp,
+    /// A phone is his.
+    Mine(DeviceId),
+    /// A new password for a line, and how many milliseconds the one before goes on.
+    Secret(LineId, SecretShape, Option<u64>),
+    /// A change of who is told.
+    Contact(ContactAsk),
+    /// Which new phones are told.
+    Notices(DeviceNotices),
 }
 
 /// One sign-in of one user in one browser.
@@ -74,6 +87,8 @@ pub struct Session {
     pub since: UnixMicros,
     /// The last time he asked for something.
     pub seen: UnixMicros,
+    /// When it was last written that he is in.
+    pub kept: UnixMicros,
     /// Until when what he showed counts as fresh.
     pub fresh_until: UnixMicros,
     /// From where.
@@ -84,6 +99,8 @@ pub struct Session {
     pub flash: Option<String>,
     /// Waits for fresh proof.
     pub pending: Option<Pending>,
+    /// The page that was asked for before he signed in.
+    pub then: Option<String>,
 }
 
 impl Session {
@@ -102,11 +119,13 @@ impl Session {
             stage,
             since: now,
             seen: now,
+            kept: now,
             fresh_until: now.plus_ms(FRESH_MS),
             source,
             agent: agent.chars().filter(|c| !c.is_control()).take(200).collect(),
             flash: None,
             pending: None,
+            then: None,
         }
     }
 
@@ -171,6 +190,54 @@ impl Sessions {
             session.seen = session.seen.max(now);
         }
         Some(session.clone())
+    }
+
+    /// Is it to be written that a session goes on? Says so once in a while.
+    pub fn is_to_keep(&self, token: &str, now: UnixMicros) -> bool {
+        let (mut table, key) = (self.table(), hash(token));
+        let Some(session) = table.by_hash.get_mut(&key) else { return false };
+        let is_due = session.stage == Stage::In && now >= session.kept.plus_ms(KEEP_MS);
+        if is_due {
+            session.kept = now;
+        }
+        is_due
+    }
+
+    /// The sessions of a user as they are kept.
+    pub fn kept_of(&self, user: WebUserId, now: UnixMicros) -> Vec<KeptSession> {
+        let table = self.table();
+        let of_user = table.by_hash.iter().filter(|(_, known)| {
+            known.user == user && known.stage == Stage::In && !known.is_over(now)
+        });
+        of_user
+            .map(|(hash, known)| KeptSession {
+                hash: hash.clone(),
+                since: known.since,
+                seen: known.seen,
+                source: known.source,
+                agent: known.agent.clone(),
+            })
+            .collect()
+    }
+
+    /// Sessions that were kept go on, unless they are over. What was shown in them is not fresh.
+    pub fn restore(&self, users: &[WebUser], now: UnixMicros) {
+        let mut table = self.table();
+        for user in users.iter().filter(|user| !user.is_removed) {
+            for kept in &user.sessions {
+                let from = (kept.source, kept.agent.as_str());
+                let session = Session {
+                    number: table.last + 1,
+                    seen: kept.seen,
+                    fresh_until: UnixMicros(0),
+                    ..Session::of(user, Stage::In, from, kept.since)
+                };
+                if !session.is_over(now) && !table.by_hash.contains_key(&kept.hash) {
+                    table.last += 1;
+                    table.by_hash.insert(kept.hash.clone(), session);
+                }
+            }
+        }
     }
 
     /// Changes a session, if it is still there.
@@ -246,11 +313,13 @@ mod tests {
             stage,
             since,
             seen: since,
+            kept: since,
             fresh_until: since.plus_ms(FRESH_MS),
             source: IpAddr::from([192, 0, 2, 1]),
             agent: String::new(),
             flash: None,
             pending: None,
+            then: None,
         }
     }
 
@@ -314,5 +383,64 @@ mod tests {
         }
         assert!(sessions.find(&first, at(2), true).is_none());
         assert_eq!(sessions.list(Some(WebUserId(1)), at(2)).len(), MOST_OF_USER);
+    }
+
+    /// Written at one minute, the program starts again at another: is he in?
+    #[test]
+    fn sessions_outlive_the_program_and_end_as_they_would_have() {
+        fn check(asked: &[u64], again: u64, want: bool) {
+            let before = Sessions::default();
+            let token = before.begin(session(1, Stage::In, at(0))).expect("dice");
+            let half = before.begin(session(1, Stage::HalfWay, at(0))).expect("dice");
+            let last = asked.iter().fold(0, |_, minute| {
+                before.find(&token, at(*minute), true);
+                *minute
+            });
+            let mut user = user();
+            user.sessions = before.kept_of(WebUserId(1), at(last));
+            let after = Sessions::default();
+            after.restore(&[user.clone()], at(again));
+            let found = after.find(&token, at(again), true);
+            assert_eq!(found.is_some(), want, "{asked:?} {again}");
+            assert!(found.is_none_or(|found| !found.is_fresh(at(again))));
+            assert!(after.find(&half, at(again), true).is_none(), "half way is not kept");
+            let none = Sessions::default();
+            none.restore(&[WebUser { is_removed: true, ..user }], at(again));
+            assert!(none.find(&token, at(again), true).is_none());
+        }
+        check(&[], 29, true);
+        check(&[], 30, false);
+        check(&[25], 54, true);
+        check(&[25], 55, false);
+        let all_day: Vec<u64> = (1..36).map(|times| times * 20).collect();
+        check(&all_day, 719, true);
+        check(&all_day, 720, false);
+    }
+
+    #[test]
+    fn that_a_session_goes_on_is_written_now_and_then() {
+        let sessions = Sessions::default();
+        let token = sessions.begin(session(1, Stage::In, at(0))).expect("dice");
+        let due = [0, 9, 10, 11, 19, 20].map(|minute| sessions.is_to_keep(&token, at(minute)));
+        assert_eq!(due, [false, false, true, false, false, true]);
+    }
+
+    fn user() -> WebUser {
+        WebUser {
+            id: WebUserId(1),
+            account: AccountId(1),
+            name: "alice@example.com".to_owned(),
+            password: None,
+            password_since: None,
+            link: None,
+            totp: None,
+            totp_step: 0,
+            recovery: Vec::new(),
+            created: at(0),
+            last_seen: None,
+            sessions: Vec::new(),
+            browsers: Vec::new(),
+            is_removed: false,
+        }
     }
 }

@@ -24,7 +24,7 @@ const MAIL_PASSWORD: &str = "mail-canary-hufol-63";
 const GATEWAY: &str = "Bearer gateway-canary-nadir-08";
 
 /// A mail server or a receiver of webhooks, and what it was told.
-struct Told {
+pub(super) struct Told {
     log: PathBuf,
     port: u16,
     arguments: Vec<String>,
@@ -32,14 +32,14 @@ struct Told {
 }
 
 impl Told {
-    fn new(ringfence: &Ringfence, name: &str, port: u16, arguments: &[&str]) -> Told {
+    pub(super) fn new(ringfence: &Ringfence, name: &str, port: u16, arguments: &[&str]) -> Told {
         let log = ringfence.dir().join(format!("{name}.jsonl"));
         let arguments = arguments.iter().map(|word| (*word).to_owned()).collect();
         Told { log, port, arguments, guard: None }
     }
 
     /// Listens from now on.
-    fn start(&mut self) -> Result<()> {
+    pub(super) fn start(&mut self) -> Result<()> {
         let python = crate::setup::python_with("aiosmtpd").context("no Python with aiosmtpd")?;
         let script = crate::shell_out::root().join("peers/told.py");
         let mut command = Command::new(python);
@@ -60,14 +60,19 @@ impl Told {
     }
 
     /// What came so far.
-    fn all(&self) -> Result<Vec<Value>> {
+    pub(super) fn all(&self) -> Result<Vec<Value>> {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
         let whole = text.lines().filter(|line| line.ends_with('}'));
         Ok(whole.map(serde_json::from_str).collect::<Result<_, _>>()?)
     }
 
     /// Waits until something is among it.
-    fn wait(&self, what: &str, limit: Duration, is_it: impl Fn(&Value) -> bool) -> Result<Value> {
+    pub(super) fn wait(
+        &self,
+        what: &str,
+        limit: Duration,
+        is_it: impl Fn(&Value) -> bool,
+    ) -> Result<Value> {
         until(limit, what, || self.all().ok()?.into_iter().find(|one| is_it(one)))
     }
 }
@@ -102,22 +107,12 @@ fn header<'m>(mail: &'m Value, name: &str) -> &'m str {
 /// REGISTER by a phone that says what it is.
 fn register(ringfence: &Ringfence, user: &str, agent: &str) -> Result<u16> {
     let mut phone = Phone::udp(ringfence.address(), user, SECRET)?;
-    let call_id = phone.fresh("told");
-    let extra = "Expires: 600\r\n".to_owned();
-    let named =
-        |text: String| text.replace("User-Agent: Test Phone", &format!("User-Agent: {agent}"));
-    let text = named(phone.request("REGISTER", "sip:example.com", 1, &call_id, &extra));
-    phone.wire.send(text.as_bytes())?;
-    let challenge = phone.final_response(&call_id, 1)?;
-    let answer = phone.authorization(&challenge, "REGISTER", "sip:example.com")?;
-    let extra = format!("{extra}{answer}");
-    let text = named(phone.request("REGISTER", "sip:example.com", 2, &call_id, &extra));
-    phone.wire.send(text.as_bytes())?;
-    phone.final_response(&call_id, 2)?.status().context("a status")
+    agent.clone_into(&mut phone.agent);
+    phone.register(600)?.status().context("a status")
 }
 
 /// RFC 3339 with milliseconds, as microseconds since 1970: both clocks are this machine's.
-fn micros(text: &str) -> Result<i64> {
+pub(super) fn micros(text: &str) -> Result<i64> {
     let time: jiff::Timestamp = text.parse()?;
     Ok(time.as_microsecond())
 }

@@ -21,6 +21,7 @@ mod login;
 mod office;
 mod phones;
 mod portal;
+mod portal_phones;
 mod record;
 mod registering;
 mod restart;
@@ -74,6 +75,8 @@ pub const PEERS: &[Check] = checks! {
     "pjsua2: register, call, hold, no transfer, hang up; TLS, SHA-256": phones::pjsua2_tls,
     "baresip: register, call, be called, hang up; TLS": phones::baresip_tls,
     "the portal in Chromium: 360 and 1280 px, light and dark, without script, by keyboard; axe": portal::pages,
+    "the portal: a new phone is on the page and in a mail within two seconds; Not mine keeps it out": portal_phones::not_mine,
+    "the portal: who is signed in is so after kill -9": portal_phones::stays_signed_in,
     "JsSIP in Chromium: register, call, be called; WSS": browser_calls::jssip,
     "a carrier by TLS, who has to prove his name": tls_trunk::verified,
     "TLS 1.2 and 1.3, nothing older": secure::versions,

@@ -25,6 +25,8 @@ pub struct Phone {
     pub algorithm: Algorithm,
     /// What it says in Via instead of its own address.
     pub claims: Option<SocketAddr>,
+    /// What it says that it is.
+    pub agent: String,
     counter: u32,
     register_cseq: u32,
 }
@@ -85,6 +87,7 @@ impl Phone {
             secret: secret.to_owned(),
             algorithm: Algorithm::Md5,
             claims: None,
+            agent: "Test Phone".to_owned(),
             counter: 0,
             register_cseq: 0,
         }
@@ -150,10 +153,11 @@ impl Phone {
              Via: SIP/2.0/{} {};branch={branch};rport\r\n\
              Max-Forwards: 70\r\n\
              From: {from}\r\nTo: {to}\r\nCall-ID: {call_id}\r\nCSeq: {cseq} {method}\r\n\
-             Contact: {}\r\nUser-Agent: Test Phone\r\n{extra}{content}Content-Length: {}\r\n\r\n{body}",
+             Contact: {}\r\nUser-Agent: {}\r\n{extra}{content}Content-Length: {}\r\n\r\n{body}",
             self.wire.transport(),
             self.claims.unwrap_or(self.wire.local()),
             self.contact(),
+            self.agent,
             body.len()
         )
     }

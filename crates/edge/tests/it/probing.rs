@@ -127,35 +127,26 @@ fn never_more_than_was_held() {
 
 #[test]
 fn the_first_of_several_deaths_counts() {
-    let world = World::new();
-    let (mut caller, mut callee) = talk_and_die(&world, 2_000);
-    world.advance(3_000);
-    world.restart(2_000);
-    world.advance(3_000);
-    world.restart(1_000);
-    world.advance(ASKED_MS);
-    answer_probe(&mut caller, 481);
-    answer_probe(&mut callee, 481);
-    world.ended_as("outgoing 11500ms 2400/1200 session-expired 200 Ringfence");
-    world.forget_post();
-    world.finish_with_post();
-
-    // Also where the store was down when the second came.
-    let world = World::new();
-    let (mut caller, mut callee) = talk(&world, FIXED);
-    world.advance(10_400);
-    world.store(Store::Failing);
-    world.restart(2_000);
-    world.advance(500);
-    world.store(Store::Up);
-    world.advance(2_500);
-    world.restart(1_000);
-    world.advance(ASKED_MS);
-    answer_probe(&mut caller, 481);
-    answer_probe(&mut callee, 481);
-    world.ended_as("outgoing 11500ms 2400/1200 session-expired 200 Ringfence");
-    world.forget_post();
-    world.finish_with_post();
+    // Also where the store was down when the second life began.
+    for store in [Store::Up, Store::Failing] {
+        let world = World::new();
+        let (mut caller, mut callee) = talk(&world, FIXED);
+        world.advance(10_400);
+        world.store(store);
+        world.restart(2_000);
+        world.advance(500);
+        world.store(Store::Up);
+        world.advance(2_500);
+        world.restart(2_000);
+        world.advance(3_000);
+        world.restart(1_000);
+        world.advance(ASKED_MS);
+        answer_probe(&mut caller, 481);
+        answer_probe(&mut callee, 481);
+        world.ended_as("outgoing 11500ms 2400/1200 session-expired 200 Ringfence");
+        world.forget_post();
+        world.finish_with_post();
+    }
 
     // But one that has heard of the carrier carries the call itself; the store is told until it knows.
     let world = World::new();

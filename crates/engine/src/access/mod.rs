@@ -28,7 +28,10 @@ mod sparing;
 use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
-use types::{Device, DeviceId, DeviceState, LineId, LockOut, Map, Now, Record, Snapshot, Tick};
+use types::{
+    AccountId, Device, DeviceId, DeviceState, LineId, LockOut, Map, Now, Record, Snapshot,
+    StalePhone, Tick,
+};
 
 use crate::directory::Directory;
 use devices::Devices;
@@ -144,6 +147,11 @@ impl Access {
     /// The devices of a line, by id.
     pub fn devices_of(&self, line: LineId) -> Vec<Device> {
         self.devices.of_line(line)
+    }
+
+    /// Phones that used a secret that was changed, heard lately and not told of yet.
+    pub fn stale_of(&self, account: AccountId) -> impl Iterator<Item = &StalePhone> {
+        self.stale.of(account)
     }
 
     /// A line has another secret: who used an old one before is not named for it any more.

@@ -8,7 +8,7 @@ use types::{DeviceId, DeviceState, Fact, LineId, LockScope, Now, Record};
 
 use super::claim::Claim;
 use super::log_in::{Door, Proof};
-use super::scope::Scope;
+use super::scope::{Likeness, Scope};
 use crate::control::{CommandError, Done};
 use crate::engine::Engine;
 
@@ -21,6 +21,9 @@ pub struct ForeignLogIn {
     pub user: String,
     /// What the client said that it is.
     pub agent: String,
+    /// What the client is known by there, if it is: something that nobody else can show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<u64>,
 }
 
 impl Engine {
@@ -94,6 +97,10 @@ impl Engine {
     pub(crate) fn note_foreign(&mut self, now: Now, tries: &[ForeignLogIn]) -> Done {
         let mut counted = 0;
         for tried in tries {
+            if let Some(key) = tried.known {
+                counted += usize::from(self.known_client_failed(now, &tried.user, key));
+                continue;
+            }
             let peer = SocketAddr::new(tried.source, 0);
             let claim = Claim { agent: &tried.agent, ..Claim::bare(&tried.user, peer, "log") };
             if let Door::Open(way) = self.may_log_in(now, &claim) {
@@ -106,6 +113,24 @@ impl Engine {
             tries.len() - counted
         );
         Done { records: std::mem::take(&mut self.facts), message, ..Done::default() }
+    }
+
+    /// May a client be looked at that is known elsewhere by this key? It has a lane for itself, as a device has that calls
+    /// itself by its own name: whatever strangers get wrong under the user name is not its own.
+    pub fn may_known_log_in(&self, now: Now, user: &str, key: u64) -> bool {
+        self.access.locks.locked_until(now.tick, &known_client(user, key)).is_none()
+    }
+
+    /// It failed; `false` if it is locked out.
+    fn known_client_failed(&mut self, now: Now, user: &str, key: u64) -> bool {
+        if !self.may_known_log_in(now, user, key) {
+            return false;
+        }
+        let budget = self.access.config.source_user;
+        let lock = self.access.locks.failed(now, known_client(user, key), budget, true);
+        let told = lock.map(|lock| Record::Fact(now.wall, Fact::LockedOut { account: None, lock }));
+        self.facts.extend(told);
+        true
     }
 
     /// Does a binding of a line, with this peer and User-Agent, end with what was done?
@@ -133,6 +158,10 @@ impl Engine {
             .is_some_and(|scope| self.access.locks.locked_until(now.tick, &scope).is_some());
         if is_locked { Ok(()) } else { Err(CommandError::NotLocked(scope.clone())) }
     }
+}
+
+fn known_client(user: &str, key: u64) -> Scope<'_> {
+    Scope::Device(user, Likeness::Instance, key)
 }
 
 /// A device on a line, to know its bindings by: one that is thrown out, and whose bindings end.

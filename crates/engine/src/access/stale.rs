@@ -53,6 +53,11 @@ impl StalePhones {
         self.next = self.next.min(open.due);
     }
 
+    /// Phones that were heard and are named with the next message.
+    pub fn of(&self, account: AccountId) -> impl Iterator<Item = &StalePhone> {
+        self.open.get(&account).into_iter().flat_map(|open| open.phones.values())
+    }
+
     /// The secret was changed, or changed back: what was heard before means nothing any more.
     pub fn forget(&mut self, line: types::LineId) {
         self.named.retain(|(named, ..), _| *named != line);

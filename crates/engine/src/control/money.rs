@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use types::bill::{BillRun, Instalment, InstalmentPlan};
 use types::ledger::{LONGEST_BY, LONGEST_REFERENCE};
 use types::{
-    AccountId, Bill, DecisionId, Map, Money, Now, Posting, Record, Transfer, TransferKind, TrunkId,
-    UnixMicros,
+    AccountId, Bill, Cdr, DecisionId, Map, Money, Now, Posting, Record, Transfer, TransferKind,
+    TrunkId, UnixMicros,
 };
 
 use super::together::Made;
@@ -67,6 +67,23 @@ pub struct CallFacts {
     pub cost_priced: Option<Money>,
     /// What its carrier gave back.
     pub credited: Option<Money>,
+}
+
+impl CallFacts {
+    /// Of a call that is over, with everything that was posted for it.
+    pub fn of(cdr: &Cdr, transfers: &[Transfer]) -> CallFacts {
+        let posted =
+            |kind| transfers.iter().find(|one| one.kind == kind).map(|transfer| transfer.amount);
+        CallFacts {
+            decision: cdr.decision,
+            account: cdr.account,
+            price: cdr.price,
+            cost: cdr.cost,
+            zero_rated: posted(TransferKind::ZeroRating),
+            cost_priced: posted(TransferKind::CostPrice),
+            credited: posted(TransferKind::CarrierCredit),
+        }
+    }
 }
 
 /// A debt that is to be paid bit by bit.

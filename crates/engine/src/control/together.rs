@@ -126,7 +126,10 @@ impl Engine {
             Command::NoteLogIns(_) => {}
             Command::PutWebUser(user, words) => {
                 self.account_exists(user.account, made)?;
-                checks::note(words)?;
+                // Without words it is no news: who is signed in.
+                if !words.is_empty() {
+                    checks::note(words)?;
+                }
                 checks::web_user(user)?;
             }
             Command::Ban(order) => self.check_ban(now.wall, order)?,

@@ -7,6 +7,7 @@ mod control;
 mod directory;
 mod exempt;
 mod invariants;
+mod known_clients;
 mod levels;
 mod lock_trial;
 mod metering;

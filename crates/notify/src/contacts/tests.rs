@@ -180,3 +180,64 @@ fn a_test_is_a_fact_and_needs_somebody_who_is_told() {
         Ok("a test is on its way to a@example.com".to_owned())
     );
 }
+
+#[test]
+fn what_tells_less_needs_fresh_proof() {
+    fn check(order: impl Fn(ContactId) -> ContactOrder, needs: bool) {
+        let mut desk = Desk::new();
+        desk.add(Some(1), "mail=alice@example.com order=1 classes=security", &By::STAFF)
+            .expect("done");
+        let logged_in = By::Holder { proof: Proof::LoggedIn };
+        let order = order(ContactId(1));
+        let got = desk.ask(order.clone(), &logged_in);
+        let wants_proof = got == Err(ContactError::NeedsProof.to_string());
+        assert_eq!(wants_proof, needs, "{order:?}: {got:?}");
+        if needs {
+            desk.ask(order, &HOLDER).expect("done");
+        }
+    }
+    let set =
+        |text: &'static str| move |contact| ContactOrder::Set { contact, settings: pairs(text) };
+    check(|contact| ContactOrder::Remove { contact }, true);
+    check(|contact| ContactOrder::NewSecret { contact }, true);
+    check(|contact| ContactOrder::Test { contact }, false);
+    check(set("on=no"), true);
+    check(set("mail=bob@example.com"), true);
+    check(set("classes=money"), true);
+    check(set("classes=security,money"), false);
+    check(set("quiet=22:00-07:00"), true);
+    check(set("order=2"), true);
+    check(set("order=0"), false);
+    check(set("wait=2h"), true);
+    check(set("wait=1m"), false);
+    check(set("name=Amy"), false);
+}
+
+#[test]
+fn nobody_is_flooded_with_codes() {
+    let mut desk = Desk::new();
+    let asked = |desk: &mut Desk, account: u32, to: &str| {
+        desk.add(Some(account), &format!("mail={to}"), &HOLDER)
+    };
+    // One address, whoever asks, and however it is asked.
+    asked(&mut desk, 1, "victim@example.org").expect("done");
+    asked(&mut desk, 2, "Victim@example.org").expect("done");
+    desk.now = desk.now.plus_ms(1_000);
+    desk.set(1, "name=again", &HOLDER).expect("done");
+    let third = asked(&mut desk, 3, "victim@example.org");
+    assert!(third.as_ref().is_err_and(|why| why.contains("was sent 3 codes")), "{third:?}");
+    let renamed = desk.set(2, "name=again", &HOLDER);
+    assert!(renamed.is_err(), "{renamed:?}");
+    // Staff have looked at it; and what is switched off sends none.
+    desk.add(Some(4), "mail=victim@example.org", &By::STAFF).expect("done");
+    desk.set(2, "on=no", &HOLDER).expect("done");
+    desk.now = desk.now.plus_ms(86_400_000);
+    asked(&mut desk, 3, "victim@example.org").expect("done");
+    // One account.
+    for n in 0..9 {
+        asked(&mut desk, 3, &format!("someone{n}@example.org")).expect("done");
+    }
+    let eleventh = asked(&mut desk, 3, "another@example.org");
+    assert!(eleventh.as_ref().is_err_and(|why| why.starts_with("10 codes")), "{eleventh:?}");
+    asked(&mut desk, 5, "another@example.org").expect("done");
+}

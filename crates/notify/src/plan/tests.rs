@@ -1,10 +1,10 @@
 //! Single rules by tables; the whole outbox in a world of its own (`tests/world.rs`).
 
 use store::ContactEntry;
+use types::record_samples::contact;
 use types::{AccountId, By, Channel, Contact, DeviceId, LineId, fact_samples};
 
 use super::*;
-use crate::codes::tests::contact;
 
 const NOW: UnixMicros = UnixMicros::from_seconds(1_795_313_640);
 

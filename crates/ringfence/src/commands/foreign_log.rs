@@ -37,6 +37,7 @@ pub fn asterisk(line: &str) -> Option<ForeignLogIn> {
         source: address_of(source)?,
         user: canonical_user(user)?.to_string(),
         agent: String::new(),
+        known: None,
     })
 }
 
@@ -62,7 +63,7 @@ pub fn jsonl(line: &str) -> anyhow::Result<Option<ForeignLogIn>> {
     let Line { source, user, agent } = serde_json::from_str(line)?;
     let user = canonical_user(&user)
         .with_context(|| format!("`{}` is not a user name", user.escape_debug()))?;
-    Ok(Some(ForeignLogIn { source, user: user.to_string(), agent }))
+    Ok(Some(ForeignLogIn { source, user: user.to_string(), agent, known: None }))
 }
 
 #[cfg(test)]
@@ -102,8 +103,12 @@ mod tests {
     #[test]
     fn lines_of_json() {
         let read = |line: &str| jsonl(line).map_err(|error| error.to_string());
-        let want =
-            ForeignLogIn { source: [192, 0, 2, 7].into(), user: "alice".into(), agent: "x".into() };
+        let want = ForeignLogIn {
+            source: [192, 0, 2, 7].into(),
+            user: "alice".into(),
+            agent: "x".into(),
+            known: None,
+        };
         assert_eq!(read(r#"{"source":"192.0.2.7","user":"ALICE","agent":"x"}"#), Ok(Some(want)));
         assert_eq!(read("\n"), Ok(None));
         for bad in [

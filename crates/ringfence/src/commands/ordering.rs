@@ -5,7 +5,7 @@ use anyhow::bail;
 use engine::{CallFacts, PostOrder, PostWhat};
 use serde_json::{Value, json};
 use store::{Decided, Reader};
-use types::{AccountId, By, DecisionId, Money, StoredPosting, TransferKind};
+use types::{AccountId, By, DecisionId, Money, StoredPosting};
 
 use super::Context;
 use super::output::Table;
@@ -55,18 +55,7 @@ pub fn call_facts(reader: &dyn Reader, decision: DecisionId) -> anyhow::Result<C
         Some(Decided::Open(_)) => bail!("call {decision} is in progress: wait for its end"),
         None => bail!("there is no call {decision}; `ringfence calls` shows them"),
     };
-    let transfers = reader.transfers(decision)?;
-    let posted =
-        |kind| transfers.iter().find(|one| one.kind == kind).map(|transfer| transfer.amount);
-    Ok(CallFacts {
-        decision,
-        account: cdr.account,
-        price: cdr.price,
-        cost: cdr.cost,
-        zero_rated: posted(TransferKind::ZeroRating),
-        cost_priced: posted(TransferKind::CostPrice),
-        credited: posted(TransferKind::CarrierCredit),
-    })
+    Ok(CallFacts::of(&cdr, &reader.transfers(decision)?))
 }
 
 /// So much of what an account owes of its bills, or all of it; an error if it owes less.

@@ -128,7 +128,7 @@ pub fn assemble(config: &Config, lock: &Lock) -> anyhow::Result<(Driver, Vec<Lis
     let alerts = Alerts::start(config, handle.clone(), rung)?;
     let calendar = calendar(config, started.wall);
     let auditor = Auditor::start(config.database(), handle.clone(), calendar)?;
-    let users = Arc::new(NodeUsers::new(config, handle.clone(), &keys)?);
+    let users = Arc::new(NodeUsers::new(config, handle.clone(), &keys, desk.clone())?);
     let pages = pages::serve(config, Arc::clone(&users))?;
     if let Some(address) = pages {
         tracing::info!(%address, url = config.web_address(), "pages are served");

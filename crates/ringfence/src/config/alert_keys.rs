@@ -56,7 +56,7 @@ pub fn alert_keys() -> Vec<Key> {
         maybe_text!(
             "alerts",
             "portal_url",
-            "where the control pages are, for links; or none: messages have no links",
+            "where the control pages are, for links; or none: web.url, and without it messages have no links",
             portal,
             portal_url
         ),

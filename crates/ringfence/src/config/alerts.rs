@@ -116,7 +116,7 @@ impl Config {
         let domain = sender(&self.mail_from()).map(|from| from.email.domain().to_owned());
         House {
             platform: self.alerts.platform.clone(),
-            portal_url: self.alerts.portal_url.clone(),
+            portal_url: self.alerts.portal_url.clone().or_else(|| self.web_url.clone()),
             domain: domain.unwrap_or_else(|_| self.realm.clone()),
             currency: self.currency.clone(),
         }

@@ -16,7 +16,7 @@ use types::{
     UnixMicros, WebUser, WebUserId, fact_text,
 };
 use web::{
-    Amend, CallAsk, CallsFound, Desk, DeskError, Destinations, Event, Outcome, Overview,
+    Amend, CallAsk, CallsFound, Desk, DeskError, Destinations, Event, LogIn, Outcome, Overview,
     PhonesAndLocks, RegisteredPhone, Reported, Sessions, TurnedOff, as_called,
 };
 
@@ -24,8 +24,9 @@ use super::destinations::PriceLists;
 use super::users::{self, UserAsk};
 use crate::change::{Change, Wish};
 use crate::chosen::{self, OwnWords};
-use crate::config::Config;
+use crate::config::{Config, ListenAddress};
 use crate::look::Question;
+use crate::shell::alerts::ContactDesk;
 use crate::shell::clock::system_wall;
 use crate::shell::control::{Ask, NodeHandle};
 use crate::shell::keys::KeyRing;
@@ -42,14 +43,18 @@ const NEEDS_PROOF: &str = "log in again first";
 
 /// The node, its database to read, and who is signed in.
 pub struct NodeUsers {
-    node: NodeHandle,
+    pub(super) node: NodeHandle,
     reader: Mutex<SqliteStore>,
+    pub(super) contacts: ContactDesk,
     /// Held while a web user is read, changed and written.
     changing: Mutex<()>,
     sessions: Arc<Sessions>,
-    currency: String,
     numbering: Numbering,
     prices: Mutex<PriceLists>,
+    pub(super) currency: String,
+    pub(super) realm: String,
+    pub(super) listen: Vec<ListenAddress>,
+    pub(super) advertise: Option<IpAddr>,
     /// The pages as people type their address.
     address: Option<String>,
 }
@@ -58,22 +63,31 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn down(error: impl std::fmt::Display) -> DeskError {
+pub(super) fn down(error: impl std::fmt::Display) -> DeskError {
     DeskError::Down(error.to_string())
 }
 
 impl NodeUsers {
     /// Over a node that runs, or is about to.
-    pub fn new(config: &Config, node: NodeHandle, keys: &KeyRing) -> anyhow::Result<NodeUsers> {
+    pub fn new(
+        config: &Config,
+        node: NodeHandle,
+        keys: &KeyRing,
+        contacts: ContactDesk,
+    ) -> anyhow::Result<NodeUsers> {
         let reader = open_existing(config, Some(keys))?.context("the database is gone")?;
         Ok(NodeUsers {
             node,
             reader: Mutex::new(reader),
+            contacts,
             changing: Mutex::new(()),
             sessions: Arc::default(),
             currency: config.currency.clone(),
             numbering: Numbering::new(&config.numbering)?,
             prices: Mutex::default(),
+            realm: config.realm.clone(),
+            listen: config.listen.clone(),
+            advertise: config.advertise,
             address: config.web_address(),
         })
     }
@@ -81,6 +95,13 @@ impl NodeUsers {
     /// Who is signed in.
     pub fn sessions(&self) -> Arc<Sessions> {
         Arc::clone(&self.sessions)
+    }
+
+    /// Who was signed in when the program ended is so still.
+    pub fn restore_sessions(&self) -> Result<(), DeskError> {
+        let users = self.read(|reader| reader.web_users(None))?;
+        self.sessions.restore(&users, system_wall());
+        Ok(())
     }
 
     /// What staff ask about web users.
@@ -114,7 +135,7 @@ impl NodeUsers {
         self.sessions.list(user, system_wall()).iter().map(one).collect()
     }
 
-    fn read<T>(
+    pub(super) fn read<T>(
         &self,
         question: impl FnOnce(&SqliteStore) -> Result<T, StoreError>,
     ) -> Result<T, DeskError> {
@@ -128,11 +149,11 @@ impl NodeUsers {
         })
     }
 
-    fn look<T: DeserializeOwned>(&self, question: Question) -> Result<T, DeskError> {
+    pub(super) fn look<T: DeserializeOwned>(&self, question: Question) -> Result<T, DeskError> {
         serde_json::from_value(self.reply(Ask::Look(question))?).map_err(down)
     }
 
-    fn change(&self, change: Change) -> Result<Outcome, DeskError> {
+    pub(super) fn change(&self, change: Change) -> Result<Outcome, DeskError> {
         let answer = self.reply(Ask::Change(Box::new(change)))?;
         Ok(Outcome { message: answer["message"].as_str().unwrap_or_default().to_owned() })
     }
@@ -168,7 +189,7 @@ fn seen_by(account: AccountId, call: Cdr) -> Option<Cdr> {
 }
 
 /// The name under which the access brain counts tries at the pages: no line has such a name.
-fn counted(name: &str) -> String {
+pub(super) fn counted(name: &str) -> String {
     format!("pages/{name}")
 }
 
@@ -325,12 +346,14 @@ impl Desk for NodeUsers {
         self.change(Change::Cut(decision))
     }
 
-    fn may_log_in(&self, name: &str, source: IpAddr) -> Result<bool, DeskError> {
-        self.look(Question::MayLogIn { name: counted(name), source })
+    fn may_log_in(&self, tried: &LogIn) -> Result<bool, DeskError> {
+        let LogIn { ref name, source, known, .. } = *tried;
+        self.look(Question::MayLogIn { name: counted(name), source, known })
     }
 
-    fn note_wrong_log_in(&self, name: &str, source: IpAddr, agent: &str) -> Result<(), DeskError> {
-        let tried = ForeignLogIn { source, user: counted(name), agent: agent.to_owned() };
+    fn note_wrong_log_in(&self, tried: &LogIn) -> Result<(), DeskError> {
+        let LogIn { ref name, source, ref agent, known } = *tried;
+        let tried = ForeignLogIn { source, user: counted(name), agent: agent.clone(), known };
         self.change(Change::NoteLogIns(vec![tried])).map(drop)
     }
 

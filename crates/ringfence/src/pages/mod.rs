@@ -1,9 +1,12 @@
 //! The pages and the node. Lives here: what the pages ask of the node and of the database, web users. Never here: HTML,
 //! sessions (web), what may be changed (engine).
 
+mod alerts;
 mod desk;
 mod destinations;
 pub mod overview;
+pub mod phones;
+mod secrets;
 pub mod users;
 
 use std::net::{SocketAddr, TcpListener};
@@ -24,6 +27,14 @@ pub fn serve(config: &Config, users: Arc<NodeUsers>) -> anyhow::Result<Option<So
     let settings =
         web::Settings { url: config.web_url.clone(), proxies: config.web_proxies.clone() };
     let sessions = users.sessions();
+    let reader = Arc::clone(&users);
+    // Beside the rest: there may be many web users, and no phone is to wait for them.
+    let restore = move || {
+        if let Err(error) = reader.restore_sessions() {
+            tracing::warn!(%error, "who was signed in has to sign in again");
+        }
+    };
+    std::thread::Builder::new().name("sessions".to_owned()).spawn(restore)?;
     let app = web::App::new(users, sessions, settings);
     Ok(Some(web::start(listener, app).context("cannot serve pages")?))
 }

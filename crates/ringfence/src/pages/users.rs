@@ -82,6 +82,8 @@ pub fn plan(
             let mut user = find(reader, &name)?;
             let (link, shown) = link(user.id, now, address)?;
             (user.link, user.password, user.password_since) = (Some(link), None, None);
+            user.sessions.clear();
+            user.browsers.clear();
             let mut words = "a new one-time link was made, the password is gone".to_owned();
             if authenticator {
                 user.totp = None;
@@ -98,15 +100,18 @@ pub fn plan(
             user.is_removed = true;
             (user.link, user.password, user.totp) = (None, None, None);
             user.recovery.clear();
+            user.sessions.clear();
+            user.browsers.clear();
             let message = format!("web user {} is removed", user.name);
             let answer = json!({ "user": user.name, "message": message });
             Ok(UserPlan::of(user, "removed", answer))
         }
         UserAsk::SignOut { name } => {
-            let user = find(reader, &name)?;
+            let mut user = find(reader, &name)?;
+            user.sessions.clear();
             let message = format!("{} is signed out everywhere", user.name);
             let answer = json!({ "user": user.name, "message": message });
-            Ok(UserPlan { users: Vec::new(), sign_out: Some(user.id), sessions: None, answer })
+            Ok(UserPlan::of(user, "signed out everywhere", answer))
         }
         UserAsk::Sessions { name } => {
             let user = name.map(|name| find(reader, &name)).transpose()?;
@@ -152,6 +157,8 @@ fn add(
         recovery: Vec::new(),
         created: now,
         last_seen: None,
+        sessions: Vec::new(),
+        browsers: Vec::new(),
         is_removed: false,
     };
     let message = format!("{} signs in with this link, once, within a day:\n{shown}", user.name);

@@ -26,12 +26,13 @@ use super::auditor::Auditor;
 use super::certificate::{Renewal, trunk_name};
 use super::clock::Clock;
 use super::control::{Ask, Job, JobReply, NodeStatus, live_view, usage_view};
-use super::notify::notify;
 use super::pace::Pace;
 use super::signals::{Signals, Wish};
 use super::store_link::{Answer, StoreLink};
 use super::streams::Streams;
+use super::systemd::notify;
 use super::udp::Datagrams;
+use super::writes::Writes;
 use crate::change::{self, Change};
 use crate::look;
 
@@ -46,8 +47,6 @@ const COMMANDS: usize = 256;
 /// Outputs may cause inputs (a flow that cannot be opened): this often within one turn.
 const ROUNDS: usize = 16;
 const SWEEP_MS: u64 = 1_000;
-/// Tickets of transactions of alerts and contacts count upwards from here; the node's do from 1.
-const ALERT_TICKETS: u64 = 1 << 62;
 /// How often it is looked whether the certificate was renewed.
 const RENEWAL_MS: u64 = 5_000;
 
@@ -91,8 +90,8 @@ struct Turn {
     /// Who waits for which change, and what he is told when it is on disk.
     commands: BTreeMap<u64, (SyncSender<JobReply>, change::Answer)>,
     last_command: u64,
-    /// Who waits for which transaction of alerts and contacts.
-    writes: BTreeMap<u64, SyncSender<JobReply>>,
+    /// Transactions in which the node has no part.
+    writes: Writes,
     sweep_at: Tick,
     renewal_at: Tick,
     store_at: Tick,
@@ -134,7 +133,7 @@ impl Driver {
             answers: Vec::new(),
             commands: BTreeMap::new(),
             last_command: 0,
-            writes: BTreeMap::new(),
+            writes: Writes::default(),
             sweep_at: Tick(0),
             renewal_at: Tick(0),
             store_at: Tick(0),
@@ -275,18 +274,12 @@ impl Driver {
     fn answer_node(&mut self, now: Now, turn: &mut Turn) {
         for answer in turn.answers.drain(..) {
             let input = match answer {
-                Answer::Stored(ticket, ok) if ticket >= ALERT_TICKETS => {
-                    let told = match ok {
-                        true => Ok(serde_json::Value::Null),
-                        false => Err("the store does not take it".to_owned()),
-                    };
-                    // Who asked may have gone.
-                    if let Some(reply) = turn.writes.remove(&ticket) {
-                        drop(reply.try_send(told));
+                Answer::Stored(ticket, ok) => {
+                    if turn.writes.stored(ticket, ok) {
+                        continue;
                     }
-                    continue;
+                    Input::Stored { ticket, ok }
                 }
-                Answer::Stored(ticket, ok) => Input::Stored { ticket, ok },
                 Answer::Health(up) => Input::StoreHealth(up),
             };
             self.node.handle(now, input);
@@ -322,7 +315,12 @@ impl Driver {
                     continue;
                 }
                 Ask::Write(records) => {
-                    self.write(now, turn, records, reply);
+                    if !self.store.takes_records() {
+                        drop(reply.try_send(Err("the store is down".to_owned())));
+                        continue;
+                    }
+                    let request = turn.writes.begin(records, reply);
+                    self.store.submit(now.tick, std::iter::once(request), &mut turn.answers);
                     continue;
                 }
                 Ask::Now => now.wall.0.into(),
@@ -372,24 +370,6 @@ impl Driver {
                 self.node.handle(now, Input::Command { id, commands: plan.commands });
             }
         }
-    }
-
-    /// Writes what is of alerts and contacts: the node has no part in it.
-    fn write(
-        &mut self,
-        now: Now,
-        turn: &mut Turn,
-        records: Vec<types::Record>,
-        reply: SyncSender<JobReply>,
-    ) {
-        if !self.store.takes_records() {
-            return drop(reply.try_send(Err("the store is down".to_owned())));
-        }
-        turn.last_command += 1;
-        let ticket = ALERT_TICKETS + turn.last_command;
-        turn.writes.insert(ticket, reply);
-        let request = edge::StoreRequest { ticket, records };
-        self.store.submit(now.tick, std::iter::once(request), &mut turn.answers);
     }
 
     /// Does what the node wants done, until it wants nothing more.

@@ -107,6 +107,10 @@ impl AlertReader for MemoryStore {
         Ok(found)
     }
 
+    fn contact_entries_since(&self, at: UnixMicros) -> Result<Vec<ContactEntry>, StoreError> {
+        Ok(self.kept().entries().filter(|entry| entry.contact.at >= at).collect())
+    }
+
     fn contact_entry(&self, seq: u64) -> Result<Option<ContactEntry>, StoreError> {
         Ok(self.kept().entries().find(|entry| entry.seq == seq))
     }

@@ -142,6 +142,11 @@ impl AlertReader for SqliteStore {
         self.ask("ask for a contact", |conn| all(conn, sql, [id.0], entry))
     }
 
+    fn contact_entries_since(&self, at: UnixMicros) -> Result<Vec<ContactEntry>, StoreError> {
+        let sql = "SELECT seq, detail FROM contact_history WHERE at >= $1 ORDER BY seq";
+        self.ask("list new entries of contacts", |conn| all(conn, sql, [at.0], entry))
+    }
+
     fn contact_entry(&self, seq: u64) -> Result<Option<ContactEntry>, StoreError> {
         let sql = "SELECT seq, detail FROM contact_history WHERE seq = $1";
         self.ask("ask for a contact", |conn| {

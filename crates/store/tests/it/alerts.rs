@@ -99,6 +99,7 @@ fn answers(store: &dyn AlertReader) -> Vec<String> {
             format!("{:?}", store.contacts_at(account, at(20)).unwrap()),
             format!("{:?}", store.contact_history(contact).unwrap()),
             format!("{:?}", store.contact_entry(entry).unwrap()),
+            format!("{:?}", store.contact_entries_since(at(i64::from(n) * 3)).unwrap()),
             format!("{:?}", store.alerts(&filter(false)).unwrap()),
             format!("{:?}", store.alerts(&filter(true)).unwrap()),
             format!("{:?}", store.alert(AlertId { fact: 2, entry }).unwrap()),

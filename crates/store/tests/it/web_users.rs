@@ -25,6 +25,14 @@ fn user(id: u32, account: u32, name: &str) -> WebUser {
         recovery: vec!["aa".to_owned(), "bb".to_owned()],
         created: at(1),
         last_seen: None,
+        sessions: vec![KeptSession {
+            hash: "11ff".to_owned(),
+            since: at(3),
+            seen: at(4),
+            source: [192, 0, 2, 7].into(),
+            agent: "a browser".to_owned(),
+        }],
+        browsers: vec![KnownBrowser { hash: "22ff".to_owned(), seen: at(3) }],
         is_removed: false,
     }
 }

@@ -7,12 +7,15 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
+use types::UnixMicros;
 use zeroize::Zeroizing;
 
 use crate::app::Shared;
 use crate::guard::{Client, Visitor};
 use crate::page::{Errors, Frame, Problem, answer, page};
-use crate::portal::{call, freeze, limits, lock, sign_in, totp, turn_on};
+use crate::portal::{
+    alerts, call, contacts, freeze, limits, lock, passwords, phones, sign_in, totp, turn_on,
+};
 use crate::sessions::Pending;
 
 #[derive(Template)]
@@ -46,6 +49,13 @@ fn in_words(pending: Option<&Pending>) -> &'static str {
         }
         Some(Pending::NoTotp) => "Without your authenticator your password alone opens this page.",
         Some(Pending::Totp) => "An authenticator is added only by you.",
+        Some(Pending::Mine(_)) => {
+            "A phone that is yours may spend more than a new one, so we ask again who you are."
+        }
+        Some(Pending::Secret(..)) => "A new password is shown only to you.",
+        Some(Pending::Contact(_) | Pending::Notices(_)) => {
+            "With this we tell you less than before, or somebody else, so we ask again who you are."
+        }
         None => "Show again that it is you.",
     }
 }
@@ -116,5 +126,17 @@ async fn go_on(app: &Shared, mut visitor: Visitor, client: &Client) -> Result<Re
         Some(Pending::Lock(fields)) => lock::put_now(app, &visitor, client, fields, true).await,
         Some(Pending::Unlock) => lock::remove_now(app, &visitor, true).await,
         Some(Pending::Limits(fields)) => limits::save_now(app, &visitor, fields, true).await,
+        Some(Pending::Mine(device)) => phones::mine_now(app, &visitor, device).await,
+        Some(Pending::Secret(line, shape, overlap_ms)) => {
+            passwords::make_now(app, &visitor, (line, shape, overlap_ms)).await
+        }
+        Some(Pending::Contact(ask)) => {
+            // What it was shown for just now is fresh in this copy of the session, too.
+            visitor.session.fresh_until = UnixMicros(i64::MAX);
+            contacts::change_now(app, &visitor, ask).await
+        }
+        Some(Pending::Notices(notices)) => {
+            alerts::save_notices_now(app, &visitor, notices, true).await
+        }
     }
 }

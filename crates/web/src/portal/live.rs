@@ -1,5 +1,5 @@
 //! Live parts of pages, as server-sent events (HTML living standard §9.2). Lives here: the stream. Never here: what is
-//! shown (`safe`).
+//! shown (`safe`, `phones`).
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::app::Shared;
 use crate::guard::Visitor;
 use crate::page::Problem;
+use crate::portal::phones;
 use crate::portal::safe::Live;
 
 /// Between looks.
@@ -21,8 +22,16 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Something is sent at least every so many looks, so that proxies keep the connection.
 const QUIET_LOOKS: u32 = 15;
 
+/// What is shown.
+#[derive(Clone, Copy)]
+enum Part {
+    State,
+    Phones,
+}
+
 struct Stream {
     app: Shared,
+    part: Part,
     visitor: Visitor,
     told: String,
     quiet: u32,
@@ -32,9 +41,18 @@ struct Stream {
 
 /// GET /live
 pub async fn stream(State(app): State<Shared>, visitor: Visitor) -> Result<Response, Problem> {
+    begin(app, visitor, Part::State)
+}
+
+/// GET /phones/live
+pub async fn phones(State(app): State<Shared>, visitor: Visitor) -> Result<Response, Problem> {
+    begin(app, visitor, Part::Phones)
+}
+
+fn begin(app: Shared, visitor: Visitor, part: Part) -> Result<Response, Problem> {
     let place = app.streams.clone().try_acquire_owned().map_err(|_| Problem::busy())?;
     let (told, quiet, is_over) = (String::new(), 0, false);
-    let start = Stream { app, visitor, told, quiet, is_over, _place: place };
+    let start = Stream { app, part, visitor, told, quiet, is_over, _place: place };
     Ok(Sse::new(stream::unfold(start, next)).into_response())
 }
 
@@ -50,8 +68,7 @@ async fn next(mut state: Stream) -> Option<(Result<Event, Infallible>, Stream)> 
             return Some((Ok(Event::default().event("over").data("over")), state));
         }
         // When the node does not answer, the page stays as it is; the next look may.
-        if let Ok(overview) = app.looked(state.visitor.session.account).await
-            && let Ok(text) = Live::of(&overview).render()
+        if let Some(text) = shown(&state).await
             && text != state.told
         {
             state.told.clone_from(&text);
@@ -64,5 +81,15 @@ async fn next(mut state: Stream) -> Option<(Result<Event, Infallible>, Stream)> 
             state.quiet = 0;
             return Some((Ok(Event::default().comment("still here")), state));
         }
+    }
+}
+
+async fn shown(Stream { app, part, visitor, .. }: &Stream) -> Option<String> {
+    match part {
+        Part::State => {
+            let overview = app.looked(visitor.session.account).await.ok()?;
+            Live::of(&overview).render().ok()
+        }
+        Part::Phones => phones::live(app, visitor).await.ok()?.render().ok(),
     }
 }

@@ -14,7 +14,8 @@ use crate::app::Shared;
 use crate::guard::{Client, Visitor};
 use crate::page::{Errors, Frame, Problem, answer, moment, page};
 use crate::portal::freeze::say;
-use crate::portal::sign_in::{NewPassword, check_password};
+use crate::portal::sign_in::check_password;
+use crate::portal::welcome::NewPassword;
 use crate::secrets::hash_password;
 
 #[derive(Template)]
@@ -102,13 +103,18 @@ pub async fn change_password(
     })
     .await?;
     let ended = app.sessions.end_all(visitor.session.user, Some(&visitor.token));
+    app.keep_sessions(visitor.session.user).await?;
     say(&app, &visitor, &format!("Your password is changed. Other sessions signed out: {ended}."));
     Ok(Redirect::to("/log-in").into_response())
 }
 
 /// POST /log-in/sign-out-everywhere
-pub async fn sign_out_everywhere(State(app): State<Shared>, visitor: Visitor) -> Response {
+pub async fn sign_out_everywhere(
+    State(app): State<Shared>,
+    visitor: Visitor,
+) -> Result<Response, Problem> {
     let ended = app.sessions.end_all(visitor.session.user, Some(&visitor.token));
+    app.keep_sessions(visitor.session.user).await?;
     say(&app, &visitor, &format!("Signed out everywhere else. Sessions ended: {ended}."));
-    Redirect::to("/log-in").into_response()
+    Ok(Redirect::to("/log-in").into_response())
 }

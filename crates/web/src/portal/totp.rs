@@ -46,7 +46,8 @@ fn address(name: &str, secret: &str) -> String {
     format!("otpauth://totp/Ringfence:{name}?secret={secret}&issuer=Ringfence")
 }
 
-fn picture(text: &str) -> String {
+/// A QR code as SVG.
+pub fn picture(text: &str) -> String {
     let Ok(code) = QrCode::new(text) else { return String::new() };
     let drawn = code.render::<svg::Color<'_>>().min_dimensions(220, 220).build();
     // Without the XML declaration: it stands in a page.
@@ -156,6 +157,7 @@ pub async fn remove_now(app: &Shared, visitor: &Visitor) -> Result<Response, Pro
     })
     .await?;
     app.sessions.end_all(user, Some(&visitor.token));
+    app.keep_sessions(user).await?;
     say(app, visitor, "Your authenticator is removed. Your password alone opens this page now.");
     Ok(Redirect::to("/log-in").into_response())
 }

@@ -6,7 +6,9 @@ use crate::world::{FAILURES, LINK, NAME, PASSWORD, World};
 
 /// Path of a route with its holes filled.
 fn filled(path: &str) -> String {
-    path.replace("{link}", LINK).replace("{decision}", "0000000000ZZZ")
+    let path = path.replace("{link}", LINK).replace("{decision}", "0000000000ZZZ");
+    let path = path.replace("{device}", "4").replace("{line}", "1");
+    path.replace("{alert}", "812-7").replace("{contact}", "1")
 }
 
 /// Every route with every visitor: nobody, somebody half way, a holder. Made from the table of routes.
@@ -23,7 +25,7 @@ fn every_route_lets_in_whom_its_row_says() {
             };
             let is_turned_away = answer.status == 401
                 || (answer.status == 303
-                    && answer.header("location") == Some("/sign-in")
+                    && answer.header("location").is_some_and(|to| to.starts_with("/sign-in"))
                     && route.path != "/sign-out");
             let may = route.who == Who::Anybody || visitor == Some(route.who);
             let about = format!("{} {} {visitor:?}: {}", route.method, route.path, answer.status);
@@ -165,6 +167,61 @@ fn unknown_is_known_and_a_lock_out_holds_against_the_right_password() {
     assert_eq!(shown(NAME, PASSWORD), wrong, "the right password passed a lock-out");
     world.desk.state().failures.clear();
     assert_eq!(world.sign_in(NAME, PASSWORD).status, 303);
+}
+
+/// A hundred wrong passwords by a stranger do not lock out the browser that its holder has signed in with, wherever the
+/// stranger sits; and what that browser itself gets wrong is counted.
+#[test]
+fn a_known_browser_has_a_lane_of_its_own() {
+    let world = World::new();
+    world.come_in();
+    let first = world.sign_in(NAME, PASSWORD);
+    let set = first.headers.iter().filter(|(name, _)| name == "set-cookie");
+    let cookies: Vec<&str> = set.map(|(_, value)| value.as_str()).collect();
+    let browser = cookies.iter().find(|set| set.starts_with("__Host-ringfence-browser="));
+    let browser = browser.and_then(|set| set.split(';').next()).expect("it is known");
+    for word in ["Path=/", "Secure", "HttpOnly", "SameSite=Lax"] {
+        assert!(cookies.iter().all(|set| set.split("; ").any(|part| part == word)), "{cookies:?}");
+    }
+    for _ in 0..100 {
+        world.sign_in(NAME, "wrong");
+    }
+    assert_eq!(world.sign_in(NAME, PASSWORD).status, 422, "a stranger is locked out");
+    let origin = format!("http://{}", world.address);
+    let by = |cookie: &str, password: &str| {
+        let headers = [("Origin", origin.as_str()), ("Cookie", cookie)];
+        let body = format!("name=alice%40example.com&password={password}");
+        world.send("POST /sign-in", &headers, &body).status
+    };
+    assert_eq!(by("__Host-ringfence-browser=guess", PASSWORD), 422, "no token of ours");
+    assert_eq!(by(browser, PASSWORD), 303, "the holder's own browser");
+    for _ in 0..FAILURES {
+        assert_eq!(by(browser, "wrong"), 422);
+    }
+    assert_eq!(by(browser, PASSWORD), 422, "its own failures are counted");
+    let users = world.desk.state().users.clone();
+    let token = browser.split_once('=').expect("a cookie").1;
+    assert!(users[0].browsers.iter().all(|known| known.hash != token), "the token is kept nowhere");
+    assert!(users[0].browsers.iter().any(|known| known.hash == web::hash(token)));
+}
+
+/// The program starts again: who was signed in is, and who signed out is not.
+#[test]
+fn a_restart_signs_nobody_out() {
+    let world = World::new();
+    let (stays, goes) =
+        (world.come_in(), world.sign_in(NAME, PASSWORD).cookie().expect("a cookie"));
+    world.post("/sign-out", Some(&goes), "");
+    let users = world.desk.state().users.clone();
+    let again = World::new();
+    assert_eq!(again.get("/", Some(&stays)).status, 303);
+    again.desk.state().users.clone_from(&users);
+    again.sessions.restore(&users, users[0].created);
+    assert_eq!(again.get("/", Some(&stays)).status, 200);
+    assert_eq!(again.get("/", Some(&goes)).status, 303);
+    assert_eq!(again.post("/start-again", Some(&stays), "").header("location"), Some("/confirm"));
+    again.post("/log-in/sign-out-everywhere", Some(&stays), "");
+    assert_eq!(again.desk.state().users[0].sessions.len(), 1);
 }
 
 /// Many at once get no more tries than the limit: the next is looked at when the one before is counted.

@@ -4,5 +4,8 @@ mod calls;
 mod letting_in;
 mod lock;
 mod pages;
+mod phones;
 mod places;
+mod telling;
+mod wood;
 mod world;

@@ -15,8 +15,8 @@ use types::{
 };
 use web::{
     Amend, App, CallAsk, CallsFound, Country, Desk, DeskError, Destinations, Event, LiveCall,
-    Outcome, Overview, PhonesAndLocks, Prices, RegisteredPhone, Reported, Sessions, Settings,
-    TurnedOff, hash,
+    LogIn, Outcome, Overview, PhonesAndLocks, Prices, RegisteredPhone, Reported, Sessions,
+    Settings, TurnedOff, hash,
 };
 
 pub const NAME: &str = "alice@example.com";
@@ -40,6 +40,7 @@ pub struct State {
     pub asked_until: Vec<String>,
     pub turned_off: Option<TurnedOff>,
     pub trial: Option<LockTrial>,
+    pub told: crate::wood::Told,
 }
 
 #[derive(Default)]
@@ -116,6 +117,14 @@ pub fn answered_call(decision: DecisionId) -> Cdr {
     (call.duration_ms, call.price) = (61_000, Money::from_cents(92));
     (call.cause, call.status, call.side) = (HangupCause::Normal, 200, HangupSide::Caller);
     call
+}
+
+/// What a try is counted by.
+fn lane(tried: &LogIn) -> (String, IpAddr) {
+    match tried.known {
+        Some(key) => (format!("{}#{key}", tried.name), IpAddr::from([0, 0, 0, 0])),
+        None => (tried.name.clone(), tried.source),
+    }
 }
 
 impl Desk for Wood {
@@ -304,13 +313,13 @@ impl Desk for Wood {
         Ok(Outcome { message: "cut".to_owned() })
     }
 
-    fn may_log_in(&self, name: &str, source: IpAddr) -> Result<bool, DeskError> {
-        let failures = self.state().failures.get(&(name.to_owned(), source)).copied();
+    fn may_log_in(&self, tried: &LogIn) -> Result<bool, DeskError> {
+        let failures = self.state().failures.get(&lane(tried)).copied();
         Ok(failures.unwrap_or(0) < FAILURES)
     }
 
-    fn note_wrong_log_in(&self, name: &str, source: IpAddr, _: &str) -> Result<(), DeskError> {
-        *self.state().failures.entry((name.to_owned(), source)).or_default() += 1;
+    fn note_wrong_log_in(&self, tried: &LogIn) -> Result<(), DeskError> {
+        *self.state().failures.entry(lane(tried)).or_default() += 1;
         Ok(())
     }
 
@@ -381,6 +390,8 @@ impl World {
             recovery: Vec::new(),
             created: desk.now(),
             last_seen: None,
+            sessions: Vec::new(),
+            browsers: Vec::new(),
             is_removed: false,
         });
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");

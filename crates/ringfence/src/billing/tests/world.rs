@@ -244,16 +244,7 @@ pub(super) fn time(text: &str) -> UnixMicros {
 
 pub(super) fn facts(world: &World, cdr: &Cdr) -> CallFacts {
     let transfers = world.store.transfers(cdr.decision).expect("it can be read");
-    let posted = |kind| transfers.iter().find(|one| one.kind == kind).map(|one| one.amount);
-    CallFacts {
-        decision: cdr.decision,
-        account: cdr.account,
-        price: cdr.price,
-        cost: cdr.cost,
-        zero_rated: posted(TransferKind::ZeroRating),
-        cost_priced: posted(TransferKind::CostPrice),
-        credited: posted(TransferKind::CarrierCredit),
-    }
+    CallFacts::of(cdr, &transfers)
 }
 
 /// What happened in a world, without the marks, which each store counts in its own way.

@@ -83,6 +83,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     let postbox = postbox::open(&dir.path.join("mails"), teller)?;
     config.alerts.mail_server = Some(postbox.ip().to_string());
     config.alerts.mail_port = postbox.port().into();
+    config.alerts.portal_url = config.web_address();
     let (driver, _) = assemble(&config, &lock)?;
     introduce(server, &logins[3], &link, context)?;
     let tally = Arc::new(Tally::default());
