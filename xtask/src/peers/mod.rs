@@ -23,6 +23,7 @@ mod phones;
 mod portal;
 mod portal_ids;
 mod portal_phones;
+mod portal_streams;
 mod record;
 mod registering;
 mod restart;
@@ -36,7 +37,7 @@ mod timing;
 mod tls_trunk;
 mod torture;
 mod trunks;
-mod web_client;
+pub mod web_client;
 mod wire_checks;
 
 use std::time::{Duration, Instant};
@@ -79,6 +80,7 @@ pub const PEERS: &[Check] = checks! {
     "the portal in Chromium: 360 and 1280 px, light and dark, without script, by keyboard; axe": portal::pages,
     "the portal: a new phone is on the page and in a mail within two seconds; Not mine keeps it out": portal_phones::not_mine,
     "the portal: who is signed in is so after kill -9": portal_phones::stays_signed_in,
+    "the portal: 625 live streams at once": portal_streams::five_hundred,
     "W6 what belongs to another account is not there": portal_ids::another_s_are_not_there,
     "JsSIP in Chromium: register, call, be called; WSS": browser_calls::jssip,
     "a carrier by TLS, who has to prove his name": tls_trunk::verified,
