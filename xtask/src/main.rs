@@ -11,6 +11,7 @@ mod kamailio;
 mod money;
 mod peers;
 mod process;
+mod proof;
 mod ringfence;
 mod setup;
 mod shell_out;

@@ -14,12 +14,15 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::process::{Guard, free_port, loopback, pinned, until};
+use crate::proof::{Built, executables};
 use crate::sip_client::tls::Authority;
 use crate::sip_client::{self, Way, Wire};
 
 /// What a test wants differently from the rest.
 #[derive(Clone, Default)]
 pub struct Setup {
+    /// As it is shipped: its speed is the question.
+    pub is_measured: bool,
     /// Run the server on this core only.
     pub core: Option<usize>,
     /// Digest algorithms offered, in order; empty: the program's default.
@@ -82,8 +85,14 @@ impl Ringfence {
         std::fs::write(dir.path().join("ringfence.toml"), config)?;
         let deck = dir.path().join("deck.csv");
         std::fs::write(&deck, DECK_CSV)?;
-        let made =
-            Ringfence { binary: binary()?, dir, port, secure, core: setup.core, guard: None };
+        let made = Ringfence {
+            binary: binary(setup.is_measured)?,
+            dir,
+            port,
+            secure,
+            core: setup.core,
+            guard: None,
+        };
         made.command(&["rates", "import", &deck.to_string_lossy(), "--deck", DECK])?;
         Ok(made)
     }
@@ -406,35 +415,19 @@ fn config(dir: &Path, port: u16, secure: Option<&SecurePorts>, setup: &Setup) ->
     )
 }
 
-/// The release binary, built once; or the one that `XTASK_RINGFENCE` names.
-pub fn binary() -> Result<PathBuf> {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+/// The program: that of the proofs, or as it is shipped where it is measured; or the one that `XTASK_RINGFENCE` names.
+pub fn binary(is_measured: bool) -> Result<PathBuf> {
+    static SHIPPED: OnceLock<PathBuf> = OnceLock::new();
     if let Some(named) = std::env::var_os("XTASK_RINGFENCE") {
         return Ok(PathBuf::from(named));
     }
-    if let Some(path) = BUILT.get() {
+    if !is_measured {
+        return Ok(Built::get()?.program("ringfence")?.to_owned());
+    }
+    if let Some(path) = SHIPPED.get() {
         return Ok(path.clone());
     }
-    let output = crate::shell_out::cargo()
-        .args([
-            "build",
-            "--release",
-            "--package",
-            "ringfence",
-            "--message-format=json-render-diagnostics",
-        ])
-        .stderr(Stdio::inherit())
-        .output()
-        .context("cannot run cargo")?;
-    if !output.status.success() {
-        bail!("ringfence does not build");
-    }
-    let path = String::from_utf8_lossy(&output.stdout)
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter(|message| message["target"]["name"] == "ringfence")
-        .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
-        .next_back()
-        .context("cargo named no executable")?;
-    Ok(BUILT.get_or_init(|| path).clone())
+    let mut built = executables(&["build", "--release", "--package", "ringfence"])?;
+    let path = built.remove("ringfence").context("cargo named no executable")?;
+    Ok(SHIPPED.get_or_init(|| path).clone())
 }

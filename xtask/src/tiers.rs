@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::{Result, anyhow, bail};
 use clap::{Args, ValueEnum};
 
+use crate::proof::{Built, TESTS};
 use crate::setup::{Need, provide};
 use crate::shell_out::{cargo, is_ci, output, quiet, root};
 use crate::{peers, tidy};
@@ -188,28 +189,29 @@ fn unit() -> Result<Count> {
     Ok(count_cargo_test(&text))
 }
 
-/// Tests that try more, or allow less, in a release build: package, test binary, what its name contains.
-const RELEASE: [(&str, &str, &str); 8] = [
-    ("sim", "million", "a_million_calls"),
-    ("ringfence", "bill_run", "a_bill_run_that_is_killed"),
-    ("engine", "attackers", "nobody_loses_more_until_then"),
-    ("engine", "attackers", "nobody_loses_more_in_one_moment"),
-    ("sim", "siege", "a_day_under_siege"),
-    ("sim", "siege", "a_million_right_secrets"),
-    ("sip", "properties", "the_worst_message"),
-    ("edge", "million_sources", "d2_a_million_strangers"),
-];
-
 fn release() -> Result<Count> {
-    let mut total = Count::default();
-    for (package, binary, test) in RELEASE {
-        let arguments = ["test", "--release", "--package", package, "--test", binary, test];
-        let text = quiet(&format!("release {package}"), cargo().args(arguments))?;
-        let count = count_cargo_test(&text);
-        anyhow::ensure!(count.passed == 1, "{package}: no test `{test}` in {binary}");
-        total.add(count);
+    let built = Built::get()?;
+    let [timed, others @ ..] = &TESTS;
+    let mut total = proof_test(built, *timed)?;
+    for pair in others.chunks(2) {
+        let counts: Vec<Result<Count>> = std::thread::scope(|scope| {
+            let runs: Vec<_> =
+                pair.iter().map(|test| scope.spawn(|| proof_test(built, *test))).collect();
+            runs.into_iter().map(|run| run.join().expect("a test does not panic here")).collect()
+        });
+        for count in counts {
+            total.add(count?);
+        }
     }
     Ok(total)
+}
+
+fn proof_test(built: &Built, (package, binary, test): (&str, &str, &str)) -> Result<Count> {
+    let mut command = Command::new(built.test(package, binary)?);
+    command.arg(test).current_dir(root().join("crates").join(package));
+    let count = count_cargo_test(&quiet(&format!("{package} {test}"), &mut command)?);
+    anyhow::ensure!(count.passed == 1, "{package}: no test `{test}` in {binary}");
+    Ok(count)
 }
 
 /// Reads `Summary [ 1.234s] 812 tests run: 812 passed (1 slow), 0 skipped`.
@@ -252,8 +254,8 @@ pub fn sim(first: u64, count: u64) -> Result<Count> {
 
 fn play(first: u64, count: u64, flags: &[&str]) -> Result<Count> {
     let range = format!("{first}..{}", first + count);
-    let run = ["run", "--release", "--quiet", "-p", "sim", "--", "seeds", &range];
-    quiet("sim", cargo().args(run).args(flags))?;
+    let mut command = Command::new(Built::get()?.program("sim")?);
+    quiet("sim", command.args(["seeds", &range]).args(flags))?;
     Ok(Count { passed: usize::try_from(count)?, failed: 0 })
 }
 
@@ -264,8 +266,8 @@ const SOAK_SEEDS: usize = 10_000;
 /// tried, until one fails, or the time is up and there were ten thousand (M4).
 pub fn soak(minutes: u64) -> Result<()> {
     let start = Instant::now();
-    let arguments = ["test", "--release", "--package", "engine", "--test", "attackers"];
-    quiet("attackers", cargo().args(arguments).env("RINGFENCE_ATTACKERS", "100000"))?;
+    let mut command = Command::new(Built::get()?.test("engine", "attackers")?);
+    quiet("attackers", command.env("RINGFENCE_ATTACKERS", "100000"))?;
     println!("100,000 attackers have not lost more than the bound says");
     let mut first = 1_000_000 + u64::from(std::process::id()) * 100_000;
     let mut total = Count::default();

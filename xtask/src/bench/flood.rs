@@ -110,6 +110,7 @@ impl Server {
                 false => Vec::new(),
             };
             let setup = Setup {
+                is_measured: true,
                 core: Some(SERVER_CORE),
                 screens_loopback: true,
                 access,

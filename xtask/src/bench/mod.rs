@@ -177,8 +177,12 @@ impl Server {
                 (kamailio.address(), kamailio.id(), Alive::Kamailio(kamailio))
             }
             Which::Ringfence => {
-                let setup =
-                    Setup { core: Some(SERVER_CORE), screens_loopback: true, ..Setup::default() };
+                let setup = Setup {
+                    is_measured: true,
+                    core: Some(SERVER_CORE),
+                    screens_loopback: true,
+                    ..Setup::default()
+                };
                 let mut ringfence = Ringfence::prepare(setup)?;
                 ringfence.add_trunk("carrier", carrier_address, &["--emergency"])?;
                 ringfence.import_lines((0..users).map(|index| {

@@ -41,7 +41,8 @@ struct House {
 impl House {
     fn open(calls: u32) -> Result<House> {
         let web = free_port()?;
-        let mut ringfence = Ringfence::prepare(Setup { web: Some(web), ..Setup::default() })?;
+        let mut ringfence =
+            Ringfence::prepare(Setup { is_measured: true, web: Some(web), ..Setup::default() })?;
         ringfence.add_account("a", "residential")?;
         ringfence.add_line("a", "alice", "vuzon-kilud-tapos-47")?;
         fill(&ringfence, "calls", calls)?;
@@ -88,7 +89,8 @@ fn start() -> Result<[Row; 2]> {
     let mut memory = [None; 2];
     for (at, users) in [SIGNED_IN, 0].into_iter().enumerate() {
         let web = free_port()?;
-        let mut ringfence = Ringfence::prepare(Setup { web: Some(web), ..Setup::default() })?;
+        let mut ringfence =
+            Ringfence::prepare(Setup { is_measured: true, web: Some(web), ..Setup::default() })?;
         fill(&ringfence, "users", users)?;
         ringfence.start()?;
         let mut browser = Browser::new(web);

@@ -74,7 +74,7 @@ pub fn is_copied() -> Result<()> {
     let known = decisions(&house.ringfence.calls()?)?;
     let copy = house.ringfence.dir().join("copy.db");
     let copy = copy.to_str().context("a path in UTF-8")?;
-    let binary = crate::ringfence::binary()?;
+    let binary = crate::ringfence::binary(false)?;
     let config = house.ringfence.dir().join("ringfence.toml");
     let mut copying = std::process::Command::new(binary)
         .args(["backup", copy, "--pages", "8", "--pause-ms", "5", "--json", "--config"])
