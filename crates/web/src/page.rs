@@ -24,18 +24,21 @@ pub struct Frame {
     pub user: Option<String>,
     /// Said once, at the top.
     pub flash: Option<String>,
+    /// Somebody is on his way through the steps of a recovery.
+    pub recovering: bool,
 }
 
 impl Frame {
     /// Of a page that everybody may open.
     pub fn open(title: &'static str) -> Frame {
-        Frame { title, here: "", user: None, flash: None }
+        Frame { title, here: "", user: None, flash: None, recovering: false }
     }
 
     /// Of a holder's page; takes what is to be said once.
     pub fn of(app: &App, visitor: &Visitor, title: &'static str, here: &'static str) -> Frame {
         let user = Some(visitor.session.name.clone());
-        Frame { title, here, user, flash: app.sessions.take_flash(&visitor.token) }
+        let flash = app.sessions.take_flash(&visitor.token);
+        Frame { title, here, user, flash, recovering: visitor.session.recovering }
     }
 }
 
