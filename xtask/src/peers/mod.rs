@@ -22,6 +22,7 @@ mod office;
 mod phones;
 mod portal;
 mod portal_phones;
+mod portal_recovery;
 mod record;
 mod registering;
 mod restart;
@@ -77,6 +78,8 @@ pub const PEERS: &[Check] = checks! {
     "the portal in Chromium: 360 and 1280 px, light and dark, without script, by keyboard; axe": portal::pages,
     "the portal: a new phone is on the page and in a mail within two seconds; Not mine keeps it out": portal_phones::not_mine,
     "the portal: who is signed in is so after kill -9": portal_phones::stays_signed_in,
+    "the portal: a recovery goes on after kill -9, in another browser, by another user, and ends in mails": portal_recovery::goes_on,
+    "the portal: looking from outside, at one's own phone's address only, and not often": portal_recovery::looks_outside,
     "JsSIP in Chromium: register, call, be called; WSS": browser_calls::jssip,
     "a carrier by TLS, who has to prove his name": tls_trunk::verified,
     "TLS 1.2 and 1.3, nothing older": secure::versions,

@@ -64,7 +64,40 @@ pub fn pages() -> Result<()> {
     until(Duration::from_secs(5), "the carrier has its BYE", || {
         house.carrier.bill().values().all(|entry| entry.byes > 0).then_some(())
     })?;
+    reported(&house)?;
     nothing_is_left(&house, link)
+}
+
+/// What the browser sent is what staff see, and the record holds.
+fn reported(house: &House) -> Result<()> {
+    let ringfence = &house.ringfence;
+    let reports = ringfence.json(&["report", "list"])?;
+    ensure!(reports.len() == 1, "{reports:?}");
+    let report = &reports[0];
+    ensure!(report["words"] == "It rang at two. Nobody was in the office.", "{report}");
+    ensure!(report["calls"].as_array().is_some_and(|calls| calls.len() == 1), "{report}");
+    let outcome = |step: &str| -> Option<String> {
+        let steps = report["steps"].as_array()?;
+        let found = steps.iter().find(|one| one["step"] == step)?;
+        Some(found["outcome"].as_str()?.to_owned())
+    };
+    for (step, want) in [
+        ("stop", "proved"),
+        ("mail", "confirmed"),
+        ("web", "proved"),
+        ("sessions", "proved"),
+        ("lines", "proved"),
+        ("phones", "proved"),
+        ("authenticator", "skipped"),
+        ("calls", "proved"),
+    ] {
+        ensure!(outcome(step).as_deref() == Some(want), "{step}: {report}");
+    }
+    let name = report["report"].as_str().context("its name")?;
+    let shown = ringfence.command(&["report", "show", name])?;
+    ensure!(shown.contains("Account number") && shown.contains("It rang at two"), "{shown}");
+    ensure!(ringfence.json(&["report", "list", "--open"])?.is_empty(), "none is open");
+    Ok(())
 }
 
 /// S1: neither the password nor the link lies in a file.

@@ -16,27 +16,27 @@ use crate::ringfence::{Ringfence, Setup};
 use crate::sip_client::{Behaviour, Phone};
 
 const USER: &str = "alice@example.com";
-const PASSWORD: &str = "velvet.harbour.mosaic.tundra";
+pub(super) const PASSWORD: &str = "velvet.harbour.mosaic.tundra";
 /// What the thief's phone says that it is.
 const THIEF: &str = "Canary Thief";
 /// From REGISTER to page and mail.
 const LIMIT: Duration = Duration::from_secs(2);
 
 /// A browser without a screen: cookies, and nothing else.
-struct Browser {
+pub(super) struct Browser {
     port: u16,
     cookies: Vec<(String, String)>,
 }
 
 /// What came back.
-struct Page {
-    status: u16,
-    location: String,
-    body: String,
+pub(super) struct Page {
+    pub(super) status: u16,
+    pub(super) location: String,
+    pub(super) body: String,
 }
 
 impl Browser {
-    fn new(port: u16) -> Browser {
+    pub(super) fn new(port: u16) -> Browser {
         Browser { port, cookies: Vec::new() }
     }
 
@@ -57,7 +57,7 @@ impl Browser {
         Ok(BufReader::new(stream))
     }
 
-    fn page(&mut self, method: &str, path: &str, body: &str) -> Result<Page> {
+    pub(super) fn page(&mut self, method: &str, path: &str, body: &str) -> Result<Page> {
         let mut reader = self.ask(method, path, body)?;
         let mut page = Page { status: 0, location: String::new(), body: String::new() };
         let mut line = String::new();
@@ -85,19 +85,19 @@ impl Browser {
         }
     }
 
-    fn get(&mut self, path: &str) -> Result<Page> {
+    pub(super) fn get(&mut self, path: &str) -> Result<Page> {
         self.page("GET", path, "")
     }
 
     /// A form; where it leads.
-    fn post(&mut self, path: &str, body: &str) -> Result<Page> {
+    pub(super) fn post(&mut self, path: &str, body: &str) -> Result<Page> {
         let page = self.page("POST", path, body)?;
         ensure!(page.status < 400, "{path}: {}: {}", page.status, page.body);
         Ok(page)
     }
 
     /// Signs in for the first time.
-    fn welcome(port: u16, link: &str) -> Result<Browser> {
+    pub(super) fn welcome(port: u16, link: &str) -> Result<Browser> {
         let mut browser = Browser::new(port);
         let path = link.find("/welcome/").map(|at| &link[at..]).context("a link")?;
         browser.post(path, &format!("password={PASSWORD}&again={PASSWORD}"))?;
@@ -123,7 +123,7 @@ fn device<'d>(devices: &'d [Value], agent: &str) -> Result<&'d Value> {
 }
 
 /// A house with pages and a mail server, and who is told.
-fn open() -> Result<(House, Told, u16, String)> {
+pub(super) fn open() -> Result<(House, Told, u16, String)> {
     let (web, mail) = (free_port()?, free_port()?);
     let more = vec![
         format!("[alerts]\nportal_url = \"http://localhost:{web}\""),
