@@ -475,10 +475,10 @@ async function signIn(browser) {
     await forms(browser, state);
     await calls(browser, state);
     await places(browser, state);
+    await lock(browser, state);
     await checkUp(browser, state);
     await phones(browser, state);
     await byKeyboard(browser, state);
-    await lock(browser, state);
     await signIn(browser);
     await wrong(browser, state);
   } catch (error) {
