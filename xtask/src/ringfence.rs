@@ -211,7 +211,8 @@ impl Ringfence {
         self.dir.path()
     }
 
-    fn config_file(&self) -> PathBuf {
+    /// Its configuration.
+    pub fn config_file(&self) -> PathBuf {
         self.dir.path().join("ringfence.toml")
     }
 

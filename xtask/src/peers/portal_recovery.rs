@@ -111,5 +111,14 @@ pub fn looks_outside() -> Result<()> {
     let often = alice.page("POST", "/check-up/outside", address)?;
     ensure!(often.status == 422 && often.body.contains("ten minutes"), "{}", often.body);
     ensure!(alice.get("/check-up")?.body.contains("of 14 ports"), "what was found is kept");
+    // As operators have it: never into private networks.
+    let file = house.ringfence.config_file();
+    let text = std::fs::read_to_string(&file)?;
+    std::fs::write(&file, text.replace("look_at_private = true", "look_at_private = false"))?;
+    house.ringfence.kill()?;
+    house.ringfence.start()?;
+    until(Duration::from_secs(10), "the pages answer", || alice.get("/sign-in").ok())?;
+    let private = alice.page("POST", "/check-up/outside", address)?;
+    ensure!(private.status == 422 && private.body.contains("private network"), "{}", private.body);
     Ok(())
 }

@@ -118,16 +118,21 @@ impl NodeUsers {
             );
         }
         let trunks = self.read(|reader| reader.trunks())?;
-        let is_trunk = trunks.iter().any(|trunk| {
-            trunk.address.ip().to_canonical() == address
-                || trunk.sources.iter().any(|source| source.contains(&address))
-        });
         let listens = self.listen.iter().any(|one| one.address.ip().to_canonical() == address);
-        if is_trunk || listens || self.advertise == Some(address) || is_this_machine(address) {
+        let is_ours = listens || self.advertise == Some(address) || is_this_machine(address);
+        if is_ours || is_of_trunk(address, &trunks) {
             return refused("this address is one of your provider’s own");
         }
         Ok(())
     }
+}
+
+/// Is it a carrier's?
+fn is_of_trunk(address: IpAddr, trunks: &[types::Trunk]) -> bool {
+    trunks.iter().any(|trunk| {
+        let is_source = trunk.sources.iter().any(|source| source.contains(&address));
+        is_source || trunk.address.ip().to_canonical() == address
+    })
 }
 
 /// Would we speak to ourselves? The kernel answers without a packet: to its own address it speaks from it.
@@ -159,5 +164,23 @@ mod tests {
     fn this_machine_is_known() {
         assert!(is_this_machine([127, 0, 0, 1].into()));
         assert!(!is_this_machine([192, 0, 2, 1].into()));
+    }
+
+    #[test]
+    fn carriers_are_known_by_address_and_source() {
+        let mut trunk = types::record_samples::trunk();
+        trunk.address = ([198, 51, 100, 9], 5060).into();
+        trunk.sources = vec!["203.0.113.0/24".parse().expect("a network")];
+        let check = |address: [u8; 4], want: bool| {
+            assert_eq!(
+                is_of_trunk(address.into(), std::slice::from_ref(&trunk)),
+                want,
+                "{address:?}"
+            );
+        };
+        check([198, 51, 100, 9], true);
+        check([198, 51, 100, 10], false);
+        check([203, 0, 113, 77], true);
+        check([203, 0, 114, 77], false);
     }
 }

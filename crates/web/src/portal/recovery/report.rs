@@ -34,6 +34,8 @@ pub struct Shown {
     pub report: RecoveryReport,
     /// When the steps were begun, when it was made, when he noticed.
     pub times: (String, String, String),
+    /// What the account may do.
+    pub status: &'static str,
     /// Steps: title, how it stands, what the record shows, what he says, is it over.
     pub steps: Vec<(&'static str, String, String, String, bool)>,
     /// Calls: number, what of it, cost.
@@ -67,7 +69,7 @@ impl Shown {
         let calls = report.calls.iter().map(|call| {
             let mut about = vec![when(call.started), call.place.clone()];
             match (call.is_refused, call.talk_ms) {
-                (true, _) => about.push("stopped by us".to_owned()),
+                (true, _) => {}
                 (false, 0) => about.push("not answered".to_owned()),
                 (false, ms) => about.push(clock(ms)),
             }
@@ -75,7 +77,11 @@ impl Shown {
             if !call.agent.is_empty() {
                 about.push(call.agent.clone());
             }
-            (call.number.clone(), about.join(" · "), round_money(call.price, currency))
+            let cost = match call.is_refused {
+                true => "Stopped".to_owned(),
+                false => round_money(call.price, currency),
+            };
+            (call.number.clone(), about.join(" · "), cost)
         });
         let phones = report.phones.iter().map(|phone| {
             let agent =
@@ -101,12 +107,25 @@ impl Shown {
                 when(report.made),
                 report.noticed.map_or_else(|| "not said".to_owned(), when),
             ),
+            status: status(&report.status),
             steps: steps.collect(),
             calls: calls.collect(),
             phones: phones.collect(),
             price: round_money(report.price, currency),
             report,
         }
+    }
+}
+
+/// A status as one says it to a holder.
+fn status(code: &str) -> &'static str {
+    match code {
+        "frozen" => "stopped for outgoing calls, by you",
+        "limited" => "stopped for costly calls, by us",
+        "suspended" => "stopped for outgoing calls, by your provider",
+        "watched" => "watched: costly calls one at a time",
+        "closed" => "closed",
+        _ => "open for calls",
     }
 }
 

@@ -191,7 +191,12 @@ impl Seen {
             })
             .collect();
         let at = users.filter_map(|user| user.password_since).max();
-        whole(items, at, "password of these pages", "is new")
+        let words = match (done(&items), items.len()) {
+            (1, 1) => "The password of these pages is new.".to_owned(),
+            (0, 1) => "The password of these pages was not changed since you began.".to_owned(),
+            (good, all) => format!("{good} of {all} log-ins have a new password."),
+        };
+        whole(items, at, words)
     }
 
     /// Sessions that nobody can be sure of: begun before the recovery, or before the password that their user has now.
@@ -236,7 +241,13 @@ impl Seen {
                     ),
             })
             .collect();
-        whole(items, lines.map(|line| line.set).max(), "line", "has a new password")
+        let words = match (done(&items), items.len()) {
+            (_, 0) => "You have no line in use.".to_owned(),
+            (1, 1) => "Your line has a new password.".to_owned(),
+            (0, 1) => "Your line still has the password from before.".to_owned(),
+            (good, all) => format!("{good} of {all} lines have a new password."),
+        };
+        whole(items, lines.map(|line| line.set).max(), words)
     }
 
     fn phones(&self) -> Proof {
@@ -261,7 +272,13 @@ impl Seen {
             true => Item::new(format!("{}: has one", user.name), true),
             false => Item::new(format!("{}: a password alone opens these pages", user.name), false),
         };
-        whole(users.map(item).collect(), None, "log-in", "has an authenticator")
+        let items: Vec<Item> = users.map(item).collect();
+        let words = match (done(&items), items.len()) {
+            (1, 1) => "Your log-in has an authenticator.".to_owned(),
+            (0, 1) => "A password alone opens these pages.".to_owned(),
+            (good, all) => format!("{good} of {all} log-ins have an authenticator."),
+        };
+        whole(items, None, words)
     }
 
     fn limits(&self) -> Proof {
@@ -328,16 +345,14 @@ pub fn takes_word(step: RecoveryStep) -> Word {
     }
 }
 
+/// How many are as they should be.
+fn done(items: &[Item]) -> usize {
+    items.iter().filter(|item| item.is_good).count()
+}
+
 /// Done when each of them is.
-fn whole(items: Vec<Item>, at: Option<UnixMicros>, what: &str, is_so: &str) -> Proof {
-    let good = items.iter().filter(|item| item.is_good).count();
-    let words = match items.len() {
-        0 => format!("There is no {what}."),
-        1 if good == 1 => format!("Your {what} {is_so}."),
-        1 => format!("Your {what} is as it was."),
-        all => format!("Of {all}, {good}: {what} {is_so}."),
-    };
-    let is_done = good == items.len();
+fn whole(items: Vec<Item>, at: Option<UnixMicros>, words: String) -> Proof {
+    let is_done = done(&items) == items.len();
     Proof { is_done, at: at.filter(|_| is_done), words, items }
 }
 

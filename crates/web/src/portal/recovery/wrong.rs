@@ -208,12 +208,16 @@ async fn view(
         Word::Beside => !current.proof.is_done,
         Word::Both => current.proof.is_done,
     };
+    let mut guide = guide_of(step);
+    if step == RecoveryStep::Phones && current.proof.items.is_empty() {
+        guide.confirm = Some("That is right");
+    }
     Ok(StepPage {
         frame: Frame::of(app, visitor, step.title(), "wrong"),
         rows: rows.collect(),
         done: steps.iter().filter(|one| one.is_over()).count(),
         number: at + 1,
-        guide: guide_of(step),
+        guide,
         can_confirm,
         since: current.at.map_or_else(String::new, |at| seen.when(at)),
         next: steps.get(at + 1).map(|one| one.step),
