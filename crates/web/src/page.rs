@@ -220,6 +220,15 @@ pub fn moment(at: UnixMicros, time_zone: &str) -> String {
     }
 }
 
+/// A moment at the account's place with its year and zone, for what is kept: `Sun 22 Nov 2026, 23:47 GMT`.
+pub fn full_moment(at: UnixMicros, time_zone: &str) -> String {
+    let zone = TimeZone::get(time_zone).unwrap_or(TimeZone::UTC);
+    match Timestamp::from_microsecond(at.0) {
+        Ok(stamp) => stamp.to_zoned(zone).strftime("%a %-d %b %Y, %H:%M %Z").to_string(),
+        Err(_) => "-".to_owned(),
+    }
+}
+
 /// How long a call lasts: `4:07`, `1:02:03`.
 pub fn clock(ms: u64) -> String {
     let seconds = ms / 1_000;
@@ -253,6 +262,7 @@ mod tests {
         let at = UnixMicros::from_seconds(1_782_907_200);
         assert_eq!(moment(at, "Europe/London"), "Wed 1 Jul, 13:00");
         assert_eq!(moment(at, "nowhere"), "Wed 1 Jul, 12:00");
+        assert_eq!(full_moment(at, "Europe/London"), "Wed 1 Jul 2026, 13:00 BST");
         assert_eq!([clock(0), clock(247_900), clock(3_723_000)], ["0:00", "4:07", "1:02:03"]);
     }
 }

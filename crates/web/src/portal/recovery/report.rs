@@ -20,7 +20,9 @@ use super::steps::Seen;
 use super::wrong::{keep, mark, on_one_line, reason, typed};
 use crate::app::Shared;
 use crate::guard::Visitor;
-use crate::page::{Errors, FieldError, Frame, Problem, answer, clock, moment, page, round_money};
+use crate::page::{
+    Errors, FieldError, Frame, Problem, answer, clock, full_moment, moment, page, round_money,
+};
 use crate::portal::freeze::say;
 use crate::portal::limits::Fields;
 use crate::portal::words::place;
@@ -48,7 +50,7 @@ pub struct Shown {
 
 impl Shown {
     fn of(report: RecoveryReport, currency: &str, zone: &str) -> Shown {
-        let when = |at| moment(at, zone);
+        let (when, full) = (|at| moment(at, zone), |at| full_moment(at, zone));
         let steps = report.steps.iter().map(|step| {
             let at = step.at.map_or_else(String::new, |at| format!(" · {}", when(at)));
             let outcome = match step.outcome {
@@ -103,9 +105,9 @@ impl Shown {
         });
         Shown {
             times: (
-                when(report.started),
-                when(report.made),
-                report.noticed.map_or_else(|| "not said".to_owned(), when),
+                full(report.started),
+                full(report.made),
+                report.noticed.map_or_else(|| "not said".to_owned(), full),
             ),
             status: status(&report.status),
             steps: steps.collect(),
@@ -396,7 +398,7 @@ pub async fn show_sent(
 }
 
 fn plain(report: &RecoveryReport, currency: &str, zone: &str) -> Response {
-    let text = report.text(currency, &|at| moment(at, zone));
+    let text = report.text(currency, &|at| full_moment(at, zone));
     ([(CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
 }
 

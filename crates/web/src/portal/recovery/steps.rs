@@ -272,13 +272,16 @@ impl Seen {
             true => Item::new(format!("{}: has one", user.name), true),
             false => Item::new(format!("{}: a password alone opens these pages", user.name), false),
         };
-        let items: Vec<Item> = users.map(item).collect();
+        let mut items: Vec<Item> = users.map(item).collect();
         let words = match (done(&items), items.len()) {
             (1, 1) => "Your log-in has an authenticator.".to_owned(),
             (0, 1) => "A password alone opens these pages.".to_owned(),
             (good, all) => format!("{good} of {all} log-ins have an authenticator."),
         };
-        whole(items, None, words)
+        let whole = whole(items.clone(), None, words);
+        // Of one alone it says all there is.
+        items.retain(|_| self.record.users.len() > 1);
+        Proof { items, ..whole }
     }
 
     fn limits(&self) -> Proof {
