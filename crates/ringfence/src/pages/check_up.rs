@@ -6,7 +6,8 @@ use std::net::{IpAddr, UdpSocket};
 use std::sync::TryLockError;
 
 use notify::address::is_public;
-use store::Reader;
+use store::{CallFilter, Reader};
+use types::record::Spending;
 use types::{AccountId, CheckPoint, DeviceState, Fact, UnixMicros};
 use web::{CheckUp, CheckUpDesk, Desk, DeskError, PointSaid, PortsSeen, Software};
 
@@ -24,6 +25,9 @@ const LOOKS: u32 = 20;
 const LOOK_EVERY_MS: u64 = 10 * 60_000;
 /// Days back from which limits are judged.
 const MONTH_US: i64 = 31 * DAY_US;
+/// The newest calls that cost something, from which that is done; so many are looked at for them.
+const CALLS: u32 = 500;
+const CALLS_LOOKED_AT: u32 = 2_000;
 const DAY_US: i64 = 86_400 * 1_000_000;
 
 impl CheckUpDesk for NodeUsers {
@@ -43,9 +47,26 @@ impl CheckUpDesk for NodeUsers {
             }
         }
         let since = UnixMicros(self.now().0 - MONTH_US);
-        let (devices, spent) = self.read(|reader| {
-            Ok((reader.devices(Some(account))?, reader.spending(account, since)?))
+        let calls = CallFilter {
+            account: Some(account),
+            since: Some(since),
+            charged: Some(true),
+            limit: CALLS,
+            ..CallFilter::default()
+        };
+        let (devices, calls) = self.read(|reader| {
+            Ok((reader.devices(Some(account))?, reader.call_page(&calls, CALLS_LOOKED_AT)?))
         })?;
+        // Who was called within the platform did not pay.
+        let own = calls.calls.iter().rev().filter(|call| call.account == account);
+        let spent: Vec<Spending> = own
+            .map(|call| Spending {
+                account,
+                at: call.ended,
+                amount: call.price,
+                costly: call.destination.class.is_costly(),
+            })
+            .collect();
         let own = devices.iter().filter(|device| device.state != DeviceState::Banned);
         let agents: Vec<&str> = own.map(|device| device.agent.as_str()).collect();
         let software = software::old(&agents).into_iter();
