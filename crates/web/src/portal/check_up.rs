@@ -133,7 +133,7 @@ fn about_port(port: &OpenPort) -> (&'static str, &'static str) {
             "your router’s door for your internet provider (TR-069)",
             "Often attacked. Ask your internet provider to close it to all others.",
         ),
-        22 | 23 | 21 => (
+        21..=23 => (
             "a way to administer a device, or its files",
             "Nobody needs it from outside. Switch off remote access at the device or in the router.",
         ),

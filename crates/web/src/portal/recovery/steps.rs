@@ -252,7 +252,7 @@ impl Seen {
 
     fn phones(&self) -> Proof {
         let here = self.look.phones.phones.iter().filter(|phone| phone.is_registered);
-        let items: Vec<Item> = here.map(|phone| phone_item(phone)).collect();
+        let items: Vec<Item> = here.map(phone_item).collect();
         let strange = items.iter().filter(|item| !item.is_good).count();
         let words = match (items.len(), strange) {
             (0, _) => "No phone is registered now.".to_owned(),
