@@ -14,6 +14,7 @@ mod guard;
 mod page;
 mod portal;
 mod routes;
+mod seats;
 mod secrets;
 mod server;
 mod sessions;

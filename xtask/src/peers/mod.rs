@@ -24,6 +24,7 @@ mod portal;
 mod portal_ids;
 mod portal_phones;
 mod portal_recovery;
+mod portal_streams;
 mod record;
 mod registering;
 mod restart;
@@ -37,7 +38,7 @@ mod timing;
 mod tls_trunk;
 mod torture;
 mod trunks;
-mod web_client;
+pub mod web_client;
 mod wire_checks;
 
 use std::time::{Duration, Instant};
@@ -82,6 +83,7 @@ pub const PEERS: &[Check] = checks! {
     "the portal: who is signed in is so after kill -9": portal_phones::stays_signed_in,
     "the portal: a recovery goes on after kill -9, in another browser, by another user, and ends in mails": portal_recovery::goes_on,
     "the portal: looking from outside, at one's own phone's address only, and not often": portal_recovery::looks_outside,
+    "the portal: 625 live streams at once": portal_streams::five_hundred,
     "W6 what belongs to another account is not there": portal_ids::another_s_are_not_there,
     "JsSIP in Chromium: register, call, be called; WSS": browser_calls::jssip,
     "a carrier by TLS, who has to prove his name": tls_trunk::verified,
