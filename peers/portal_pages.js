@@ -12,7 +12,8 @@ const base = new URL(link).origin;
 const PASSWORD = "velvet.harbour.mosaic.tundra";
 const PAGES = ["/", "/phones", "/calls", "/calls?outcome=stopped&since=2020-01-01", "/calls?number=020", "/where", "/where?q=som",
   "/where/never", "/from-where", "/from-where/hours", "/limits", "/alerts", "/contacts/1", "/contacts/1/confirm", "/passwords", "/passwords/1", "/log-in",
-  "/log-in/authenticator", "/confirm", "/stop", "/nothing-here"];
+  "/log-in/authenticator", "/confirm", "/stop", "/check-up", "/wrong", "/nothing-here"];
+const STEPS = ["stop", "mail", "web", "sessions", "lines", "phones", "authenticator", "limits", "review", "calls", "report"];
 let failed = 0;
 
 function tell(check, ok, detail) {
@@ -363,6 +364,119 @@ async function byKeyboard(browser, state) {
   await context.close();
 }
 
+// The check-up: his word with its date, the look from outside that he asks for.
+async function checkUp(browser, state) {
+  for (const [width, colorScheme] of [[360, "light"], [1280, "dark"]]) {
+    const context = await browser.newContext({ viewport: { width, height: 740 }, colorScheme, javaScriptEnabled: false, storageState: state });
+    const page = await context.newPage();
+    await page.goto(base + "/check-up");
+    const before = await page.locator("main .lead").textContent();
+    if (width === 360) {
+      await page.locator("#router-password summary").click();
+      await page.click("#router-password button[value=done]");
+      const said = await page.locator("#router-password .inner").textContent();
+      tell("his word stands with its date", said.includes("said on"), said);
+      tell("and is counted", before !== await page.locator("main .lead").textContent(), before);
+      await page.click("text=Look at 127.0.0.1");
+      const found = await page.locator(".said").textContent();
+      tell("the address of the phone is looked at", found.includes("We looked"), found);
+      await page.click("text=Look at 127.0.0.1 again");
+      tell("and not again at once", (await page.locator("h1").textContent()).includes("cannot be done"));
+      await page.goto(base + "/check-up");
+    }
+    for (const point of await page.locator(".points summary").all()) await point.click();
+    await judge(page, `check-up, all open ${width}`, false);
+    await picture(page, `check-up-open-${width}-${colorScheme}`);
+    await context.close();
+  }
+}
+
+// Every step as it looks when it is not done.
+async function steps(browser, state) {
+  for (const width of [360, 1280]) for (const colorScheme of ["light", "dark"]) {
+    const context = await browser.newContext({ viewport: { width, height: 800 }, colorScheme, storageState: state });
+    const page = await context.newPage();
+    for (const step of STEPS) {
+      await page.goto(`${base}/wrong/${step}`);
+      await judge(page, `wrong-${step}-${width}-${colorScheme}`);
+      await picture(page, `wrong-${step}-${width}-${colorScheme}`);
+    }
+    await page.goto(base + "/");
+    await judge(page, `safe in trouble ${width} ${colorScheme}`);
+    await picture(page, `safe-in-trouble-${width}-${colorScheme}`);
+    await context.close();
+  }
+}
+
+// "Something is wrong", at 2 a.m. on a phone without script: from a page to the report.
+async function wrong(browser, state) {
+  const context = await browser.newContext({ viewport: { width: 360, height: 740 }, colorScheme: "dark", javaScriptEnabled: false, storageState: state });
+  const page = await context.newPage();
+  const crumb = async () => (await page.locator(".crumb").textContent()).trim();
+  const goOn = async () => { await page.click("text=Go on with the steps"); };
+  await page.goto(base + "/limits");
+  await page.click("text=Something is wrong");
+  await page.click("text=Stop outgoing calls now, and begin");
+  tell("calls are stopped first, and the next step is there", (await crumb()).endsWith("step 2 of 10"), await crumb());
+  await picture(page, "wrong-begun-360-dark");
+  await steps(browser, state);
+  await page.click("text=I have changed it");
+  tell("his mail is his word", (await crumb()).endsWith("step 3 of 10"), await crumb());
+  await page.click("text=Change my password");
+  await judge(page, "log-in on the way", false);
+  await picture(page, "log-in-on-the-way-360-dark");
+  await page.fill("#old", PASSWORD);
+  await page.fill("#password", PASSWORD + ".two");
+  await page.fill("#again", PASSWORD + ".two");
+  await page.click('button:has-text("Change password")');
+  await goOn();
+  tell("the new password is proved, and so are sessions", (await crumb()).endsWith("step 5 of 10"), await crumb());
+  await page.click("text=New password for alice");
+  await page.click("button.main");
+  if (page.url().endsWith("/confirm")) {
+    await page.fill("#password", PASSWORD + ".two");
+    await page.click("button.main");
+  }
+  await goOn();
+  tell("the line's password is proved", (await crumb()).endsWith("step 6 of 10"), await crumb());
+  await page.click("button[value=done]");
+  tell("his phones are his word beside the record", (await crumb()).endsWith("step 7 of 10"), await crumb());
+  await page.click("text=Leave this step out");
+  await page.click("button[value=skip]");
+  tell("a step is left for a reason only", await page.locator("#words-wrong").count() === 1);
+  await judge(page, "a step left without a reason", false);
+  await picture(page, "wrong-no-reason-360-dark");
+  await page.fill("#words", "my other mobile is at work");
+  await page.click("button[value=skip]");
+  await page.click("text=They are as I want them");
+  await page.click("text=I have gone through it");
+  tell("the call that was reported before counts: the report is next", page.url() === base + "/wrong/report", page.url());
+  await page.goto(base + "/wrong/calls");
+  await page.locator(".marks input").first().check();
+  await page.click("text=The ticked calls were not mine");
+  const marked = await page.locator(".said").textContent();
+  tell("calls are on record as not his", marked.includes("on record as not yours"), marked);
+  await judge(page, "calls marked", false);
+  await picture(page, "wrong-calls-marked-360-dark");
+  await page.goto(base + "/wrong");
+  tell("all steps are over: the report is next", page.url() === base + "/wrong/report", page.url());
+  await page.fill("#words", "It rang at two.\nNobody was in the office.");
+  await page.fill("#noticed", "2020-01-01T02:14");
+  await picture(page, "wrong-report-filled-360-dark");
+  await page.click("text=Send the report to support");
+  tell("the report is sent", page.url() === base + "/wrong/reports/1", page.url());
+  for (const width of [360, 1280]) {
+    await page.setViewportSize({ width, height: 800 });
+    await judge(page, `report sent ${width}`, false);
+    await picture(page, `wrong-sent-${width}-dark`);
+  }
+  await page.emulateMedia({ media: "print", colorScheme: "light" });
+  await picture(page, "wrong-sent-print");
+  const text = await (await page.request.get(base + "/wrong/reports/1/text")).text();
+  tell("its text is there to copy", text.includes("It rang at two. Nobody was in the office.") && text.includes("Account number"), text.slice(0, 300));
+  await context.close();
+}
+
 async function signIn(browser) {
   const context = await browser.newContext();
   const page = await context.newPage();
@@ -393,10 +507,12 @@ async function signIn(browser) {
     await calls(browser, state);
     await places(browser, state);
     await hours(browser, state);
+    await checkUp(browser, state);
     await lock(browser, state);
     await phones(browser, state);
     await byKeyboard(browser, state);
     await signIn(browser);
+    await wrong(browser, state);
   } catch (error) {
     tell("the browser went all the way", false, String(error));
   }

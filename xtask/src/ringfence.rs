@@ -220,7 +220,8 @@ impl Ringfence {
         self.dir.path()
     }
 
-    fn config_file(&self) -> PathBuf {
+    /// Its configuration.
+    pub fn config_file(&self) -> PathBuf {
         self.dir.path().join("ringfence.toml")
     }
 
@@ -407,7 +408,7 @@ fn config(dir: &Path, port: u16, secure: Option<&SecurePorts>, setup: &Setup) ->
     format!(
         "[node]\ndata_dir = {:?}\nrealm = \"example.com\"\ndomains = {domains:?}\n\n\
          [sip]\nlisten = {listen:?}\n{digest}{}\n\n\
-         [web]\nlisten = \"{web}\"\n\n[platform]\nhome = \"GB\"\ncurrency = \"GBP\"\n\n{tls}{access}[money]\n{}\n\n{}\n",
+         [web]\nlisten = \"{web}\"\nlook_at_private = true\n\n[platform]\nhome = \"GB\"\ncurrency = \"GBP\"\n\n{tls}{access}[money]\n{}\n\n{}\n",
         dir.join("data"),
         setup.sip.join("\n"),
         setup.money.join("\n"),

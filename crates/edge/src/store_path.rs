@@ -305,7 +305,15 @@ fn worth(records: &[Record]) -> Worth {
         | Record::TrunkStanding(_)
         | Record::Fact(
             _,
-            Fact::AuditMismatch { .. } | Fact::MismatchSeen { .. } | Fact::CallReported { .. },
+            Fact::AuditMismatch { .. }
+            | Fact::MismatchSeen { .. }
+            | Fact::CallReported { .. }
+            | Fact::RecoveryStarted { .. }
+            | Fact::RecoveryStepSaid { .. }
+            | Fact::RecoveryReported { .. }
+            | Fact::RecoveryEnded { .. }
+            | Fact::CheckUpSaid { .. }
+            | Fact::PortsChecked { .. },
         )
         | Record::Raises(_)
         | Record::ControlRequest(_)

@@ -8,6 +8,7 @@ mod change;
 mod checks;
 mod command;
 mod money;
+mod of_holder;
 mod raises;
 mod report;
 mod risk;
@@ -109,6 +110,7 @@ impl Engine {
             Command::Audited(report) => self.take_audit(now, *report),
             Command::Seen(seen) => self.note_seen(now, *seen),
             Command::ReportCall(report) => report::keep(now, *report),
+            Command::KeepOfHolder(fact) => of_holder::keep(now, *fact),
             Command::Cut(decision) => self.cut(decision),
             Command::DeviceMine(device) => self.device_mine(now, device),
             Command::DeviceNotMine(device) => self.device_not_mine(now, device),

@@ -413,8 +413,9 @@ fn a_server_that_is_back_gets_everything_at_once() {
     let count = told.len();
     for fact in told {
         world.happens(fact);
-        world.rest(7 * MINUTE + 11 * SECOND);
+        world.rest(5 * MINUTE + 11 * SECOND);
     }
+    assert!(world.now < world.mail_down, "all of it happens while it is down");
     world.rest((3 * HOUR).saturating_sub(world.now.ms_since(START)) + 31 * MINUTE);
     let first = world.seen.values().map(|seen| seen.at).min().unwrap();
     let last = world.seen.values().map(|seen| seen.at).max().unwrap();

@@ -357,6 +357,8 @@ CREATE TABLE fact (
 -- The same fact told twice is there once.
 CREATE UNIQUE INDEX fact_once ON fact (at, body);
 CREATE INDEX fact_account ON fact (account);
+-- The newest of a kind of an account, among very many: how a recovery stands, what was said of the check-up.
+CREATE INDEX fact_kind ON fact (account, kind);
 
 -- Who is told, as of when: appended, never changed.
 CREATE TABLE contact_history (

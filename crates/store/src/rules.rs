@@ -188,6 +188,12 @@ pub fn account_of(fact: &Fact) -> Option<AccountId> {
         | Fact::AuditMismatch { account, .. }
         | Fact::MismatchSeen { account, .. }
         | Fact::CallReported { account, .. }
+        | Fact::RecoveryStarted { account, .. }
+        | Fact::RecoveryStepSaid { account, .. }
+        | Fact::RecoveryReported { account, .. }
+        | Fact::RecoveryEnded { account, .. }
+        | Fact::CheckUpSaid { account, .. }
+        | Fact::PortsChecked { account, .. }
         | Fact::SecretAge { account, .. } => Some(*account),
         Fact::StopLevelNear(notice) | Fact::StopLevelReached(notice) => {
             notice.scope.is_holders().then_some(notice.account)

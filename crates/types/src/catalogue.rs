@@ -320,6 +320,36 @@ pub fn of(fact: &Fact) -> Entry {
             "A call was reported: the holder did not make it",
             "Staff look at it. If somebody else may know a password, change it, and look at the phones of the account.",
         ),
+        Fact::RecoveryStarted { .. } => entry(
+            "recovery-started",
+            (Security, Important, Both),
+            "Somebody of the account says that something is wrong",
+            "He is going through the steps. If that was none of you, somebody else has your log-in: ask support.",
+        ),
+        Fact::RecoveryStepSaid { .. } => {
+            entry("recovery-step-said", (Security, Info, Nobody), "A step of a recovery", "")
+        }
+        Fact::RecoveryReported { .. } => entry(
+            "recovery-reported",
+            (Security, Critical, Both),
+            "Unauthorised use was reported",
+            "Staff look at it: `ringfence report show` has all of it. The holder keeps a copy on his pages.",
+        ),
+        Fact::RecoveryEnded { .. } => entry(
+            "recovery-ended",
+            (Security, Important, Both),
+            "Somebody of the account says that nothing was wrong",
+            "If that was none of you, somebody else has your log-in: ask support.",
+        ),
+        Fact::CheckUpSaid { .. } => {
+            entry("check-up-said", (Security, Info, Nobody), "A point of the check-up", "")
+        }
+        Fact::PortsChecked { .. } => entry(
+            "ports-checked",
+            (Security, Info, Nobody),
+            "The address of a phone was looked at from outside",
+            "",
+        ),
         Fact::MismatchSeen { .. } => {
             entry("mismatch-seen", quiet, "Staff looked at what the auditor found", "")
         }

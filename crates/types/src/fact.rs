@@ -1,16 +1,18 @@
 //! What changed or was noticed, for people and for later evidence. Lives here: every fact. Never here: who is told, in
 //! which words.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::access::{Ban, LockOut, LockScope};
+use crate::check_up::{CheckPoint, OpenPort};
 use crate::controls::{By, Changed};
 use crate::ids::{AccountId, ContactId, DecisionId, DeckId, DeviceId, LineId, ResellerId, TrunkId};
 use crate::money::Money;
 use crate::number::E164;
+use crate::recovery::{RecoveryReport, RecoveryStep, StepWord};
 use crate::stop_level::LevelNotice;
 use crate::time::UnixMicros;
 
@@ -349,6 +351,72 @@ pub enum Fact {
         by: String,
         /// What he says about it; may be empty.
         words: String,
+    },
+    /// A holder says that something is wrong, and goes through the steps out of it.
+    RecoveryStarted {
+        /// Whose.
+        account: AccountId,
+        /// Which of the account: 1 for the first.
+        recovery: u32,
+        /// Who: a web user.
+        by: String,
+    },
+    /// What a holder says of a step.
+    RecoveryStepSaid {
+        /// Whose.
+        account: AccountId,
+        /// Which recovery of the account.
+        recovery: u32,
+        /// Which step.
+        step: RecoveryStep,
+        /// What he says of it.
+        word: StepWord,
+        /// Who: a web user.
+        by: String,
+        /// Why it is left, or what else he says; may be empty.
+        words: String,
+    },
+    /// A recovery ended in a report to support.
+    RecoveryReported {
+        /// Whose.
+        account: AccountId,
+        /// All of it.
+        report: Box<RecoveryReport>,
+    },
+    /// A recovery ended without a report: nothing was wrong.
+    RecoveryEnded {
+        /// Whose.
+        account: AccountId,
+        /// Which recovery of the account.
+        recovery: u32,
+        /// Who says so: a web user.
+        by: String,
+        /// Why.
+        why: String,
+    },
+    /// What a holder says of a point of the check-up.
+    CheckUpSaid {
+        /// Whose.
+        account: AccountId,
+        /// Which point.
+        point: CheckPoint,
+        /// Is it done?
+        is_done: bool,
+        /// Who: a web user.
+        by: String,
+    },
+    /// The address of a phone was looked at from outside, because its holder asked for it.
+    PortsChecked {
+        /// Whose.
+        account: AccountId,
+        /// Which address.
+        address: IpAddr,
+        /// Who asked: a web user.
+        by: String,
+        /// How many ports were tried.
+        tried: u32,
+        /// Those that answered.
+        open: Vec<OpenPort>,
     },
     /// A rate deck was imported.
     DeckImported {

@@ -3,12 +3,14 @@
 use std::net::SocketAddr;
 
 use crate::access::{Ban, BanReason, LockOut, LockScope};
+use crate::check_up::{CheckPoint, OpenPort};
 use crate::controls::{By, Changed, Proof, Risk, Setting};
 use crate::fact::{Fact, StalePhone};
 use crate::ids::{AccountId, ContactId, DecisionId, DeckId, DeviceId, LineId, ResellerId, TrunkId};
 use crate::money::Money;
 use crate::number::E164;
 use crate::reason::Window;
+use crate::recovery::{self, RecoveryStep, StepWord};
 use crate::stop_level::{LevelNotice, LevelScope};
 use crate::time::UnixMicros;
 
@@ -212,7 +214,39 @@ fn after(fact: &Fact) -> Option<Fact> {
             by: "alice@example.com".to_owned(),
             words: "nobody was in the office".to_owned(),
         },
-        Fact::CallReported { .. } => return None,
+        Fact::CallReported { .. } => {
+            Fact::RecoveryStarted { account, recovery: 1, by: "alice@example.com".to_owned() }
+        }
+        Fact::RecoveryStarted { .. } => Fact::RecoveryStepSaid {
+            account,
+            recovery: 1,
+            step: RecoveryStep::Authenticator,
+            word: StepWord::Skipped,
+            by: "alice@example.com".to_owned(),
+            words: "my other phone is at work".to_owned(),
+        },
+        Fact::RecoveryStepSaid { .. } => {
+            Fact::RecoveryReported { account, report: Box::new(recovery::sample(account, AT)) }
+        }
+        Fact::RecoveryReported { .. } => Fact::RecoveryEnded {
+            account,
+            recovery: 1,
+            by: "alice@example.com".to_owned(),
+            why: "it was my son".to_owned(),
+        },
+        Fact::RecoveryEnded { .. } => Fact::CheckUpSaid {
+            account,
+            point: CheckPoint::RouterFirmware,
+            is_done: true,
+            by: "alice@example.com".to_owned(),
+        },
+        Fact::CheckUpSaid { .. } => {
+            let says = "Yealink SIP-T46S".to_owned();
+            let open = vec![OpenPort { is_udp: false, port: 80, says }];
+            let by = "alice@example.com".to_owned();
+            Fact::PortsChecked { account, address: peer.ip(), by, tried: 14, open }
+        }
+        Fact::PortsChecked { .. } => return None,
     })
 }
 

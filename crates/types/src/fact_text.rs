@@ -4,6 +4,7 @@
 use crate::controls::Changed;
 use crate::fact::{Fact, StalePhone};
 use crate::ids::LineId;
+use crate::recovery::{RecoveryReport, StepOutcome, StepWord};
 use crate::stop_level::{LevelNotice, LevelScope};
 
 /// One sentence for a person, without the full stop; lines go by their numbers.
@@ -78,6 +79,29 @@ pub fn fact_text_with(fact: &Fact, currency: &str, name: &dyn Fn(LineId) -> Stri
         Fact::CallReported { decision, by, words, .. } => {
             format!("{by} did not make call {decision}{}", reason(words))
         }
+        Fact::RecoveryStarted { recovery, by, .. } => {
+            format!("{by} says that something is wrong (recovery {recovery})")
+        }
+        Fact::RecoveryStepSaid { recovery, step, word, by, words, .. } => {
+            let word = match word {
+                StepWord::Done => "done",
+                StepWord::Skipped => "left out",
+            };
+            let title = step.title().to_lowercase();
+            format!("recovery {recovery}, {title}: {word}, as {by} says{}", reason(words))
+        }
+        Fact::RecoveryReported { report, .. } => reported(report, currency),
+        Fact::RecoveryEnded { recovery, by, why, .. } => {
+            format!("{by} ended recovery {recovery} without a report{}", reason(why))
+        }
+        Fact::CheckUpSaid { point, is_done, by, .. } => {
+            let state = if *is_done { "done" } else { "to do" };
+            format!("check-up, {point}: {state}, as {by} says")
+        }
+        Fact::PortsChecked { address, by, tried, open, .. } => {
+            let count = open.len();
+            format!("{by} had {address} looked at: {count} of {tried} ports answer")
+        }
         Fact::Started { recovered } => format!("the node started; {recovered} calls were live"),
         Fact::Stopped => "the node stopped".to_owned(),
         Fact::ContactChanged { contact, change, by, why, .. } => {
@@ -91,6 +115,20 @@ pub fn fact_text_with(fact: &Fact, currency: &str, name: &dyn Fn(LineId) -> Stri
         }
         about_devices => device_fact_text(about_devices, name),
     }
+}
+
+fn reported(report: &RecoveryReport, currency: &str) -> String {
+    let left = |wanted| report.steps.iter().filter(|step| step.outcome == wanted).count();
+    let left = left(StepOutcome::Skipped) + left(StepOutcome::Open);
+    let done = report.steps.len() - left;
+    let calls = report.calls.len() + report.more_calls as usize;
+    format!(
+        "{} reports unauthorised use (recovery {}): {done} of {} steps done, {calls} calls of {} {currency} not the holder's",
+        report.by.1,
+        report.recovery,
+        report.steps.len(),
+        report.price
+    )
 }
 
 fn level_text(

@@ -2,7 +2,9 @@
 //! ask (`guard`), how the node is reached (ringfence).
 
 mod alerts;
+mod check_up;
 mod phones;
+mod recovery;
 mod secrets;
 
 use std::net::IpAddr;
@@ -17,7 +19,9 @@ use types::{
 };
 
 pub use alerts::{AlertDesk, ContactAsk, ToldAlert};
+pub use check_up::{CheckUp, CheckUpDesk, PointSaid, PortsSeen, Software};
 pub use phones::{Phone, PhoneDesk, PhoneLine, PhoneServer, Phones};
+pub use recovery::{LineSecret, OnRecord, PageUser, Recovery, RecoveryDesk, StepSaid};
 pub use secrets::{NewSecret, SecretDesk, SecretShape};
 
 /// Why the node did not do what a page asked. The text is for people.
@@ -277,7 +281,9 @@ pub type Amend<'a> = dyn FnMut(&mut WebUser) -> Result<String, String> + 'a;
 
 /// The node, as the pages see it. Every call may wait for the node and the disk: never call it on the pages' own
 /// thread.
-pub trait Desk: AlertDesk + PhoneDesk + SecretDesk + Send + Sync + 'static {
+pub trait Desk:
+    AlertDesk + CheckUpDesk + PhoneDesk + RecoveryDesk + SecretDesk + Send + Sync + 'static
+{
     /// The time.
     fn now(&self) -> UnixMicros;
 

@@ -21,10 +21,11 @@ mod sessions;
 
 pub use app::{App, MOST_STREAMS, Settings, Shared};
 pub use desk::{
-    AlertDesk, Amend, CallAsk, CallsFound, ContactAsk, Country, Desk, DeskError, Destinations,
-    Event, LiveCall, LogIn, MostLost, NewSecret, Outcome, Overview, Phone, PhoneDesk, PhoneLine,
-    PhoneServer, Phones, PhonesAndLocks, Prices, RegisteredPhone, Reported, SecretDesk,
-    SecretShape, ToldAlert, TurnedOff, as_called,
+    AlertDesk, Amend, CallAsk, CallsFound, CheckUp, CheckUpDesk, ContactAsk, Country, Desk,
+    DeskError, Destinations, Event, LineSecret, LiveCall, LogIn, MostLost, NewSecret, OnRecord,
+    Outcome, Overview, PageUser, Phone, PhoneDesk, PhoneLine, PhoneServer, Phones, PhonesAndLocks,
+    PointSaid, PortsSeen, Prices, Recovery, RecoveryDesk, RegisteredPhone, Reported, SecretDesk,
+    SecretShape, Software, StepSaid, ToldAlert, TurnedOff, as_called,
 };
 pub use guard::{SESSION_COOKIE, Who};
 pub use routes::routes;

@@ -24,18 +24,21 @@ pub struct Frame {
     pub user: Option<String>,
     /// Said once, at the top.
     pub flash: Option<String>,
+    /// Somebody is on his way through the steps of a recovery.
+    pub recovering: bool,
 }
 
 impl Frame {
     /// Of a page that everybody may open.
     pub fn open(title: &'static str) -> Frame {
-        Frame { title, here: "", user: None, flash: None }
+        Frame { title, here: "", user: None, flash: None, recovering: false }
     }
 
     /// Of a holder's page; takes what is to be said once.
     pub fn of(app: &App, visitor: &Visitor, title: &'static str, here: &'static str) -> Frame {
         let user = Some(visitor.session.name.clone());
-        Frame { title, here, user, flash: app.sessions.take_flash(&visitor.token) }
+        let flash = app.sessions.take_flash(&visitor.token);
+        Frame { title, here, user, flash, recovering: visitor.session.recovering }
     }
 }
 
@@ -217,6 +220,15 @@ pub fn moment(at: UnixMicros, time_zone: &str) -> String {
     }
 }
 
+/// A moment at the account's place with its year and zone, for what is kept: `Sun 22 Nov 2026, 23:47 GMT`.
+pub fn full_moment(at: UnixMicros, time_zone: &str) -> String {
+    let zone = TimeZone::get(time_zone).unwrap_or(TimeZone::UTC);
+    match Timestamp::from_microsecond(at.0) {
+        Ok(stamp) => stamp.to_zoned(zone).strftime("%a %-d %b %Y, %H:%M %Z").to_string(),
+        Err(_) => "-".to_owned(),
+    }
+}
+
 /// How long a call lasts: `4:07`, `1:02:03`.
 pub fn clock(ms: u64) -> String {
     let seconds = ms / 1_000;
@@ -250,6 +262,7 @@ mod tests {
         let at = UnixMicros::from_seconds(1_782_907_200);
         assert_eq!(moment(at, "Europe/London"), "Wed 1 Jul, 13:00");
         assert_eq!(moment(at, "nowhere"), "Wed 1 Jul, 12:00");
+        assert_eq!(full_moment(at, "Europe/London"), "Wed 1 Jul 2026, 13:00 BST");
         assert_eq!([clock(0), clock(247_900), clock(3_723_000)], ["0:00", "4:07", "1:02:03"]);
     }
 }

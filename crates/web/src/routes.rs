@@ -12,9 +12,10 @@ use axum::routing::{MethodRouter, get, post};
 use crate::app::Shared;
 use crate::guard::{Who, admit, wrap};
 use crate::page::Problem;
+use crate::portal::recovery::{report, wrong};
 use crate::portal::{
-    alerts, api, call, calls, confirm, contact_code, contacts, freeze, hours, limits, live, lock,
-    log_in, passwords, phones, places, safe, sign_in, totp, turn_on, welcome,
+    alerts, api, call, calls, check_up, confirm, contact_code, contacts, freeze, hours, limits,
+    live, lock, log_in, passwords, phones, places, safe, sign_in, totp, turn_on, welcome,
 };
 
 /// A form is shorter than this.
@@ -109,6 +110,20 @@ pub fn routes() -> Vec<Route> {
         page("/log-in/authenticator", Holder, get(totp::show)),
         form("/log-in/authenticator", Holder, post(totp::enrol)),
         form("/log-in/authenticator/remove", Holder, post(totp::remove)),
+        // The check-up, and when something is wrong.
+        page("/check-up", Holder, get(check_up::show)),
+        form("/check-up/outside", Holder, post(check_up::look_outside)),
+        form("/check-up/{point}", Holder, post(check_up::say_point)),
+        page("/wrong", Holder, get(wrong::show)),
+        form("/wrong", Holder, post(wrong::begin)),
+        form("/wrong/nothing", Holder, post(wrong::nothing)),
+        page("/wrong/report", Holder, get(report::show)),
+        form("/wrong/report", Holder, post(report::send)),
+        page("/wrong/report/text", Holder, get(report::text)),
+        page("/wrong/reports/{number}", Holder, get(report::show_sent)),
+        page("/wrong/reports/{number}/text", Holder, get(report::sent_text)),
+        page("/wrong/{step}", Holder, get(wrong::show_step)),
+        form("/wrong/{step}", Holder, post(wrong::say_step)),
         // Machines.
         page("/api/v1/account", Holder, get(api::account)),
         // What pages are made of.

@@ -101,6 +101,8 @@ pub struct Session {
     pub flash: Option<String>,
     /// Waits for fresh proof.
     pub pending: Option<Pending>,
+    /// He is on his way through the steps of a recovery: each page leads back to them.
+    pub recovering: bool,
     /// The page that was asked for before he signed in.
     pub then: Option<String>,
 }
@@ -127,6 +129,7 @@ impl Session {
             agent: agent.chars().filter(|c| !c.is_control()).take(200).collect(),
             flash: None,
             pending: None,
+            recovering: false,
             then: None,
         }
     }
@@ -321,6 +324,7 @@ mod tests {
             agent: String::new(),
             flash: None,
             pending: None,
+            recovering: false,
             then: None,
         }
     }

@@ -20,7 +20,7 @@ const OFTEN: u32 = 50;
 const IDLE: Duration = Duration::from_secs(2);
 
 /// Names and paths; the filters find something, few and nothing.
-const PAGES: [(&str, &str); 9] = [
+const PAGES: [(&str, &str); 10] = [
     ("page /", "/"),
     ("page /calls", "/calls"),
     ("page stopped", "/calls?outcome=stopped"),
@@ -30,6 +30,7 @@ const PAGES: [(&str, &str); 9] = [
     ("page /phones", "/phones"),
     ("page /where", "/where"),
     ("page /from-where", "/from-where"),
+    ("page /check-up", "/check-up"),
 ];
 
 /// A house whose account `a` has made so many calls, and its browser.

@@ -23,6 +23,7 @@ mod phones;
 mod portal;
 mod portal_ids;
 mod portal_phones;
+mod portal_recovery;
 mod portal_streams;
 mod record;
 mod registering;
@@ -80,6 +81,8 @@ pub const PEERS: &[Check] = checks! {
     "the portal in Chromium: 360 and 1280 px, light and dark, without script, by keyboard; axe": portal::pages,
     "the portal: a new phone is on the page and in a mail within two seconds; Not mine keeps it out": portal_phones::not_mine,
     "the portal: who is signed in is so after kill -9": portal_phones::stays_signed_in,
+    "the portal: a recovery goes on after kill -9, in another browser, by another user, and ends in mails": portal_recovery::goes_on,
+    "the portal: looking from outside, at one's own phone's address only, and not often": portal_recovery::looks_outside,
     "the portal: 625 live streams at once": portal_streams::five_hundred,
     "W6 what belongs to another account is not there": portal_ids::another_s_are_not_there,
     "JsSIP in Chromium: register, call, be called; WSS": browser_calls::jssip,

@@ -40,7 +40,7 @@ fn device<'d>(devices: &'d [Value], agent: &str) -> Result<&'d Value> {
 }
 
 /// A house with pages and a mail server, and who is told.
-fn open() -> Result<(House, Told, u16, String)> {
+pub(super) fn open() -> Result<(House, Told, u16, String)> {
     let (web, mail) = (free_port()?, free_port()?);
     let more = vec![
         format!("[alerts]\nportal_url = \"http://localhost:{web}\""),

@@ -88,6 +88,8 @@ pub enum Command {
     Seen(Box<Seen>),
     /// Keeps that a holder did not make a call.
     ReportCall(Box<CallReport>),
+    /// Keeps what a holder does about trouble: the steps of a recovery, its report, his check-up.
+    KeepOfHolder(Box<types::Fact>),
     /// Hangs up a live call.
     Cut(DecisionId),
     /// A device is the holder's.

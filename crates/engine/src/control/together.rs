@@ -115,6 +115,7 @@ impl Engine {
             Command::Audited(report) => self.check_audit(report)?,
             Command::Seen(seen) => self.check_seen(seen, made)?,
             Command::ReportCall(report) => self.check_report(report, made)?,
+            Command::KeepOfHolder(fact) => self.check_of_holder(fact, made)?,
             Command::Cut(decision) => {
                 let known = self.calls.find(*decision).map(drop);
                 known.ok_or(CommandError::UnknownCall(*decision))?;

@@ -12,6 +12,7 @@ mod levels;
 mod lock_trial;
 mod metering;
 mod money;
+mod of_holder;
 mod raises;
 mod records;
 mod recovery;

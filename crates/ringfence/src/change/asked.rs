@@ -165,6 +165,8 @@ pub enum Change {
     Seen(Box<Seen>),
     /// Keep that a holder did not make a call.
     ReportCall(Box<CallReport>),
+    /// Keep what a holder does about trouble.
+    KeepOfHolder(Box<types::Fact>),
     /// Hang up.
     Cut(DecisionId),
     /// Whose a device is.

@@ -111,6 +111,7 @@ pub fn plan(change: Change, now: UnixMicros, engine: &Engine) -> anyhow::Result<
         Change::Audited(report) => Ok(Plan::one(Command::Audited(report), json!({}))),
         Change::Seen(seen) => Ok(Plan::one(Command::Seen(seen), json!({}))),
         Change::ReportCall(report) => Ok(Plan::one(Command::ReportCall(report), json!({}))),
+        Change::KeepOfHolder(fact) => Ok(Plan::one(Command::KeepOfHolder(fact), json!({}))),
         Change::PutPlan(order) => Ok(Plan::one(Command::PutPlan(order), json!({}))),
         Change::BeginBillRun { day, only } => Ok(money::begin_run(day, only, engine)),
         Change::PutBills(bills) => Ok(money::put_bills(bills)),

@@ -97,6 +97,12 @@ fn sum(spent: &[Spending]) -> Money {
     spent.iter().fold(Money::ZERO, |sum, one| sum.saturating_add(one.amount))
 }
 
+/// The most that was spent on costly calls in any 24 hours; spending comes oldest first.
+pub fn greatest_of_a_day(spent: &[Spending]) -> Money {
+    let costly: Vec<Spending> = spent.iter().filter(|one| one.costly).copied().collect();
+    greatest(&costly, DAY_US)
+}
+
 /// The most that was spent in any window of this length; spending comes oldest first.
 fn greatest(spent: &[Spending], window_us: i64) -> Money {
     let (mut first, mut within, mut most) = (0, Money::ZERO, Money::ZERO);

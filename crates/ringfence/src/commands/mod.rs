@@ -32,6 +32,7 @@ mod ordering;
 mod output;
 mod payment;
 mod rates;
+mod report;
 mod request;
 mod reseller;
 mod serve;
@@ -48,6 +49,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::{Loaded, load};
+pub use at_risk::greatest_of_a_day;
 pub use ordering::call_facts;
 use output::Output;
 pub use output::printable;
@@ -100,6 +102,9 @@ enum Command {
     /// What holders ask for that they may not give themselves
     #[command(subcommand)]
     Request(request::Command),
+    /// What holders report when something was wrong
+    #[command(subcommand)]
+    Report(report::Command),
     /// SIP log-ins of accounts
     #[command(subcommand)]
     Line(line::Command),
@@ -221,6 +226,7 @@ fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Reseller(command) => reseller::run(command, context),
         Command::User(command) => user::run(command, context),
         Command::Request(command) => request::run(command, context),
+        Command::Report(command) => report::run(command, context),
         Command::Key(command) => return key::run(command, context),
         Command::Line(command) => line::run(command, context),
         Command::Device(command) => device::run(command, context),

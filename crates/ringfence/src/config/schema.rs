@@ -152,6 +152,13 @@ fn web_keys() -> Vec<Key> {
             network,
             web_proxies
         ),
+        key(
+            "web",
+            "look_at_private",
+            "may the check-up look at phones in private networks and on this machine",
+            |c, raw| raw.flag().map(|flag| c.web_look_at_private = flag),
+            |c| Raw::Flag(c.web_look_at_private),
+        ),
     ]
 }
 

@@ -47,7 +47,11 @@ pub struct NodeUsers {
     reader: Mutex<SqliteStore>,
     pub(super) contacts: ContactDesk,
     /// Held while a web user is read, changed and written.
-    changing: Mutex<()>,
+    pub(super) changing: Mutex<()>,
+    /// Held while an address is looked at from outside.
+    pub(super) looking: Mutex<()>,
+    /// May that be one of a private network, or of this machine?
+    pub(super) looks_at_private: bool,
     sessions: Arc<Sessions>,
     numbering: Numbering,
     prices: Mutex<PriceLists>,
@@ -59,7 +63,7 @@ pub struct NodeUsers {
     address: Option<String>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -81,6 +85,8 @@ impl NodeUsers {
             reader: Mutex::new(reader),
             contacts,
             changing: Mutex::new(()),
+            looking: Mutex::new(()),
+            looks_at_private: config.web_look_at_private,
             sessions: Arc::default(),
             currency: config.currency.clone(),
             numbering: Numbering::new(&config.numbering)?,

@@ -2,11 +2,15 @@
 //! sessions (web), what may be changed (engine).
 
 mod alerts;
+mod check_up;
 mod desk;
 mod destinations;
 pub mod overview;
 pub mod phones;
+mod ports;
+mod recovery;
 mod secrets;
+mod software;
 pub mod users;
 
 use std::net::{SocketAddr, TcpListener};
@@ -16,6 +20,7 @@ use anyhow::Context as _;
 
 use crate::config::Config;
 pub use desk::NodeUsers;
+pub use recovery::recovery_of;
 pub use users::UserAsk;
 
 /// Serves the pages on a thread of their own; where, if they are to be served at all.

@@ -10,6 +10,9 @@ use crate::app::Shared;
 use crate::desk::{Event, LiveCall, Overview};
 use crate::guard::Visitor;
 use crate::page::{Frame, Problem, clock, moment, money, page, round_money};
+use crate::portal::points::{self, Look};
+use crate::portal::recovery::steps::Seen;
+use crate::portal::recovery::wrong::mark;
 
 /// Events on the page.
 const EVENTS: u32 = 8;
@@ -275,17 +278,32 @@ struct SafePage {
     frame: Frame,
     live: Live,
     events: Vec<(String, String)>,
+    /// Points of the check-up that are good, of how many.
+    check_up: (usize, usize),
+    /// Steps of a recovery that are over, of how many.
+    recovery: Option<(usize, usize)>,
 }
 
 /// GET /
-pub async fn show(State(app): State<Shared>, visitor: Visitor) -> Result<Response, Problem> {
+pub async fn show(State(app): State<Shared>, mut visitor: Visitor) -> Result<Response, Problem> {
     let account = visitor.session.account;
     let overview = app.overview(account).await?;
+    let recovery = Seen::take(&app, &visitor).await?;
+    mark(&app, &mut visitor, recovery.is_some());
+    let points = match &recovery {
+        Some(seen) => seen.look.points(),
+        None => Look::take(&app, &visitor, overview.clone()).await?.points(),
+    };
+    let recovery = recovery.map(|seen| {
+        let steps = seen.steps();
+        (steps.iter().filter(|step| step.is_over()).count(), steps.len())
+    });
     let events = app.ask(move |desk| desk.events(account, EVENTS)).await?;
     let told = |event: &Event| (moment(event.at, &overview.time_zone), event.words.clone());
     let events = events.iter().map(told).collect();
     let frame = Frame::of(&app, &visitor, "Am I safe?", "safe");
-    Ok(page(&SafePage { frame, live: Live::of(&overview), events }))
+    let check_up = points::count(&points);
+    Ok(page(&SafePage { frame, live: Live::of(&overview), events, check_up, recovery }))
 }
 
 /// POST /calls/{decision}/cut

@@ -8,6 +8,8 @@ use crate::world::{FAILURES, LINK, NAME, PASSWORD, World};
 fn filled(path: &str) -> String {
     let path = path.replace("{link}", LINK).replace("{decision}", "0000000000ZZZ");
     let path = path.replace("{device}", "4").replace("{line}", "1");
+    let path = path.replace("{step}", "mail").replace("{number}", "1");
+    let path = path.replace("{point}", "malware");
     path.replace("{alert}", "812-7").replace("{contact}", "1")
 }
 

@@ -3,6 +3,7 @@
 mod calls;
 mod letting_in;
 mod lock;
+mod mending;
 mod pages;
 mod phones;
 mod places;

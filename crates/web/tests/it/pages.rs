@@ -58,7 +58,8 @@ fn looking_changes_nothing() {
     let cookie = world.come_in();
     let kept = |world: &World| {
         let state = world.desk.state();
-        (state.users.clone(), state.status, state.controls.clone(), state.cut.len())
+        let told = (state.mending.begun, state.mending.points.len(), state.mending.looked_at.len());
+        (state.users.clone(), state.status, state.controls.clone(), state.cut.len(), told)
     };
     let before = kept(&world);
     for route in routes().iter().filter(|route| route.method == "GET" && !route.path.contains('{'))

@@ -41,6 +41,7 @@ pub struct State {
     pub turned_off: Option<TurnedOff>,
     pub trial: Option<LockTrial>,
     pub told: crate::wood::Told,
+    pub mending: crate::mending::Mending,
 }
 
 #[derive(Default)]
