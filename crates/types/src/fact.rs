@@ -350,6 +350,15 @@ pub enum Fact {
         /// What he says about it; may be empty.
         words: String,
     },
+    /// A token of a holder's programs was made, revoked, or is otherwise now.
+    TokenChanged {
+        /// Whose.
+        account: AccountId,
+        /// The web user whose token it is.
+        user: String,
+        /// What changed, in words; never the token.
+        change: String,
+    },
     /// A rate deck was imported.
     DeckImported {
         /// Which.

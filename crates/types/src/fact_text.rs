@@ -78,6 +78,7 @@ pub fn fact_text_with(fact: &Fact, currency: &str, name: &dyn Fn(LineId) -> Stri
         Fact::CallReported { decision, by, words, .. } => {
             format!("{by} did not make call {decision}{}", reason(words))
         }
+        Fact::TokenChanged { user, change, .. } => format!("{user}: {change}"),
         Fact::Started { recovered } => format!("the node started; {recovered} calls were live"),
         Fact::Stopped => "the node stopped".to_owned(),
         Fact::ContactChanged { contact, change, by, why, .. } => {

@@ -8,6 +8,8 @@ use ipnet::IpNet;
 use tokio::sync::Semaphore;
 use types::{AccountId, KnownBrowser, UnixMicros, WebUserId};
 
+use crate::api::bearer::Paces;
+use crate::api::keys::UnderWay;
 use crate::desk::{Desk, DeskError, Overview};
 use crate::sessions::Sessions;
 
@@ -45,6 +47,10 @@ pub struct App {
     /// Live streams.
     pub streams: Arc<Semaphore>,
     looked: Mutex<Looked>,
+    /// How tokens were used lately.
+    pub paces: Paces,
+    /// Changes of programs that are being carried out.
+    pub under_way: UnderWay,
 }
 
 /// Shared by all requests.
@@ -61,6 +67,8 @@ impl App {
             waiting: Semaphore::new(MOST_WAITING),
             streams: Arc::new(Semaphore::new(MOST_STREAMS)),
             looked: Mutex::default(),
+            paces: Paces::default(),
+            under_way: UnderWay::default(),
         })
     }
 

@@ -4,6 +4,7 @@
 mod alerts;
 mod phones;
 mod secrets;
+mod tokens;
 
 use std::net::IpAddr;
 
@@ -19,6 +20,7 @@ use types::{
 pub use alerts::{AlertDesk, ContactAsk, ToldAlert};
 pub use phones::{Phone, PhoneDesk, PhoneLine, PhoneServer, Phones};
 pub use secrets::{NewSecret, SecretDesk, SecretShape};
+pub use tokens::TokenDesk;
 
 /// Why the node did not do what a page asked. The text is for people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -277,7 +279,7 @@ pub type Amend<'a> = dyn FnMut(&mut WebUser) -> Result<String, String> + 'a;
 
 /// The node, as the pages see it. Every call may wait for the node and the disk: never call it on the pages' own
 /// thread.
-pub trait Desk: AlertDesk + PhoneDesk + SecretDesk + Send + Sync + 'static {
+pub trait Desk: AlertDesk + PhoneDesk + SecretDesk + TokenDesk + Send + Sync + 'static {
     /// The time.
     fn now(&self) -> UnixMicros;
 

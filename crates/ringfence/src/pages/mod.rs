@@ -7,6 +7,7 @@ mod destinations;
 pub mod overview;
 pub mod phones;
 mod secrets;
+mod tokens;
 pub mod users;
 
 use std::net::{SocketAddr, TcpListener};

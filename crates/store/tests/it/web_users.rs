@@ -33,6 +33,16 @@ fn user(id: u32, account: u32, name: &str) -> WebUser {
             agent: "a browser".to_owned(),
         }],
         browsers: vec![KnownBrowser { hash: "22ff".to_owned(), seen: at(3) }],
+        tokens: vec![ApiToken {
+            number: 2,
+            name: "backup".to_owned(),
+            hash: "33ff".to_owned(),
+            scopes: vec![TokenScope::Read, TokenScope::Stop],
+            created: at(3),
+            until: at(9),
+            used: Some((at(4), [192, 0, 2, 8].into())),
+        }],
+        tokens_made: 2,
         is_removed: false,
     }
 }

@@ -1,7 +1,6 @@
 //! The holder's pages, one file each. Never here: who may open them (`guard`, `routes`).
 
 pub mod alerts;
-pub mod api;
 pub mod call;
 pub mod calls;
 pub mod confirm;
@@ -18,6 +17,7 @@ pub mod places;
 pub mod safe;
 pub mod settings;
 pub mod sign_in;
+pub mod tokens;
 pub mod totp;
 pub mod turn_on;
 pub mod welcome;
