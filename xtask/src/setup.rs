@@ -38,6 +38,12 @@ pub enum Need {
     Aiosmtpd,
     /// `cargo fuzz`.
     CargoFuzz,
+    /// Schemathesis: a client that tries everything that a description of an API allows, and what it does not.
+    Schemathesis,
+    /// Wapiti: a scanner of web pages.
+    Wapiti,
+    /// curl.
+    Curl,
 }
 
 impl Need {
@@ -58,6 +64,9 @@ impl Need {
             Need::SipVicious => python_with("sipvicious").is_some(),
             Need::Nmap => on_path("nmap"),
             Need::Aiosmtpd => python_with("aiosmtpd").is_some(),
+            Need::Schemathesis => schemathesis().exists(),
+            Need::Wapiti => on_path("wapiti"),
+            Need::Curl => on_path("curl"),
             Need::CargoFuzz => works("cargo-fuzz", &["--version"]) || on_path("cargo-fuzz"),
         }
     }
@@ -72,7 +81,11 @@ impl Need {
             Need::Chromium => &["chromium"],
             Need::JsSip | Need::Playwright => &["npm"],
             Need::OpenSsl => &["openssl"],
-            Need::SipVicious | Need::Aiosmtpd => &["python3-venv", "python3-pip"],
+            Need::SipVicious | Need::Aiosmtpd | Need::Schemathesis => {
+                &["python3-venv", "python3-pip"]
+            }
+            Need::Wapiti => &["wapiti"],
+            Need::Curl => &["curl"],
             Need::Nmap => &["nmap"],
             Need::CargoFuzz => &["g++"],
         }
@@ -93,12 +106,15 @@ impl Need {
             Need::Nmap => "nmap",
             Need::Aiosmtpd => "aiosmtpd for Python",
             Need::CargoFuzz => "cargo-fuzz",
+            Need::Schemathesis => "Schemathesis",
+            Need::Wapiti => "Wapiti",
+            Need::Curl => "curl",
         }
     }
 
     fn install(self, can_apt: bool) -> Result<()> {
         let missing_package = match self {
-            Need::Pjsua2 | Need::SipVicious | Need::Aiosmtpd => {
+            Need::Pjsua2 | Need::SipVicious | Need::Aiosmtpd | Need::Schemathesis => {
                 !works("python3", &["-m", "venv", "--help"])
             }
             Need::CargoFuzz => !works("c++", &["--version"]),
@@ -112,6 +128,7 @@ impl Need {
             Need::Pjsua2 => pip("pjsua2-python"),
             Need::SipVicious => pip("sipvicious"),
             Need::Aiosmtpd => pip("aiosmtpd"),
+            Need::Schemathesis => pip("schemathesis"),
             Need::JsSip => {
                 let dir = npm();
                 std::fs::create_dir_all(&dir)?;
@@ -165,8 +182,14 @@ fn pip(package: &str) -> Result<()> {
     let venv = venv();
     let mut make = Command::new("python3");
     retry("python venv", make.args(["-m", "venv"]).arg(&venv))?;
-    let mut pip = Command::new(venv.join("bin/pip"));
-    retry("pip install", pip.args(["install", "--quiet", package]))
+    // Not `bin/pip`: it names the place where it was made, and the target directory may have been copied.
+    let mut pip = Command::new(venv.join("bin/python3"));
+    retry("pip install", pip.args(["-m", "pip", "install", "--quiet", package]))
+}
+
+/// Schemathesis, in a place of our own.
+pub fn schemathesis() -> PathBuf {
+    venv().join("bin/schemathesis")
 }
 
 /// JsSIP as a browser takes it.

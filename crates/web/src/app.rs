@@ -23,12 +23,21 @@ const MOST_BROWSERS: usize = 10;
 const LOOK_EVERY_MS: u64 = 900;
 
 /// How the pages are reached.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// As people type it, without a path: `https://portal.example.com`. `None`: only loopback names are known.
     pub url: Option<String>,
     /// Proxies in front, whose word on where a request came from is taken.
     pub proxies: Vec<IpNet>,
+    /// Requests a second that a token may make.
+    pub token_rate: u32,
+}
+
+impl Default for Settings {
+    /// On this machine only, without a proxy.
+    fn default() -> Settings {
+        Settings { url: None, proxies: Vec::new(), token_rate: 10 }
+    }
 }
 
 type Looked = BTreeMap<AccountId, (UnixMicros, Arc<Overview>)>;

@@ -19,7 +19,7 @@ mod secrets;
 mod server;
 mod sessions;
 
-pub use api::bearer::{BURST as TOKEN_BURST, make as make_token};
+pub use api::bearer::{BURST_S as TOKEN_BURST_S, make as make_token};
 pub use api::keys::MOST_KEPT as MOST_KEPT_ANSWERS;
 pub use api::{document as api_document, text as api_text};
 

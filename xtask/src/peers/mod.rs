@@ -2,6 +2,7 @@
 //! Never here: what one of them does; the program's own code.
 
 mod alerts;
+mod api;
 mod attack_tools;
 mod audit;
 mod bans;
@@ -77,6 +78,10 @@ pub const PEERS: &[Check] = checks! {
     "the portal in Chromium: 360 and 1280 px, light and dark, without script, by keyboard; axe": portal::pages,
     "the portal: a new phone is on the page and in a mail within two seconds; Not mine keeps it out": portal_phones::not_mine,
     "the portal: who is signed in is so after kill -9": portal_phones::stays_signed_in,
+    "the API: the commands of the how-to do what it says": api::how_to,
+    "the API: W6 another's is not there; keys hold over kill -9; S1 no token in any file": api::kept_apart,
+    "the API: schemathesis finds nothing": api::schemathesis,
+    "the portal: wapiti, signed in, finds nothing": api::wapiti,
     "JsSIP in Chromium: register, call, be called; WSS": browser_calls::jssip,
     "a carrier by TLS, who has to prove his name": tls_trunk::verified,
     "TLS 1.2 and 1.3, nothing older": secure::versions,

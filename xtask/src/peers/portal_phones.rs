@@ -23,16 +23,16 @@ const THIEF: &str = "Canary Thief";
 const LIMIT: Duration = Duration::from_secs(2);
 
 /// A browser without a screen: cookies, and nothing else.
-struct Browser {
+pub(super) struct Browser {
     port: u16,
-    cookies: Vec<(String, String)>,
+    pub(super) cookies: Vec<(String, String)>,
 }
 
 /// What came back.
-struct Page {
-    status: u16,
+pub(super) struct Page {
+    pub(super) status: u16,
     location: String,
-    body: String,
+    pub(super) body: String,
 }
 
 impl Browser {
@@ -85,19 +85,19 @@ impl Browser {
         }
     }
 
-    fn get(&mut self, path: &str) -> Result<Page> {
+    pub(super) fn get(&mut self, path: &str) -> Result<Page> {
         self.page("GET", path, "")
     }
 
     /// A form; where it leads.
-    fn post(&mut self, path: &str, body: &str) -> Result<Page> {
+    pub(super) fn post(&mut self, path: &str, body: &str) -> Result<Page> {
         let page = self.page("POST", path, body)?;
         ensure!(page.status < 400, "{path}: {}: {}", page.status, page.body);
         Ok(page)
     }
 
     /// Signs in for the first time.
-    fn welcome(port: u16, link: &str) -> Result<Browser> {
+    pub(super) fn welcome(port: u16, link: &str) -> Result<Browser> {
         let mut browser = Browser::new(port);
         let path = link.find("/welcome/").map(|at| &link[at..]).context("a link")?;
         browser.post(path, &format!("password={PASSWORD}&again={PASSWORD}"))?;

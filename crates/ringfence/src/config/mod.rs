@@ -67,6 +67,8 @@ pub struct Config {
     pub web_url: Option<String>,
     /// Proxies in front of the pages.
     pub web_proxies: Vec<IpNet>,
+    /// Requests a second that a token of a program may make.
+    pub token_rate: u32,
     /// Realm of the digest: part of every verifier, so it never changes.
     pub realm: String,
     /// Hosts that are ours; empty: the realm and the listeners' addresses.
@@ -171,6 +173,7 @@ impl Default for Config {
             web_listen: Some(([127, 0, 0, 1], 8080).into()),
             web_url: None,
             web_proxies: Vec::new(),
+            token_rate: 10,
             realm: String::new(),
             domains: Vec::new(),
             listen: vec![

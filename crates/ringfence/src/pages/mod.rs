@@ -25,8 +25,11 @@ pub fn serve(config: &Config, users: Arc<NodeUsers>) -> anyhow::Result<Option<So
     let listener = TcpListener::bind(address).with_context(|| {
         format!("cannot serve pages on {address}: choose another web.listen, or \"none\"")
     })?;
-    let settings =
-        web::Settings { url: config.web_url.clone(), proxies: config.web_proxies.clone() };
+    let settings = web::Settings {
+        url: config.web_url.clone(),
+        proxies: config.web_proxies.clone(),
+        token_rate: config.token_rate,
+    };
     let sessions = users.sessions();
     let reader = Arc::clone(&users);
     // Beside the rest: there may be many web users, and no phone is to wait for them.

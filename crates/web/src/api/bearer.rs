@@ -24,10 +24,8 @@ use crate::secrets::{NoDice, hash, is_same, token};
 const PREFIX: &str = "rft_";
 /// Longer texts are no tokens.
 const LONGEST: usize = 100;
-/// Requests that a token may make at once.
-pub const BURST: u64 = 120;
-/// After them, one more for each of these milliseconds: ten a second.
-const EVERY_MS: u64 = 100;
+/// A token may make as many requests at once as in so many seconds.
+pub const BURST_S: u64 = 12;
 /// When a token was used is written once in so long.
 const KEEP_MS: u64 = 10 * 60_000;
 /// Tokens of which it is known how they were used lately.
@@ -66,17 +64,23 @@ struct Pace {
 
 impl Paces {
     /// One more request: an error is how many seconds to wait. `true`: it is to be written that the token was used.
-    fn step(&self, id: TokenId, source: IpAddr, now: UnixMicros) -> Result<bool, u64> {
+    fn step(
+        &self,
+        (id, source): (TokenId, IpAddr),
+        rate: u32,
+        now: UnixMicros,
+    ) -> Result<bool, u64> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST_KNOWN {
             known.retain(|_, pace| pace.full > now);
         }
         let new = Pace { full: now, used: now, source, kept: None };
         let pace = known.entry(id).or_insert(new);
-        let full = pace.full.max(now).plus_ms(EVERY_MS);
+        let one_us = 1_000_000 / i64::from(rate.max(1));
+        let full = UnixMicros(pace.full.max(now).0.saturating_add(one_us));
         let ahead = full.ms_since(now);
-        if ahead > BURST * EVERY_MS {
-            return Err((ahead - BURST * EVERY_MS).div_ceil(1_000).max(1));
+        if ahead > BURST_S * 1_000 {
+            return Err((ahead - BURST_S * 1_000).div_ceil(1_000).max(1));
         }
         (pace.full, pace.used) = (full, now);
         let is_due =
@@ -167,7 +171,7 @@ async fn let_in(app: &Shared, who: Who, request: Request) -> Result<(Caller, Req
     let found = app.ask(move |desk| judge(desk, &text, &asker, |id| shared.paces.used(id))).await?;
     let (user, token) = found.ok_or_else(bad)?;
     let id = (user.id, token.number);
-    match app.paces.step(id, client.source, app.now()) {
+    match app.paces.step((id, client.source), app.settings.token_rate, app.now()) {
         Err(wait_s) => return Err(Fault::new(ProblemKind::TooFast).wait(wait_s)),
         Ok(true) => note_used(app, id, client.source),
         Ok(false) => {}
@@ -239,18 +243,18 @@ mod tests {
         let (paces, id) = (Paces::default(), (WebUserId(1), 1));
         let at = |ms: u64| UnixMicros::from_seconds(1_000).plus_ms(ms);
         let here = IpAddr::from([192, 0, 2, 1]);
-        let step = |ms| paces.step(id, here, at(ms));
+        let step = |ms| paces.step((id, here), 10, at(ms));
         assert_eq!(step(0), Ok(true), "the first is written");
-        for _ in 1..BURST {
+        for _ in 1..BURST_S * 10 {
             assert_eq!(step(0), Ok(false));
         }
         assert_eq!(step(0), Err(1));
         assert_eq!(step(99), Err(1));
         assert_eq!(step(100), Ok(false));
-        assert_eq!(paces.step((WebUserId(1), 2), here, at(0)), Ok(true), "each its own");
+        assert_eq!(paces.step(((WebUserId(1), 2), here), 10, at(0)), Ok(true), "each its own");
         assert_eq!(step(KEEP_MS), Ok(true), "once in a while");
         assert_eq!(
-            paces.step(id, IpAddr::from([192, 0, 2, 2]), at(KEEP_MS)),
+            paces.step((id, IpAddr::from([192, 0, 2, 2])), 10, at(KEEP_MS)),
             Ok(true),
             "elsewhere"
         );
