@@ -108,19 +108,20 @@ pub fn how_to() -> Result<()> {
     let said = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "a command fails: {said}\n{errors}");
-    for words in
-        ["\"scopes\":[\"read\"", "event: state", "needs-holder", "\"reasons\":[\"barred-class\"]"]
-    {
-        let is_there =
-            said.contains(words) || words.contains("barred") && said.contains("\"reasons\":[\"");
-        ensure!(is_there, "no {words}: {said}");
+    for words in [
+        "\"scopes\":[\"read\"",
+        "\"reasons\":[\"price-cap\"]",
+        "event: state",
+        "urn:ringfence:problem:needs-holder",
+    ] {
+        ensure!(said.contains(words), "no {words}: {said}");
     }
     let shown = full.house.ringfence.json(&["account", "show", "a"])?;
     let shown = shown[0].to_string();
     for words in ["frozen", "10.00", "SO"] {
         ensure!(shown.contains(words), "{words}: {shown}");
     }
-    let contacts = full.house.ringfence.json(&["contact", "list", "--account", "a"])?;
+    let contacts = full.house.ringfence.json(&["contact", "list", "a"])?;
     ensure!(contacts.len() == 2, "{contacts:?}");
     Ok(())
 }
@@ -178,7 +179,7 @@ pub fn kept_apart() -> Result<()> {
         ask(&contacts, &mine, "POST", "key-1", add).ok().filter(|(status, _)| *status != 0)
     })?;
     ensure!(again == first, "{again:?}, and at first {first:?}");
-    let known = full.house.ringfence.json(&["contact", "list", "--account", "a"])?;
+    let known = full.house.ringfence.json(&["contact", "list", "a"])?;
     ensure!(known.len() == 2, "it was added twice: {known:?}");
     let used = full.house.ringfence.json(&["token", "list", USER])?;
     ensure!(used[0]["source"] == "127.0.0.1", "{used:?}");
@@ -186,11 +187,8 @@ pub fn kept_apart() -> Result<()> {
     let (status, said) = ask(&contacts, &mine, "GET", "", "")?;
     ensure!(status == 401, "a revoked token is good: {status} {said}");
     let alerts = full.house.ringfence.json(&["alert", "list", "--account", "a"])?;
-    let told = alerts.iter().filter(|alert| alert["kind"] == "token-changed").count();
-    ensure!(
-        told >= 2 || alerts.iter().any(|alert| alert.to_string().contains("token")),
-        "{alerts:?}"
-    );
+    let told = alerts.iter().any(|alert| alert["kind"] == "token-changed");
+    ensure!(told, "nobody was told of the token: {alerts:?}");
     let mut canaries = Canaries::default();
     for token in [&mine, &other] {
         canaries.plant("token", token.as_bytes());
