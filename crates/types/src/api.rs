@@ -194,7 +194,7 @@ problems! {
     Invalid = 422, "invalid", "Something in the request is wrong",
         "`errors` names each with a JSON pointer, or with the name of the parameter.";
     /// It cannot be so.
-    Refused = 422, "refused", "That cannot be done",
+    Refused = 409, "refused", "That cannot be done as things stand",
         "`detail` says why.";
     /// The same key with something else.
     KeyReused = 422, "key-reused", "This key was used for another request",

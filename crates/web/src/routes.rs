@@ -150,14 +150,17 @@ async fn another_method(uri: Uri) -> Response {
     if !path.starts_with("/api/") {
         return nothing(uri).await.into_response();
     }
-    let is_it = |template: &str| {
-        let (one, other) = (template.split('/'), path.split('/'));
-        one.clone().count() == other.clone().count()
-            && one.zip(other).all(|(want, is)| want == is || want.starts_with('{'))
+    // How many parts of the path are those of a template; `None`: it is of another path. What fits best is meant.
+    let fit = |template: &str| {
+        let (wanted, is) = (template.split('/'), path.split('/'));
+        let is_it = wanted.clone().count() == is.clone().count()
+            && wanted.clone().zip(is.clone()).all(|(want, is)| want == is || want.starts_with('{'));
+        is_it.then(|| wanted.zip(is).filter(|(want, is)| want == is).count())
     };
     let all = routes();
-    let methods = all.iter().filter(|route| is_it(route.path)).map(|route| route.method.as_str());
-    let mut methods: Vec<&str> = methods.collect();
+    let best = all.iter().filter_map(|route| fit(route.path)).max();
+    let meant = all.iter().filter(|route| fit(route.path) == best);
+    let mut methods: Vec<&str> = meant.map(|route| route.method.as_str()).collect();
     if methods.contains(&"GET") {
         methods.push("HEAD");
     }

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::fault::{Fault, FieldFault};
 use super::op::{Caller, Sent};
-use super::values::{Amount, Moment, Nothing, Said};
+use super::values::{Amount, Lasts, Moment, Nothing, Said};
 use crate::desk::{LiveCall, Overview};
 use crate::page::moment;
 use crate::portal::call::allowance;
@@ -98,13 +98,13 @@ pub async fn cut(caller: Caller, sent: Sent<Nothing, Nothing>) -> Result<Said, F
 #[serde(deny_unknown_fields)]
 pub struct CallFilter {
     /// From this day on, at the account's place.
-    #[schema(format = Date, example = "2026-11-01")]
+    #[schema(format = Date, pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$", example = "2026-11-01")]
     since: Option<String>,
     /// To this day, it included.
-    #[schema(format = Date, example = "2026-11-30")]
+    #[schema(format = Date, pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$", example = "2026-11-30")]
     until: Option<String>,
     /// To numbers that begin so, with the country's code.
-    #[schema(example = "+252")]
+    #[schema(pattern = r"^\+?[1-9][0-9]{0,14}$", example = "+252")]
     number: Option<String>,
     /// Which way.
     #[schema(inline)]
@@ -115,8 +115,10 @@ pub struct CallFilter {
     /// Did they cost anything?
     charged: Option<bool>,
     /// The user name of a line.
+    #[schema(min_length = 1, max_length = 64)]
     line: Option<String>,
     /// Where a page before ended: its `next`.
+    #[schema(pattern = "^[0-9A-F][0-9A-HJKMNP-TV-Z]{12}$", example = "0CR6M0Z2WM000")]
     before: Option<String>,
     /// How many at most. There may be fewer although there are more: go on with `next`.
     #[serde(default = "fifty")]
@@ -332,13 +334,12 @@ pub async fn not_mine(caller: Caller, sent: Sent<Nothing, NotMine>) -> Result<Sa
 }
 
 /// For how long.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AllowFor {
-    /// `24h`, `7d`; empty: for good.
-    #[serde(default)]
-    #[schema(max_length = 40)]
-    lasts: String,
+    /// For how long.
+    #[schema(inline)]
+    lasts: Lasts,
 }
 
 /// POST /api/v1/calls/{call}/allow: what stopped it goes up, so the holder does it himself.
@@ -349,9 +350,9 @@ pub async fn allow(caller: Caller, sent: Sent<Nothing, AllowFor>) -> Result<Said
     if wanted.settings.is_empty() {
         return Ok(Said::that("Nothing was changed: the limits allow such a call as they are."));
     }
-    let (account, lasts) = (caller.account, sent.body.lasts);
+    let (account, lasts) = (caller.account, sent.body.lasts.text());
     let changed = caller
-        .ask(move |desk| desk.change_controls(account, wanted.settings, &lasts, Proof::Token))
+        .ask(move |desk| desk.change_controls(account, wanted.settings, lasts, Proof::Token))
         .await?;
     Ok(Said::that(changed.message))
 }

@@ -1,6 +1,7 @@
 //! What was sent, against its schema: the description of the API is what it is read by. Lives here: the parts of JSON Schema
 //! (2020-12) that the schemas here use, parameters of an address. Never here: what a schema is of.
 
+use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::fault::FieldFault;
@@ -61,6 +62,15 @@ impl Checker<'_> {
                 }
                 if let Some(least) = schema["minLength"].as_u64().filter(|least| length < *least) {
                     wrong(format!("must have at least {least} characters"));
+                }
+                // None of the patterns here is wrong, and a text is short: see the body's bound.
+                let pattern = schema["pattern"].as_str().and_then(|text| Regex::new(text).ok());
+                if pattern.is_some_and(|pattern| !pattern.is_match(text)) {
+                    let like = schema["example"].as_str().or(schema["examples"][0].as_str());
+                    wrong(match like {
+                        Some(like) => format!("must be written like {like}"),
+                        None => format!("must fit {}", schema["pattern"]),
+                    });
                 }
             }
             Value::Number(number) => {
@@ -128,6 +138,23 @@ impl Checker<'_> {
     }
 }
 
+/// Numbers that are whole, as whole numbers: to JSON Schema `1.0` is one (2020-12 §6.1.1), to who reads it here it would not be.
+pub fn whole_numbers(value: Value) -> Value {
+    match value {
+        Value::Number(number) => {
+            let float = number.as_f64().filter(|it| number.is_f64() && it.fract() == 0.0);
+            // Beyond it not every whole number is there.
+            let whole = float.filter(|it| it.abs() < 9e15).map(|it| Value::from(it as i64));
+            whole.unwrap_or(Value::Number(number))
+        }
+        Value::Array(items) => items.into_iter().map(whole_numbers).collect(),
+        Value::Object(fields) => {
+            fields.into_iter().map(|(name, value)| (name, whole_numbers(value))).collect()
+        }
+        other => other,
+    }
+}
+
 fn type_names(schema: &Value) -> Vec<&str> {
     match &schema["type"] {
         Value::String(name) => vec![name.as_str()],
@@ -141,7 +168,6 @@ fn is_of(value: &Value, name: &str) -> bool {
         "null" => value.is_null(),
         "boolean" => value.is_boolean(),
         "string" => value.is_string(),
-        // JSON Schema takes 1.0 for a whole number; who reads it here would not.
         "integer" => value.is_i64() || value.is_u64(),
         "number" => value.is_number(),
         "array" => value.is_array(),
@@ -190,6 +216,7 @@ mod tests {
                     "name": { "type": "string", "minLength": 1, "maxLength": 3 },
                     "count": { "type": ["integer", "null"], "minimum": 0, "maximum": 9 },
                     "on": { "type": "boolean" },
+                    "sum": { "type": "string", "pattern": "^[0-9]+$", "example": "12" },
                     "list": {
                         "type": "array", "minItems": 1, "maxItems": 2,
                         "items": { "$ref": "#/components/schemas/Colour" },
@@ -223,6 +250,8 @@ mod tests {
         check(&wrong("count", json!(-1)), &[("/count", "must be at least 0")]);
         check(&wrong("count", json!(10)), &[("/count", "must be at most 9")]);
         check(&wrong("count", json!(1.0)), &[("/count", "must be integer or null")]);
+        check(&wrong("sum", json!("12")), &[]);
+        check(&wrong("sum", json!("1 2")), &[("/sum", "must be written like 12")]);
         check(&wrong("on", json!("yes")), &[("/on", "must be boolean")]);
         check(&wrong("list", json!([])), &[("/list", "must have at least 1 items")]);
         check(
@@ -234,6 +263,12 @@ mod tests {
             &[("/list/0", "must be one of \"red\", \"blue\"")],
         );
         check(&wrong("one", json!("green")), &[("/one", "must be one of \"red\", \"blue\"")]);
+    }
+
+    #[test]
+    fn whole_numbers_are_whole() {
+        let found = whole_numbers(json!({ "a": [1.0, -0.0, 1.5, 1e300, 7], "b": "1.0" }));
+        assert_eq!(found, json!({ "a": [1, 0, 1.5, 1e300, 7], "b": "1.0" }));
     }
 
     #[test]

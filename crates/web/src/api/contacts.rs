@@ -122,11 +122,19 @@ pub struct NewContact {
     name: String,
 }
 
-/// What the desk refuses is mostly about one setting, which its words begin with.
-fn about(fields: &[(&str, &str)], error: DeskError) -> Fault {
-    let DeskError::Refused(why) = &error else { return error.into() };
-    let named = fields.iter().find(|(name, _)| why.starts_with(&format!("{name}=")));
-    match named {
+/// What the desk refuses is mostly about one setting: its words begin with its name, or say what was sent.
+fn about(ask: &ContactAsk, error: DeskError) -> Fault {
+    let (DeskError::Refused(why), ContactAsk::Add(settings) | ContactAsk::Set(_, settings)) =
+        (&error, ask)
+    else {
+        return error.into();
+    };
+    let is_it = |name: &str, value: &str| {
+        why.starts_with(&format!("{name}=")) || (value.len() > 2 && why.contains(value))
+    };
+    let found = settings.iter().find(|(name, value)| is_it(name, value));
+    let field = found.and_then(|(name, _)| FIELDS.iter().find(|(known, _)| known == name));
+    match field {
         Some((_, field)) => Fault::invalid(vec![FieldFault::at(format!("/{field}"), why.clone())]),
         None => error.into(),
     }
@@ -145,9 +153,9 @@ const FIELDS: [(&str, &str); 9] = [
 ];
 
 async fn ask(caller: &Caller, ask: ContactAsk) -> Result<(), Fault> {
-    let account = caller.account;
-    let done = caller.app.ask(move |desk| desk.change_contact(account, ask, Proof::Token)).await;
-    done.map(drop).map_err(|error| about(&FIELDS, error))
+    let (account, asked) = (caller.account, ask.clone());
+    let done = caller.app.ask(move |desk| desk.change_contact(account, asked, Proof::Token)).await;
+    done.map(drop).map_err(|error| about(&ask, error))
 }
 
 /// POST /api/v1/contacts: a code is sent there; it is told what happens when the code was shown.
@@ -180,13 +188,16 @@ pub struct ContactChange {
     /// Is it told anything?
     is_on: Option<bool>,
     /// Hours in which only what is critical is told; empty: none.
-    #[schema(max_length = 11, example = "22:00-07:00")]
+    #[schema(
+        pattern = "^([0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9])?$",
+        example = "22:00-07:00"
+    )]
     quiet: Option<String>,
     /// Who comes first: 0 is told at once.
     #[schema(minimum = 0, maximum = 9)]
     order: Option<u8>,
     /// How long it waits for those before it.
-    #[schema(max_length = 10, example = "15m")]
+    #[schema(pattern = "^[0-9]{1,4}[smh]$", example = "15m")]
     wait: Option<String>,
 }
 

@@ -80,12 +80,15 @@ impl PartialSchema for LimitsChange {
         for rule in RULES {
             let one = ObjectBuilder::new().description(Some(rule.help));
             let one = match rule.kind {
-                Kind::Amount => {
-                    one.schema_type(Type::String).pattern(Some(AMOUNT)).max_length(Some(20))
-                }
+                Kind::Amount => one
+                    .schema_type(Type::String)
+                    .pattern(Some(AMOUNT))
+                    .examples([serde_json::json!("12.50")])
+                    .max_length(Some(20)),
                 Kind::MaybeAmount => one
                     .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
                     .pattern(Some(AMOUNT))
+                    .examples([serde_json::json!("12.50")])
                     .max_length(Some(20)),
                 Kind::Count => {
                     one.schema_type(Type::Integer).minimum(Some(0)).maximum(Some(u16::MAX))
@@ -98,7 +101,7 @@ impl PartialSchema for LimitsChange {
 }
 
 /// An amount as it is sent.
-const AMOUNT: &str = r"^\d{1,9}(\.\d{1,6})?$";
+const AMOUNT: &str = r"^[0-9]{1,9}(\.[0-9]{1,6})?$";
 
 fn wanted(change: &LimitsChange, overview: &Overview) -> (Vec<Setting>, Vec<FieldFault>) {
     let (mut settings, mut errors) = (Vec::new(), Vec::new());

@@ -2,12 +2,13 @@
 //! risky, when a trial is over (engine).
 
 use serde::{Deserialize, Serialize};
-use types::{Proof, Setting};
+use types::{ProblemKind, Proof, Setting};
 use utoipa::ToSchema;
 
 use super::fault::{Fault, FieldFault};
 use super::op::{Caller, Sent};
 use super::values::{Moment, Nothing};
+use crate::desk::Overview;
 use crate::portal::lock::{lets_in, phone_words, read, short};
 
 /// The lock to addresses.
@@ -134,10 +135,19 @@ pub async fn put(caller: Caller, sent: Sent<Nothing, TryLock>) -> Result<Lock, F
     shown(&caller).await
 }
 
+/// The account's money, if a lock is on trial.
+async fn on_trial(caller: &Caller) -> Result<Overview, Fault> {
+    let overview = caller.overview().await?;
+    match overview.raises.as_ref().is_some_and(|raises| raises.trial.is_some()) {
+        true => Ok(overview),
+        false => Err(Fault::because(ProblemKind::NotFound, "No lock is on trial")),
+    }
+}
+
 /// POST /api/v1/lock/trial/confirm: only from behind the lock, else nobody knows that it works.
 pub async fn confirm(caller: Caller, _: Sent<Nothing, Nothing>) -> Result<Lock, Fault> {
     let account = caller.account;
-    let overview = caller.overview().await?;
+    let overview = on_trial(&caller).await?;
     if !lets_in(&overview.controls.ip_lock, caller.source()) {
         return Err(Fault::refused(format!(
             "This was asked from {}, which is outside of the lock. Confirm it from one of its addresses",
@@ -151,6 +161,7 @@ pub async fn confirm(caller: Caller, _: Sent<Nothing, Nothing>) -> Result<Lock, 
 /// DELETE /api/v1/lock/trial: what stood before stands again, as it would by itself.
 pub async fn give_up(caller: Caller, _: Sent<Nothing, Nothing>) -> Result<Lock, Fault> {
     let account = caller.account;
+    on_trial(&caller).await?;
     caller.ask(move |desk| desk.end_trial(account, false)).await?;
     shown(&caller).await
 }

@@ -20,7 +20,7 @@ use types::{AccountId, ApiToken, ProblemKind, WebUserId};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::check::{Checker, parameters};
+use super::check::{Checker, parameters, whole_numbers};
 use super::fault::{Fault, FieldFault};
 use super::openapi;
 use super::values::Nothing;
@@ -329,7 +329,7 @@ fn read_body<B: DeserializeOwned>(
     let value = match bytes {
         [] => nothing,
         _ if !is_json(headers) => return Err(Fault::new(ProblemKind::NotJson)),
-        _ => serde_json::from_slice(bytes).map_err(|error| {
+        _ => serde_json::from_slice(bytes).map(whole_numbers).map_err(|error| {
             Fault::because(ProblemKind::Unreadable, format!("The body is not JSON: {error}"))
         })?,
     };

@@ -184,7 +184,8 @@ fn responses(op: &Op) -> Value {
     if matches!(op.who, Who::Token(_)) {
         kinds.push(P::MissingScope);
     }
-    if holes(op.path).next().is_some() {
+    // What a path names, or what there is to change.
+    if holes(op.path).next().is_some() || !is_look(op) {
         kinds.push(P::NotFound);
     }
     if !is_look(op) && op.who != Who::Anybody {

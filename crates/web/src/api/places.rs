@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::fault::{Fault, FieldFault};
 use super::op::{Caller, Sent};
-use super::values::{Amount, Moment, Nothing};
+use super::values::{Amount, Lasts, Moment, Nothing};
 use crate::desk::{Destinations, Overview};
 use crate::portal::places::{capital, look, never_called, was_called};
 use crate::portal::turn_on::{CLASSES, Chosen};
@@ -130,10 +130,10 @@ pub struct Which {
     #[serde(default)]
     #[schema(max_items = 20)]
     kinds: Vec<String>,
-    /// When turned on: for how long, `24h`, `7d`; empty: for good.
+    /// When turned on: for how long.
     #[serde(default)]
-    #[schema(max_length = 40)]
-    lasts: String,
+    #[schema(inline)]
+    lasts: Lasts,
 }
 
 impl Which {
@@ -168,7 +168,7 @@ impl Which {
     }
 }
 
-async fn turn(caller: &Caller, chosen: &Chosen, on: bool, lasts: String) -> Result<Places, Fault> {
+async fn turn(caller: &Caller, chosen: &Chosen, on: bool, lasts: Lasts) -> Result<Places, Fault> {
     let account = caller.account;
     let overview = caller.overview().await?;
     let chosen = match on {
@@ -177,8 +177,9 @@ async fn turn(caller: &Caller, chosen: &Chosen, on: bool, lasts: String) -> Resu
     };
     if !chosen.is_empty() {
         let settings = chosen.turned(on, &overview.controls);
+        let until = lasts.text();
         caller
-            .ask(move |desk| desk.change_controls(account, settings, &lasts, Proof::Token))
+            .ask(move |desk| desk.change_controls(account, settings, until, Proof::Token))
             .await?;
     }
     let (overview, found) = look(&caller.app, account).await?;
@@ -187,13 +188,13 @@ async fn turn(caller: &Caller, chosen: &Chosen, on: bool, lasts: String) -> Resu
 
 /// POST /api/v1/places/off: safer, so it is done at once.
 pub async fn off(caller: Caller, sent: Sent<Nothing, Which>) -> Result<Places, Fault> {
-    turn(&caller, &sent.body.chosen()?, false, String::new()).await
+    turn(&caller, &sent.body.chosen()?, false, Lasts::Good).await
 }
 
 /// POST /api/v1/places/off-never-called
 pub async fn off_never(caller: Caller, _: Sent<Nothing, Nothing>) -> Result<Places, Fault> {
     let (overview, found) = look(&caller.app, caller.account).await?;
-    turn(&caller, &never_called(&found, &overview.controls), false, String::new()).await
+    turn(&caller, &never_called(&found, &overview.controls), false, Lasts::Good).await
 }
 
 /// POST /api/v1/places/on: riskier, so the holder does it himself.

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 /// Money in units of the account's currency, as a decimal with two to six places.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(transparent)]
-#[schema(value_type = String, pattern = r"^-?\d+\.\d{2,6}$", example = "12.50")]
+#[schema(value_type = String, pattern = r"^-?[0-9]+\.[0-9]{2,6}$", example = "12.50")]
 pub struct Amount(String);
 
 impl From<Money> for Amount {
@@ -60,4 +60,34 @@ pub struct Most {
 
 fn thirty() -> u32 {
     30
+}
+
+/// How long something that is riskier is to last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+pub enum Lasts {
+    /// An hour.
+    #[serde(rename = "1h")]
+    Hour,
+    /// A day.
+    #[default]
+    #[serde(rename = "24h")]
+    Day,
+    /// A week.
+    #[serde(rename = "7d")]
+    Week,
+    /// For good.
+    #[serde(rename = "good")]
+    Good,
+}
+
+impl Lasts {
+    /// As the desk has it.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Lasts::Hour => "1h",
+            Lasts::Day => "24h",
+            Lasts::Week => "7d",
+            Lasts::Good => "",
+        }
+    }
 }

@@ -125,6 +125,7 @@ fn every_answer_is_as_the_description_says() {
             "/api/v1/contacts/{contact}" if route.method == "PATCH" => {
                 r#"{ "quiet": "22:00-07:00" }"#
             }
+            "/api/v1/calls/{call}/allow" => r#"{ "lasts": "24h" }"#,
             "/api/v1/contacts/{contact}/confirm" => &json!({ "code": CODE }).to_string(),
             "/api/v1/alerts/new-phones" => r#"{ "new_phones": "agent-only" }"#,
             _ => "",
@@ -173,6 +174,10 @@ fn problems_are_told_as_rfc_9457_says() {
     check("PATCH /api/v1/limits", &[], "\"\u{1}\"", (400, "unreadable"));
     let long = format!("{{ \"stop_level_24h\": \"{}\" }}", "1".repeat(70_000));
     check("PATCH /api/v1/limits", &[], &long, (413, "too-large"));
+    let wrong = check("GET /api/v1/alerts/new-phones", &[], "", (405, "wrong-method"));
+    assert_eq!(wrong.header("allow"), Some("PUT"), "not those of one alert");
+    check("POST /api/v1/thaw", &[], "", (409, "refused"));
+    check("DELETE /api/v1/lock/trial", &[], "", (404, "not-found"));
     check("POST /api/v1/freeze", &[], "{\"now\": true}", (422, "invalid"));
     check("GET /api/v1/account?a=1", &[], "", (422, "invalid"));
     let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
@@ -231,9 +236,13 @@ fn each_wrong_field_is_named() {
     check("POST /api/v1/places/off", "{}", &[""]);
     check("POST /api/v1/lock/trial", r#"{"networks": ["192.0.2.7", "home"]}"#, &["/networks/1"]);
     check("POST /api/v1/lock/trial", r#"{"networks": ["198.51.100.1"]}"#, &["/shut_out"]);
-    check("GET /api/v1/calls?since=1+July&limit=0&direction=up", "", &["direction", "limit"]);
-    check("GET /api/v1/calls?since=1+July&number=020", "", &["since", "number"]);
-    check("GET /api/v1/calls?line=nobody&before=x", "", &["line", "before"]);
+    check(
+        "GET /api/v1/calls?since=1+July&limit=0&direction=up",
+        "",
+        &["direction", "limit", "since"],
+    );
+    check("GET /api/v1/calls?since=2026-02-30&line=nobody", "", &["since", "line"]);
+    check("GET /api/v1/calls?line=&before=x", "", &["before", "line"]);
     check("GET /api/v1/calls?limit=1&limit=2&all=1", "", &["limit", "all"]);
     assert_eq!(world.desk.state().controls, None, "nothing of it was done");
 }
@@ -338,6 +347,7 @@ fn another_s_are_not_there() {
         {
             let body = match route.path {
                 path if path.ends_with("/confirm") => r#"{"code": "x"}"#,
+                path if path.ends_with("/allow") => r#"{"lasts": "7d"}"#,
                 _ => "",
             };
             let request = format!("{} {before}{id}{after}", route.method);
