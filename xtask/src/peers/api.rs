@@ -12,7 +12,7 @@ use super::portal_phones::Browser;
 use super::{House, LONDON};
 use crate::process::{free_port, until};
 use crate::ringfence::{Ringfence, Setup};
-use crate::setup::schemathesis as schemathesis_program;
+use crate::setup::{schemathesis as schemathesis_program, wapiti as wapiti_program};
 use crate::shell_out::{logs, root};
 use crate::sip_client::{Behaviour, Phone};
 
@@ -265,7 +265,7 @@ pub fn wapiti() -> Result<()> {
         browser.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let dir = tempfile::tempdir()?;
     let report = logs().join("wapiti.json");
-    let mut run = Command::new("wapiti");
+    let mut run = Command::new(wapiti_program());
     run.args(["--url", &format!("{}/", full.url()), "--scope", "domain"])
         .args(["--header", &format!("Cookie: {}", cookies.join("; "))])
         // Without it our forms take nothing, and nothing behind them is tried.
@@ -273,7 +273,7 @@ pub fn wapiti() -> Result<()> {
         .args(["--header", "Sec-Fetch-Site: same-origin"])
         .args([
             "--module",
-            "sql,xss,permanentxss,exec,file,crlf,redirect,csp,cookieflags,http_headers,methods,xxe",
+            "sql,xss,permanentxss,exec,file,crlf,redirect,csp,cookieflags,http_headers,upload,xxe,ldap",
         ])
         .args(["--max-scan-time", "45", "--max-attack-time", "10", "--timeout", "10"])
         .args(["--max-links-per-page", "60", "--max-parameters", "20", "--depth", "4"])
