@@ -301,24 +301,24 @@ pub fn wapiti() -> Result<()> {
         .map(|(name, all)| format!("{name}: {all}"))
         .collect();
     ensure!(found.is_empty(), "{} kinds: {}", found.len(), found.join("; "));
-    // Pages that only who is signed in sees, and their forms, which changed something.
+    // Pages that only who is signed in sees, what only links of theirs name, and a form that did something.
+    let visited = |path: &str| said.contains(&format!("GET {}{path} ", full.url()));
     for path in [
         "/phones",
-        "/calls",
+        "/phones/1/not-mine",
         "/limits",
-        "/where",
         "/from-where",
         "/alerts",
-        "/passwords",
+        "/contacts/1",
+        "/passwords/1",
         "/log-in",
         "/tokens",
     ] {
-        let visited = said.lines().any(|line| {
-            line.contains("GET ") && line.contains(&format!("{path} ")) || line.ends_with(path)
-        });
-        ensure!(visited, "{path} was not visited: {said}");
+        ensure!(visited(path), "{path} was not visited: {said}");
     }
-    let pages = report["infos"]["crawled_pages"].clone();
+    let history = full.house.ringfence.command(&["account", "history", "a"])?;
+    ensure!(history.contains("by the holder"), "none of its forms did anything: {history}");
+    let pages = report["infos"]["crawled_pages_nbr"].clone();
     println!("        pages crawled: {pages}");
     let mut browser = browser;
     ensure!(browser.get("/phones")?.status == 200, "and it is signed in still");
