@@ -362,9 +362,9 @@ async function signIn(browser) {
     await forms(browser, state);
     await calls(browser, state);
     await places(browser, state);
+    await lock(browser, state);
     await phones(browser, state);
     await byKeyboard(browser, state);
-    await lock(browser, state);
     await signIn(browser);
   } catch (error) {
     tell("the browser went all the way", false, String(error));

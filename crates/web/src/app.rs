@@ -11,10 +11,13 @@ use types::{AccountId, KnownBrowser, UnixMicros, WebUserId};
 use crate::api::bearer::Paces;
 use crate::api::keys::UnderWay;
 use crate::desk::{Desk, DeskError, Overview};
+use crate::seats::Seats;
 use crate::sessions::Sessions;
 
 /// Live streams at once.
-pub const MOST_STREAMS: usize = 500;
+pub const MOST_STREAMS: usize = 1_000;
+/// Live streams of one account at once.
+const MOST_STREAMS_EACH: usize = 25;
 /// Log-ins that wait for one another; more are sent away.
 const MOST_WAITING: usize = 32;
 /// Browsers of a user that are known; the one that he signed in with longest ago gives way.
@@ -54,7 +57,7 @@ pub struct App {
     /// Log-ins that may wait.
     pub waiting: Semaphore,
     /// Live streams.
-    pub streams: Arc<Semaphore>,
+    pub streams: Arc<Seats<AccountId>>,
     looked: Mutex<Looked>,
     /// How tokens were used lately.
     pub paces: Paces,
@@ -74,7 +77,7 @@ impl App {
             settings,
             log_ins: Semaphore::new(1),
             waiting: Semaphore::new(MOST_WAITING),
-            streams: Arc::new(Semaphore::new(MOST_STREAMS)),
+            streams: Seats::new(MOST_STREAMS, MOST_STREAMS_EACH),
             looked: Mutex::default(),
             paces: Paces::default(),
             under_way: UnderWay::default(),
@@ -165,12 +168,17 @@ impl App {
     /// Where a request came from: the socket's peer, unless that is a proxy of ours: then what it says last.
     pub fn source(&self, peer: IpAddr, forwarded: Option<&str>) -> IpAddr {
         let peer = peer.to_canonical();
-        if !self.settings.proxies.iter().any(|proxy| proxy.contains(&peer)) {
+        if !self.is_proxy(peer) {
             return peer;
         }
         let last = forwarded.and_then(|list| list.rsplit(',').next());
         let told = last.and_then(|text| text.trim().parse::<IpAddr>().ok());
         told.map_or(peer, |told| told.to_canonical())
+    }
+
+    /// Is this address, made canonical, a proxy of ours?
+    pub fn is_proxy(&self, peer: IpAddr) -> bool {
+        self.settings.proxies.iter().any(|proxy| proxy.contains(&peer))
     }
 
     /// Are the pages reached by https?

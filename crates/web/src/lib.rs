@@ -15,6 +15,7 @@ mod guard;
 mod page;
 mod portal;
 mod routes;
+mod seats;
 mod secrets;
 mod server;
 mod sessions;

@@ -2,7 +2,6 @@
 //! never the node's thread: it does not wait for a page.
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -12,16 +11,18 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
 use tower_service::Service;
 
-use crate::app::Shared;
+use crate::app::{MOST_STREAMS, Shared};
 use crate::guard::Peer;
 use crate::routes::router;
+use crate::seats::Seats;
 use crate::secrets;
 
 /// Connections at once: the live streams, and as many again for pages.
-const MOST_CONNECTIONS: usize = 1_200;
+const MOST_CONNECTIONS: usize = 2 * MOST_STREAMS;
+/// Connections from one address at once, unless it is a proxy of ours.
+const MOST_FROM_ONE: usize = MOST_STREAMS;
 /// Threads that wait for the node and the disk.
 const WAITERS: usize = 16;
 /// The head of a request is there by then (D3).
@@ -55,16 +56,20 @@ pub fn start(listener: TcpListener, app: Shared) -> std::io::Result<SocketAddr> 
 
 async fn accept(listener: TcpListener, app: &Shared) -> std::io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let (strangers, proxied) =
+        (Seats::new(MOST_CONNECTIONS, MOST_FROM_ONE), Seats::new(MOST_CONNECTIONS, usize::MAX));
     let router = router(app);
     loop {
-        let Ok(place) = places.clone().acquire_owned().await else { return Ok(()) };
         match listener.accept().await {
             Ok((stream, peer)) => {
+                let source = peer.ip().to_canonical();
+                let seats = if app.is_proxy(source) { &proxied } else { &strangers };
+                // One too many is closed at once: who waits in vain learns less.
+                let Some(seat) = seats.take(source) else { continue };
                 let router = router.clone();
                 tokio::spawn(async move {
                     converse(stream, peer, router).await;
-                    drop(place);
+                    drop(seat);
                 });
             }
             Err(error) => {

@@ -4,6 +4,7 @@
 
 mod call;
 mod flood;
+mod pages;
 mod register;
 mod wire;
 
@@ -35,6 +36,8 @@ pub enum Name {
     Flood,
     /// Holding money on disk: calls a second, CPU and p99 of each step, against memory and a naive ledger.
     Money,
+    /// CPU of each page for an account with 100,000 calls beside one with 1,000; a start with 300,000 people signed in.
+    Pages,
 }
 
 /// `cargo xtask bench`
@@ -276,6 +279,11 @@ fn run(options: &Options) -> Result<()> {
     // It has threads of its own, which share no core with a load.
     if wanted(Name::Money) {
         money(options)?;
+    }
+    if wanted(Name::Pages) {
+        for row in pages::rows(options.rounds)? {
+            row.print(options.json)?;
+        }
     }
     process::pin_self(LOAD_CORE)?;
     if wanted(Name::Register) {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::canaries::Canaries;
-use super::portal_phones::Browser;
+use super::web_client::Browser;
 use super::{House, LONDON};
 use crate::process::{free_port, until};
 use crate::ringfence::{Ringfence, Setup};

@@ -22,7 +22,9 @@ mod login;
 mod office;
 mod phones;
 mod portal;
+mod portal_ids;
 mod portal_phones;
+mod portal_streams;
 mod record;
 mod registering;
 mod restart;
@@ -36,6 +38,7 @@ mod timing;
 mod tls_trunk;
 mod torture;
 mod trunks;
+pub mod web_client;
 mod wire_checks;
 
 use std::time::{Duration, Instant};
@@ -82,6 +85,8 @@ pub const PEERS: &[Check] = checks! {
     "the API: W6 another's is not there; keys hold over kill -9; S1 no token in any file": api::kept_apart,
     "the API: schemathesis finds nothing": api::schemathesis,
     "the portal: wapiti, signed in, finds nothing": api::wapiti,
+    "the portal: 625 live streams at once": portal_streams::five_hundred,
+    "W6 what belongs to another account is not there": portal_ids::another_s_are_not_there,
     "JsSIP in Chromium: register, call, be called; WSS": browser_calls::jssip,
     "a carrier by TLS, who has to prove his name": tls_trunk::verified,
     "TLS 1.2 and 1.3, nothing older": secure::versions,

@@ -113,9 +113,9 @@ pub fn list(args: ListArgs, context: &Context) -> anyhow::Result<()> {
     if args.live {
         return live(&args, &config, context);
     }
-    let reader = open_to_read(&config)?;
     let times = stretch(args.since.as_deref(), args.until.as_deref(), system_wall())
         .map_err(anyhow::Error::msg)?;
+    let reader = open_to_read(&config)?;
     if args.reported {
         return reported(&args, times, &reader, context);
     }

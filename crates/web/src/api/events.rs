@@ -8,13 +8,13 @@ use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use serde_json::{Value, json};
-use tokio::sync::OwnedSemaphorePermit;
-use types::ProblemKind;
+use types::{AccountId, ProblemKind};
 
 use super::account::Account;
 use super::calls::InProgress;
 use super::fault::Fault;
 use super::op::Caller;
+use crate::seats::Seat;
 
 /// Between looks.
 const EVERY: Duration = Duration::from_secs(1);
@@ -26,15 +26,15 @@ struct Stream {
     told: Value,
     quiet: u32,
     is_over: bool,
-    _place: OwnedSemaphorePermit,
+    _seat: Seat<AccountId>,
 }
 
 /// GET /api/v1/events: `state` with the account and its live calls, at first and at each change; `over` when the token is not good
 /// any more.
 pub async fn stream(caller: Caller) -> Result<Response, Fault> {
-    let place = caller.app.streams.clone().try_acquire_owned();
-    let place = place.map_err(|_| Fault::new(ProblemKind::Busy))?;
-    let start = Stream { caller, told: Value::Null, quiet: 0, is_over: false, _place: place };
+    let seat = caller.app.streams.take(caller.account);
+    let seat = seat.ok_or_else(|| Fault::new(ProblemKind::Busy))?;
+    let start = Stream { caller, told: Value::Null, quiet: 0, is_over: false, _seat: seat };
     Ok(Sse::new(stream::unfold(start, next)).into_response())
 }
 

@@ -9,13 +9,14 @@ use axum::extract::State;
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use tokio::sync::OwnedSemaphorePermit;
+use types::AccountId;
 
 use crate::app::Shared;
 use crate::guard::Visitor;
 use crate::page::Problem;
 use crate::portal::phones;
 use crate::portal::safe::Live;
+use crate::seats::Seat;
 
 /// Between looks.
 const EVERY: Duration = Duration::from_secs(1);
@@ -36,7 +37,7 @@ struct Stream {
     told: String,
     quiet: u32,
     is_over: bool,
-    _place: OwnedSemaphorePermit,
+    _seat: Seat<AccountId>,
 }
 
 /// GET /live
@@ -50,9 +51,9 @@ pub async fn phones(State(app): State<Shared>, visitor: Visitor) -> Result<Respo
 }
 
 fn begin(app: Shared, visitor: Visitor, part: Part) -> Result<Response, Problem> {
-    let place = app.streams.clone().try_acquire_owned().map_err(|_| Problem::busy())?;
+    let seat = app.streams.take(visitor.session.account).ok_or_else(Problem::busy)?;
     let (told, quiet, is_over) = (String::new(), 0, false);
-    let start = Stream { app, part, visitor, told, quiet, is_over, _place: place };
+    let start = Stream { app, part, visitor, told, quiet, is_over, _seat: seat };
     Ok(Sse::new(stream::unfold(start, next)).into_response())
 }
 
