@@ -146,7 +146,7 @@ pub fn kept_apart() -> Result<()> {
         ("POST", format!("live-calls/{live}/cut"), ""),
         ("GET", format!("calls/{stopped}"), ""),
         ("POST", format!("calls/{stopped}/not-mine"), ""),
-        ("POST", format!("calls/{stopped}/allow"), ""),
+        ("POST", format!("calls/{stopped}/allow"), r#"{"lasts": "24h"}"#),
         ("POST", format!("phones/{phone}/mine"), ""),
         ("POST", format!("phones/{phone}/not-mine"), ""),
         ("POST", format!("lines/{line}/password"), ""),
