@@ -152,12 +152,12 @@ fn web_keys() -> Vec<Key> {
             network,
             web_proxies
         ),
-        key(
+        number_key!(
             "web",
             "token_rate",
             "requests a second that a token of a program may make; twelve times as many at once",
-            |c, raw| raw.number(1, 1_000).map(|rate| c.token_rate = rate as u32),
-            |c| Raw::of(c.token_rate),
+            1..=1_000,
+            token_rate
         ),
     ]
 }
