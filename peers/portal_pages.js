@@ -11,7 +11,7 @@ const [link, pictures] = process.argv.slice(2);
 const base = new URL(link).origin;
 const PASSWORD = "velvet.harbour.mosaic.tundra";
 const PAGES = ["/", "/phones", "/calls", "/calls?outcome=stopped&since=2020-01-01", "/calls?number=020", "/where", "/where?q=som",
-  "/where/never", "/from-where", "/from-where/hours", "/limits", "/alerts", "/contacts/1", "/contacts/1/confirm", "/passwords", "/passwords/1", "/log-in",
+  "/where/never", "/from-where", "/from-where/hours", "/limits", "/alerts", "/contacts/1", "/contacts/1/confirm", "/passwords", "/passwords/1", "/log-in", "/tokens",
   "/log-in/authenticator", "/confirm", "/stop", "/check-up", "/wrong", "/nothing-here"];
 const STEPS = ["stop", "mail", "web", "sessions", "lines", "phones", "authenticator", "limits", "review", "calls", "report"];
 let failed = 0;

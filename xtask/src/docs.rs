@@ -65,6 +65,14 @@ fn reasons() -> String {
             entry.code, entry.class, entry.severity, entry.title, entry.advice
         ));
     }
+    text.push_str(
+        "\nWhat a program is told when it does not get what it asked for (RFC 9457): `type` is `urn:ringfence:problem:` and the code.\n\n\
+         | code | status | title | what to do |\n|---|---|---|---|\n",
+    );
+    for kind in types::ProblemKind::ALL {
+        let (code, status) = (kind.code(), kind.status());
+        text.push_str(&format!("| `{code}` | {status} | {} | {} |\n", kind.title(), kind.help()));
+    }
     text
 }
 

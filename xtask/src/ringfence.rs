@@ -45,6 +45,8 @@ pub struct Setup {
     pub more: Vec<String>,
     /// Serve the pages at this port.
     pub web: Option<u16>,
+    /// More lines of `[web]`.
+    pub web_more: Vec<String>,
     /// Lines of `[access]`.
     pub access: Vec<String>,
 }
@@ -408,9 +410,10 @@ fn config(dir: &Path, port: u16, secure: Option<&SecurePorts>, setup: &Setup) ->
     format!(
         "[node]\ndata_dir = {:?}\nrealm = \"example.com\"\ndomains = {domains:?}\n\n\
          [sip]\nlisten = {listen:?}\n{digest}{}\n\n\
-         [web]\nlisten = \"{web}\"\nlook_at_private = true\n\n[platform]\nhome = \"GB\"\ncurrency = \"GBP\"\n\n{tls}{access}[money]\n{}\n\n{}\n",
+         [web]\nlisten = \"{web}\"\nlook_at_private = true\n{}\n\n[platform]\nhome = \"GB\"\ncurrency = \"GBP\"\n\n{tls}{access}[money]\n{}\n\n{}\n",
         dir.join("data"),
         setup.sip.join("\n"),
+        setup.web_more.join("\n"),
         setup.money.join("\n"),
         setup.more.join("\n")
     )

@@ -1,7 +1,7 @@
 //! What the tests need on this machine. Lives here: which programs, how they are installed on Debian by
 //! root, what is said elsewhere. Never here: the tests.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Result, bail};
@@ -38,6 +38,12 @@ pub enum Need {
     Aiosmtpd,
     /// `cargo fuzz`.
     CargoFuzz,
+    /// Schemathesis: a client that tries everything that a description of an API allows, and what it does not.
+    Schemathesis,
+    /// Wapiti: a scanner of web pages.
+    Wapiti,
+    /// curl.
+    Curl,
 }
 
 impl Need {
@@ -58,6 +64,9 @@ impl Need {
             Need::SipVicious => python_with("sipvicious").is_some(),
             Need::Nmap => on_path("nmap"),
             Need::Aiosmtpd => python_with("aiosmtpd").is_some(),
+            Need::Schemathesis => schemathesis().exists(),
+            Need::Wapiti => wapiti().exists(),
+            Need::Curl => on_path("curl"),
             Need::CargoFuzz => works("cargo-fuzz", &["--version"]) || on_path("cargo-fuzz"),
         }
     }
@@ -72,7 +81,10 @@ impl Need {
             Need::Chromium => &["chromium"],
             Need::JsSip | Need::Playwright => &["npm"],
             Need::OpenSsl => &["openssl"],
-            Need::SipVicious | Need::Aiosmtpd => &["python3-venv", "python3-pip"],
+            Need::SipVicious | Need::Aiosmtpd | Need::Schemathesis | Need::Wapiti => {
+                &["python3-venv", "python3-pip"]
+            }
+            Need::Curl => &["curl"],
             Need::Nmap => &["nmap"],
             Need::CargoFuzz => &["g++"],
         }
@@ -93,14 +105,19 @@ impl Need {
             Need::Nmap => "nmap",
             Need::Aiosmtpd => "aiosmtpd for Python",
             Need::CargoFuzz => "cargo-fuzz",
+            Need::Schemathesis => "Schemathesis",
+            Need::Wapiti => "Wapiti",
+            Need::Curl => "curl",
         }
     }
 
     fn install(self, can_apt: bool) -> Result<()> {
         let missing_package = match self {
-            Need::Pjsua2 | Need::SipVicious | Need::Aiosmtpd => {
-                !works("python3", &["-m", "venv", "--help"])
-            }
+            Need::Pjsua2
+            | Need::SipVicious
+            | Need::Aiosmtpd
+            | Need::Schemathesis
+            | Need::Wapiti => !works("python3", &["-m", "venv", "--help"]),
             Need::CargoFuzz => !works("c++", &["--version"]),
             Need::JsSip | Need::Playwright => !on_path("npm"),
             _ => true,
@@ -112,6 +129,9 @@ impl Need {
             Need::Pjsua2 => pip("pjsua2-python"),
             Need::SipVicious => pip("sipvicious"),
             Need::Aiosmtpd => pip("aiosmtpd"),
+            Need::Schemathesis => pip("schemathesis"),
+            // It wants other versions of what Schemathesis stands on.
+            Need::Wapiti => pip_in(&ours().join("venv-wapiti"), "wapiti3"),
             Need::JsSip => {
                 let dir = npm();
                 std::fs::create_dir_all(&dir)?;
@@ -162,11 +182,25 @@ fn our_python() -> String {
 
 /// Installs a package of Python in a place of our own.
 fn pip(package: &str) -> Result<()> {
-    let venv = venv();
+    pip_in(&venv(), package)
+}
+
+fn pip_in(venv: &Path, package: &str) -> Result<()> {
     let mut make = Command::new("python3");
-    retry("python venv", make.args(["-m", "venv"]).arg(&venv))?;
-    let mut pip = Command::new(venv.join("bin/pip"));
-    retry("pip install", pip.args(["install", "--quiet", package]))
+    retry("python venv", make.args(["-m", "venv"]).arg(venv))?;
+    // Not `bin/pip`: it names the place where it was made, and the target directory may have been copied.
+    let mut pip = Command::new(venv.join("bin/python3"));
+    retry("pip install", pip.args(["-m", "pip", "install", "--quiet", package]))
+}
+
+/// Schemathesis, in a place of our own.
+pub fn schemathesis() -> PathBuf {
+    venv().join("bin/schemathesis")
+}
+
+/// Wapiti, in a place of its own. Debian's does not run with the Python of the same Debian.
+pub fn wapiti() -> PathBuf {
+    ours().join("venv-wapiti/bin/wapiti")
 }
 
 /// JsSIP as a browser takes it.

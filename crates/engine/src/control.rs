@@ -24,7 +24,7 @@ use types::record::Deck;
 use types::{
     Account, AccountId, AccountStatus, By, DecisionId, DestinationClass, E164, Fact, Line, LineId,
     LineSecurity, LineStatus, Now, Number, Record, Reseller, Setting, Trunk, TrunkStanding,
-    WebUser,
+    UserNote, WebUser,
 };
 
 use crate::directory::AccountEntry;
@@ -116,7 +116,7 @@ impl Engine {
             Command::DeviceNotMine(device) => self.device_not_mine(now, device),
             Command::LiftLockOut(scope) => self.lift(now, scope),
             Command::NoteLogIns(tries) => self.note_foreign(now, &tries),
-            Command::PutWebUser(user, words) => put_web_user(now, user, &words),
+            Command::PutWebUser(user, words) => put_web_user(now, user, words),
             Command::Ban(order) => self.order_ban(now, *order),
             Command::Unban(source) => self.lift_ban(now, source),
         }
@@ -338,14 +338,20 @@ fn note(now: Now, account: AccountId, words: String) -> Done {
 }
 
 /// The pages ask the store for web users; nothing of them is kept here.
-fn put_web_user(now: Now, user: Box<WebUser>, words: &str) -> Done {
-    let (account, change) = (user.account, format!("web user {}: {words}", user.name));
-    let message = format!("account {account}: {change}");
+fn put_web_user(now: Now, user: Box<WebUser>, note: UserNote) -> Done {
+    let (account, name) = (user.account, user.name.clone());
+    let fact = match note {
+        // What is only kept, as who is signed in, is nothing that people are told.
+        UserNote::Kept => None,
+        UserNote::Changed(words) => {
+            Some(Fact::AccountChanged { account, change: format!("web user {name}: {words}") })
+        }
+        UserNote::Token(change) => Some(Fact::TokenChanged { account, user: name, change }),
+    };
+    let words = fact.as_ref().map_or(String::new(), |fact| types::fact_text(fact, ""));
+    let message = format!("account {account}: {words}");
     let mut records = vec![Record::WebUser(user)];
-    // What is only kept, as who is signed in, is nothing that people are told.
-    if !words.is_empty() {
-        records.push(Record::Fact(now.wall, Fact::AccountChanged { account, change }));
-    }
+    records.extend(fact.map(|fact| Record::Fact(now.wall, fact)));
     Done { records, message, ..Done::default() }
 }
 

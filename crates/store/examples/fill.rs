@@ -98,6 +98,8 @@ fn user(at: u32, _count: u32, now: UnixMicros) -> Vec<Record> {
         last_seen: Some(now),
         sessions: vec![kept],
         browsers: Vec::new(),
+        tokens: Vec::new(),
+        tokens_made: 0,
         is_removed: false,
     };
     vec![Record::Account(Box::new(record_samples::account(id))), Record::WebUser(Box::new(user))]

@@ -99,6 +99,19 @@ CREATE TABLE web_user (
 CREATE UNIQUE INDEX web_user_name ON web_user (name) WHERE is_removed = 0;
 CREATE INDEX web_user_account ON web_user (account);
 
+-- Answers to changes that a program may ask for again with the same key, for a day. Not chained: they come and go.
+CREATE TABLE kept_answer (
+    web_user    BIGINT NOT NULL,
+    token       BIGINT NOT NULL,
+    key         TEXT   NOT NULL,
+    account     BIGINT NOT NULL,
+    at          BIGINT NOT NULL,
+    detail      TEXT   NOT NULL,  -- JSON
+    PRIMARY KEY (web_user, token, key)
+) WITHOUT ROWID;
+CREATE INDEX kept_answer_account ON kept_answer (account);
+CREATE INDEX kept_answer_at ON kept_answer (at);
+
 -- Shows which key is needed, before a secret is asked for. The newest row is that of the key that sealed
 -- last.
 CREATE TABLE sealing_key (

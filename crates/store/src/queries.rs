@@ -6,10 +6,10 @@ use types::decision::Outcome;
 use types::record::{Deck, Spending};
 use types::{
     Account, AccountId, AccountRaises, Ban, Bill, BindingRecord, Cdr, ControlRequest, Coverage,
-    DecisionId, DeckId, DestinationClass, Device, E164, Fact, Hold, InstalmentPlan, KnownRun,
-    LedgerAccount, Line, LineId, LineStanding, LockOut, Money, Number, RateRow, Region, Reseller,
-    Standing, StoredPosting, Transfer, Trunk, TrunkId, TrunkStanding, UnixMicros, WebUser,
-    WebUserId,
+    DecisionId, DeckId, DestinationClass, Device, E164, Fact, Hold, InstalmentPlan, KeptAnswer,
+    KnownRun, LedgerAccount, Line, LineId, LineStanding, LockOut, Money, Number, RateRow, Region,
+    Reseller, Standing, StoredPosting, Transfer, Trunk, TrunkId, TrunkStanding, UnixMicros,
+    WebUser, WebUserId,
 };
 
 use crate::billing::{BillFilter, BillItems, PostingFilter};
@@ -239,6 +239,17 @@ pub trait Reader {
     /// The web user of this name who is not removed.
     fn web_user(&self, name: &str) -> Result<Option<WebUser>, StoreError>;
 
+    /// What is kept for the key of a token.
+    fn kept_answer(
+        &self,
+        user: WebUserId,
+        token: u32,
+        key: &str,
+    ) -> Result<Option<KeptAnswer>, StoreError>;
+
+    /// How many answers are kept for an account, of requests at this time or later.
+    fn kept_answers(&self, account: AccountId, since: UnixMicros) -> Result<u64, StoreError>;
+
     /// One request.
     fn control_request(&self, id: u32) -> Result<Option<ControlRequest>, StoreError>;
 
@@ -417,6 +428,8 @@ forward! {
     web_users(account: Option<AccountId>) -> Vec<WebUser>;
     web_user(name: &str) -> Option<WebUser>;
     web_user_of_id(id: WebUserId) -> Option<WebUser>;
+    kept_answer(user: WebUserId, token: u32, key: &str) -> Option<KeptAnswer>;
+    kept_answers(account: AccountId, since: UnixMicros) -> u64;
     lines(account: Option<AccountId>) -> Vec<Line>;
     resellers() -> Vec<Reseller>;
     spending(account: AccountId, since: UnixMicros) -> Vec<Spending>;

@@ -87,7 +87,9 @@ pub fn refusal(record: &Record) -> Option<String> {
         | Record::Deck(..)
         | Record::Contact(_)
         | Record::Alert(_)
-        | Record::AlertMark(_) => None,
+        | Record::AlertMark(_)
+        | Record::KeptAnswer(_)
+        | Record::KeptAnswersGone(_) => None,
     }
 }
 
@@ -194,6 +196,7 @@ pub fn account_of(fact: &Fact) -> Option<AccountId> {
         | Fact::RecoveryEnded { account, .. }
         | Fact::CheckUpSaid { account, .. }
         | Fact::PortsChecked { account, .. }
+        | Fact::TokenChanged { account, .. }
         | Fact::SecretAge { account, .. } => Some(*account),
         Fact::StopLevelNear(notice) | Fact::StopLevelReached(notice) => {
             notice.scope.is_holders().then_some(notice.account)

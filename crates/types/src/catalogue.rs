@@ -320,6 +320,12 @@ pub fn of(fact: &Fact) -> Entry {
             "A call was reported: the holder did not make it",
             "Staff look at it. If somebody else may know a password, change it, and look at the phones of the account.",
         ),
+        Fact::TokenChanged { .. } => entry(
+            "token-changed",
+            (Controls, Important, HolderBefore),
+            "What programs may do with your account was changed",
+            "If you did not want this, revoke the token under Your log-in at once, and change your password.",
+        ),
         Fact::RecoveryStarted { .. } => entry(
             "recovery-started",
             (Security, Important, Both),

@@ -22,6 +22,8 @@ use crate::time::UnixMicros;
 pub enum Proof {
     /// He logged in some time ago: enough for what is safer.
     LoggedIn,
+    /// A program of his showed a token: as much, and never more.
+    Token,
     /// He has just shown again who he is.
     Fresh,
 }
@@ -60,6 +62,7 @@ impl By {
 impl fmt::Display for By {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            By::Holder { proof: Proof::Token } => f.write_str("a program of the holder"),
             By::Holder { .. } => f.write_str("the holder"),
             By::Staff { name } if name.is_empty() => f.write_str("staff"),
             By::Staff { name } => write!(f, "{name} of staff"),

@@ -352,6 +352,15 @@ pub enum Fact {
         /// What he says about it; may be empty.
         words: String,
     },
+    /// A token of a holder's programs was made, revoked, or is otherwise now.
+    TokenChanged {
+        /// Whose.
+        account: AccountId,
+        /// The web user whose token it is.
+        user: String,
+        /// What changed, in words; never the token.
+        change: String,
+    },
     /// A holder says that something is wrong, and goes through the steps out of it.
     RecoveryStarted {
         /// Whose.

@@ -214,7 +214,13 @@ fn after(fact: &Fact) -> Option<Fact> {
             by: "alice@example.com".to_owned(),
             words: "nobody was in the office".to_owned(),
         },
-        Fact::CallReported { .. } => {
+        Fact::CallReported { .. } => Fact::TokenChanged {
+            account,
+            user: "alice@example.com".to_owned(),
+            change: "token 3 “backup” made, good for read, stop, until 2027-02-20T02:14:00.000Z"
+                .to_owned(),
+        },
+        Fact::TokenChanged { .. } => {
             Fact::RecoveryStarted { account, recovery: 1, by: "alice@example.com".to_owned() }
         }
         Fact::RecoveryStarted { .. } => Fact::RecoveryStepSaid {

@@ -79,6 +79,7 @@ pub fn fact_text_with(fact: &Fact, currency: &str, name: &dyn Fn(LineId) -> Stri
         Fact::CallReported { decision, by, words, .. } => {
             format!("{by} did not make call {decision}{}", reason(words))
         }
+        Fact::TokenChanged { user, change, .. } => format!("{user}: {change}"),
         Fact::RecoveryStarted { recovery, by, .. } => {
             format!("{by} says that something is wrong (recovery {recovery})")
         }

@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod account;
+pub mod api;
 pub mod bill;
 pub mod catalogue;
 pub mod cdr;
@@ -42,6 +43,7 @@ pub use access::{Ban, BanReason, LockOut, LockScope};
 pub use account::{
     Account, AccountStatus, Controls, DialPlan, FormerSecret, Line, LineKind, LineStatus, Number,
 };
+pub use api::{Answered, ApiToken, KeptAnswer, ProblemKind, TokenScope};
 pub use bill::{
     Bill, BillId, BillLine, BillPosting, BillRun, Coverage, Instalment, InstalmentPlan, KnownRun,
     Marks, StoredPosting,
@@ -78,4 +80,4 @@ pub use source::Source;
 pub use stop_level::{LevelNotice, LevelScope, Reseller, StopLevels};
 pub use time::{Millis, Now, Tick, UnixMicros};
 pub use trunk::{Trunk, TrunkAuth, TrunkNumberFormat, TrunkRoute, TrunkTransport};
-pub use web_user::{KeptSession, KnownBrowser, OneTimeLink, TotpSecret, WebUser};
+pub use web_user::{KeptSession, KnownBrowser, OneTimeLink, TotpSecret, UserNote, WebUser};

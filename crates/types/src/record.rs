@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::{Ban, LockOut, LockScope};
 use crate::account::{Account, Line, Number};
+use crate::api::KeptAnswer;
 use crate::bill::{Bill, BillRun, InstalmentPlan};
 use crate::cdr::{Cdr, Direction};
 use crate::contact::{Alert, Contact};
@@ -200,6 +201,10 @@ pub enum Record {
     Alert(Box<Alert>),
     /// Alerts were derived from all facts up to this number.
     AlertMark(u64),
+    /// Insert or replace an answer that is kept for a repeated request.
+    KeptAnswer(Box<KeptAnswer>),
+    /// Delete kept answers of requests before this time.
+    KeptAnswersGone(UnixMicros),
 }
 
 /// Settled spending of an account in a stretch of time, for the rolling windows.

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::api::ApiToken;
 use crate::ids::{AccountId, WebUserId};
 use crate::time::UnixMicros;
 
@@ -82,6 +83,10 @@ pub struct WebUser {
     pub sessions: Vec<KeptSession>,
     /// Browsers that are known.
     pub browsers: Vec<KnownBrowser>,
+    /// Tokens of his programs.
+    pub tokens: Vec<ApiToken>,
+    /// How many were ever made: the number of the last.
+    pub tokens_made: u32,
     /// He was removed: nobody logs in as him, and his name may be given again.
     pub is_removed: bool,
 }
@@ -96,5 +101,24 @@ impl WebUser {
     /// The same without its authenticator's secret: what may lie on a disk in clear.
     pub fn without_secret(&self) -> WebUser {
         WebUser { totp: None, ..self.clone() }
+    }
+}
+
+/// What of a web user changed, for the account's record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UserNote {
+    /// Nothing that people are told: who is signed in, when something was used.
+    Kept,
+    /// Something, in words.
+    Changed(String),
+    /// A token of his, in words: his contacts are told.
+    Token(String),
+}
+
+impl From<String> for UserNote {
+    /// Without words there is nothing to tell.
+    fn from(words: String) -> UserNote {
+        if words.is_empty() { UserNote::Kept } else { UserNote::Changed(words) }
     }
 }

@@ -8,6 +8,8 @@ use ipnet::IpNet;
 use tokio::sync::Semaphore;
 use types::{AccountId, KnownBrowser, UnixMicros, WebUserId};
 
+use crate::api::bearer::Paces;
+use crate::api::keys::UnderWay;
 use crate::desk::{Desk, DeskError, Overview};
 use crate::seats::Seats;
 use crate::sessions::Sessions;
@@ -24,12 +26,21 @@ const MOST_BROWSERS: usize = 10;
 const LOOK_EVERY_MS: u64 = 900;
 
 /// How the pages are reached.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// As people type it, without a path: `https://portal.example.com`. `None`: only loopback names are known.
     pub url: Option<String>,
     /// Proxies in front, whose word on where a request came from is taken.
     pub proxies: Vec<IpNet>,
+    /// Requests a second that a token may make.
+    pub token_rate: u32,
+}
+
+impl Default for Settings {
+    /// On this machine only, without a proxy.
+    fn default() -> Settings {
+        Settings { url: None, proxies: Vec::new(), token_rate: 10 }
+    }
 }
 
 type Looked = BTreeMap<AccountId, (UnixMicros, Arc<Overview>)>;
@@ -48,6 +59,10 @@ pub struct App {
     /// Live streams.
     pub streams: Arc<Seats<AccountId>>,
     looked: Mutex<Looked>,
+    /// How tokens were used lately.
+    pub paces: Paces,
+    /// Changes of programs that are being carried out.
+    pub under_way: UnderWay,
 }
 
 /// Shared by all requests.
@@ -64,6 +79,8 @@ impl App {
             waiting: Semaphore::new(MOST_WAITING),
             streams: Seats::new(MOST_STREAMS, MOST_STREAMS_EACH),
             looked: Mutex::default(),
+            paces: Paces::default(),
+            under_way: UnderWay::default(),
         })
     }
 

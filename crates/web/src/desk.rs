@@ -6,6 +6,7 @@ mod check_up;
 mod phones;
 mod recovery;
 mod secrets;
+mod tokens;
 
 use std::net::IpAddr;
 
@@ -23,6 +24,7 @@ pub use check_up::{CheckUp, CheckUpDesk, PointSaid, PortsSeen, Software};
 pub use phones::{Phone, PhoneDesk, PhoneLine, PhoneServer, Phones};
 pub use recovery::{LineSecret, OnRecord, PageUser, Recovery, RecoveryDesk, StepSaid};
 pub use secrets::{NewSecret, SecretDesk, SecretShape};
+pub use tokens::TokenDesk;
 
 /// Why the node did not do what a page asked. The text is for people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -282,7 +284,7 @@ pub type Amend<'a> = dyn FnMut(&mut WebUser) -> Result<String, String> + 'a;
 /// The node, as the pages see it. Every call may wait for the node and the disk: never call it on the pages' own
 /// thread.
 pub trait Desk:
-    AlertDesk + CheckUpDesk + PhoneDesk + RecoveryDesk + SecretDesk + Send + Sync + 'static
+    AlertDesk + CheckUpDesk + PhoneDesk + RecoveryDesk + SecretDesk + TokenDesk + Send + Sync + 'static
 {
     /// The time.
     fn now(&self) -> UnixMicros;

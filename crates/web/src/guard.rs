@@ -13,6 +13,9 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
+use types::TokenScope;
+
+use crate::api::bearer;
 use crate::app::Shared;
 use crate::page::Problem;
 use crate::sessions::{Session, Stage};
@@ -34,6 +37,10 @@ pub enum Who {
     HalfWay,
     /// A holder who is signed in.
     Holder,
+    /// A program with a token that is good for this.
+    Token(TokenScope),
+    /// A program with a token.
+    AnyToken,
 }
 
 /// Where a request came from.
@@ -98,6 +105,10 @@ pub async fn admit(
     mut request: Request,
     next: Next,
 ) -> Response {
+    if let Who::Token(_) | Who::AnyToken = who {
+        // No cookie counts there, so no other site's form can use one.
+        return bearer::admit(app, who, request, next).await;
+    }
     let path = request.uri().path().to_owned();
     if !matches!(*request.method(), Method::GET | Method::HEAD)
         && !is_own_form(&app, request.headers())
@@ -123,7 +134,7 @@ pub async fn admit(
         (Who::Anybody, _)
         | (Who::Holder, Some(Stage::In))
         | (Who::HalfWay, Some(Stage::HalfWay)) => true,
-        (Who::Holder | Who::HalfWay, _) => false,
+        (Who::Holder | Who::HalfWay | Who::Token(_) | Who::AnyToken, _) => false,
     };
     if !is_in {
         let wants_page =

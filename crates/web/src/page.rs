@@ -3,13 +3,12 @@
 
 use askama::Template;
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
 use axum::response::{Html, IntoResponse, Response};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde_json::json;
 use types::{Money, UnixMicros};
 
+use crate::api::fault::Fault;
 use crate::app::App;
 use crate::desk::DeskError;
 use crate::guard::Visitor;
@@ -113,6 +112,16 @@ impl Problem {
         self
     }
 
+    /// Its status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What to do about it; may be empty.
+    pub fn help_text(&self) -> &str {
+        &self.help
+    }
+
     /// Of a request to this path: those of the API are answered as RFC 9457 says.
     pub fn at(mut self, path: &str) -> Problem {
         self.path = path.to_owned();
@@ -172,15 +181,8 @@ impl From<crate::secrets::NoDice> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         if self.path.starts_with("/api/") {
-            let body = json!({
-                "type": "about:blank",
-                "title": self.title,
-                "status": self.status.as_u16(),
-                "detail": self.help,
-                "instance": self.path,
-            });
-            let kind = [(CONTENT_TYPE, "application/problem+json")];
-            return (self.status, kind, body.to_string()).into_response();
+            let path = self.path.clone();
+            return Fault::from(self).of(&path).into_response();
         }
         let frame = Frame::open("Something went wrong");
         answer(self.status, &ProblemPage { frame, problem: &self })

@@ -3,19 +3,22 @@
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{Method, Uri};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
+use types::ProblemKind;
 
+use crate::api::fault::Fault;
+use crate::api::{Op, operations};
 use crate::app::Shared;
 use crate::guard::{Who, admit, wrap};
 use crate::page::Problem;
 use crate::portal::recovery::{report, wrong};
 use crate::portal::{
-    alerts, api, call, calls, check_up, confirm, contact_code, contacts, freeze, hours, limits,
-    live, lock, log_in, passwords, phones, places, safe, sign_in, totp, turn_on, welcome,
+    alerts, call, calls, check_up, confirm, contact_code, contacts, freeze, hours, limits, live,
+    lock, log_in, passwords, phones, places, safe, sign_in, tokens, totp, turn_on, welcome,
 };
 
 /// A form is shorter than this.
@@ -46,7 +49,7 @@ fn form(path: &'static str, who: Who, to: MethodRouter<Shared>) -> Route {
 /// All routes.
 pub fn routes() -> Vec<Route> {
     use Who::{Anybody, HalfWay, Holder};
-    vec![
+    let mut all = vec![
         // Sign-in.
         page("/sign-in", Anybody, get(sign_in::show)),
         form("/sign-in", Anybody, post(sign_in::submit)),
@@ -110,6 +113,9 @@ pub fn routes() -> Vec<Route> {
         page("/log-in/authenticator", Holder, get(totp::show)),
         form("/log-in/authenticator", Holder, post(totp::enrol)),
         form("/log-in/authenticator/remove", Holder, post(totp::remove)),
+        page("/tokens", Holder, get(tokens::show)),
+        form("/tokens", Holder, post(tokens::make)),
+        form("/tokens/{token}/revoke", Holder, post(tokens::revoke)),
         // The check-up, and when something is wrong.
         page("/check-up", Holder, get(check_up::show)),
         form("/check-up/outside", Holder, post(check_up::look_outside)),
@@ -124,13 +130,15 @@ pub fn routes() -> Vec<Route> {
         page("/wrong/reports/{number}/text", Holder, get(report::sent_text)),
         page("/wrong/{step}", Holder, get(wrong::show_step)),
         form("/wrong/{step}", Holder, post(wrong::say_step)),
-        // Machines.
-        page("/api/v1/account", Holder, get(api::account)),
         // What pages are made of.
         page("/static/style.css", Anybody, get(style)),
         page("/static/live.js", Anybody, get(script)),
         page("/static/icon.svg", Anybody, get(icon)),
-    ]
+    ];
+    // What programs ask.
+    let programs = operations().into_iter();
+    all.extend(programs.map(|Op { path, method, who, to, .. }| Route { path, method, who, to }));
+    all
 }
 
 /// The router of the table.
@@ -142,7 +150,7 @@ pub fn router(app: &Shared) -> Router {
     }
     router
         .fallback(nothing)
-        .method_not_allowed_fallback(nothing)
+        .method_not_allowed_fallback(another_method)
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .layer(from_fn(in_time))
         .layer(from_fn_with_state(app.clone(), wrap))
@@ -151,6 +159,32 @@ pub fn router(app: &Shared) -> Router {
 
 async fn nothing(uri: Uri) -> Problem {
     Problem::not_found().at(uri.path())
+}
+
+/// There is something at this path, but it cannot be asked in this way (RFC 9110 §15.5.6).
+async fn another_method(uri: Uri) -> Response {
+    let path = uri.path();
+    if !path.starts_with("/api/") {
+        return nothing(uri).await.into_response();
+    }
+    // How many parts of the path are those of a template; `None`: it is of another path. What fits best is meant.
+    let fit = |template: &str| {
+        let (wanted, is) = (template.split('/'), path.split('/'));
+        let is_it = wanted.clone().count() == is.clone().count()
+            && wanted.clone().zip(is.clone()).all(|(want, is)| want == is || want.starts_with('{'));
+        is_it.then(|| wanted.zip(is).filter(|(want, is)| want == is).count())
+    };
+    let all = routes();
+    let best = all.iter().filter_map(|route| fit(route.path)).max();
+    let meant = all.iter().filter(|route| fit(route.path) == best);
+    let mut methods: Vec<&str> = meant.map(|route| route.method.as_str()).collect();
+    if methods.contains(&"GET") {
+        methods.push("HEAD");
+    }
+    methods.sort_unstable();
+    methods.dedup();
+    let fault = Fault::new(ProblemKind::WrongMethod).of(path);
+    ([(ALLOW, methods.join(", "))], fault).into_response()
 }
 
 async fn in_time(request: axum::extract::Request, next: axum::middleware::Next) -> Response {

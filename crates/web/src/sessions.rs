@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use types::{
-    AccountId, DeviceId, DeviceNotices, KeptSession, LineId, UnixMicros, WebUser, WebUserId,
+    AccountId, DeviceId, DeviceNotices, KeptSession, LineId, TokenScope, UnixMicros, WebUser,
+    WebUserId,
 };
 
 use crate::desk::{ContactAsk, SecretShape};
@@ -70,6 +71,19 @@ pub enum Pending {
     Contact(ContactAsk),
     /// Which new phones are told.
     Notices(DeviceNotices),
+    /// A token for a program.
+    Token(TokenWish),
+}
+
+/// A token as it is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenWish {
+    /// What its user calls it.
+    pub name: String,
+    /// What it is good for.
+    pub scopes: Vec<TokenScope>,
+    /// For how many days.
+    pub days: u32,
 }
 
 /// One sign-in of one user in one browser.
@@ -446,6 +460,8 @@ mod tests {
             last_seen: None,
             sessions: Vec::new(),
             browsers: Vec::new(),
+            tokens: Vec::new(),
+            tokens_made: 0,
             is_removed: false,
         }
     }

@@ -2,6 +2,7 @@
 //! Never here: what one of them does; the program's own code.
 
 mod alerts;
+mod api;
 mod attack_tools;
 mod audit;
 mod bans;
@@ -83,6 +84,10 @@ pub const PEERS: &[Check] = checks! {
     "the portal: who is signed in is so after kill -9": portal_phones::stays_signed_in,
     "the portal: a recovery goes on after kill -9, in another browser, by another user, and ends in mails": portal_recovery::goes_on,
     "the portal: looking from outside, at one's own phone's address only, and not often": portal_recovery::looks_outside,
+    "the API: the commands of the how-to do what it says": api::how_to,
+    "the API: W6 another's is not there; keys hold over kill -9; S1 no token in any file": api::kept_apart,
+    "the API: schemathesis finds nothing": api::schemathesis,
+    "the portal: wapiti, signed in, finds nothing": api::wapiti,
     "the portal: 625 live streams at once": portal_streams::five_hundred,
     "W6 what belongs to another account is not there": portal_ids::another_s_are_not_there,
     "JsSIP in Chromium: register, call, be called; WSS": browser_calls::jssip,

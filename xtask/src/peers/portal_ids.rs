@@ -41,6 +41,7 @@ pub fn another_s_are_not_there() -> Result<()> {
     let (mut owner, mut other) = (signed_in(ringfence, web, "a")?, signed_in(ringfence, web, "b")?);
     owner.post("/wrong", "stop=no")?;
     owner.post("/wrong/report", "left=no+time")?;
+    ringfence.command(&["token", "add", "a@example.com", "--name", "check", "--scope", "read"])?;
     let ids = ids(ringfence)?;
     let before = state(ringfence)?;
     let mut tried = 0;
@@ -102,6 +103,7 @@ fn ids(ringfence: &Ringfence) -> Result<BTreeMap<&'static str, String>> {
         ("line", first(&["line", "list", "--account", "a"], "id")?),
         ("contact", first(&["contact", "list", "a"], "id")?),
         ("number", first(&["report", "list", "--account", "a"], "recovery")?),
+        ("token", first(&["token", "list", "--account", "a"], "token")?),
         ("alert", first(&["alert", "list", "--account", "a"], "alert")?),
     ]))
 }
@@ -124,6 +126,7 @@ fn state(ringfence: &Ringfence) -> Result<Vec<Vec<Value>>> {
         ["device", "list", "--account", "a"].as_slice(),
         &["line", "list", "--account", "a"],
         &["contact", "list", "a"],
+        &["token", "list", "--account", "a"],
     ]
     .into_iter()
     .map(|arguments| ringfence.json(arguments))

@@ -9,7 +9,7 @@ use types::account::Ha1;
 use types::record::Deck;
 use types::{
     Account, AccountId, AccountStatus, Bill, DecisionId, DeckId, DeviceId, E164, Line, LineId,
-    LockScope, Number, Record, Reseller, ResellerId, Trunk, TrunkId, UnixMicros, WebUser,
+    LockScope, Number, Record, Reseller, ResellerId, Trunk, TrunkId, UnixMicros, UserNote, WebUser,
 };
 
 use super::audit::{AuditReport, Seen};
@@ -102,8 +102,8 @@ pub enum Command {
     NoteLogIns(Vec<ForeignLogIn>),
     /// Reads nothing from a source any more.
     Ban(Box<BanOrder>),
-    /// Inserts or replaces a web user: who may log in at the pages of his account. The string says what changed.
-    PutWebUser(Box<WebUser>, String),
+    /// Inserts or replaces a web user: who may log in at the pages of his account.
+    PutWebUser(Box<WebUser>, UserNote),
     /// Lifts the ban of exactly this network.
     Unban(IpNet),
 }

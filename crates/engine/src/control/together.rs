@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rating::RateDeck;
 use types::account::{FORMER_SECRETS, Ha1};
-use types::{Account, AccountId, E164, Line, LineId, Now, Number, ResellerId, Trunk};
+use types::{Account, AccountId, E164, Line, LineId, Now, Number, ResellerId, Trunk, UserNote};
 
 use super::{Command, CommandError, Weighed, checks, field};
 use crate::engine::Engine;
@@ -125,11 +125,11 @@ impl Engine {
             }
             Command::LiftLockOut(scope) => self.check_lock(now, scope)?,
             Command::NoteLogIns(_) => {}
-            Command::PutWebUser(user, words) => {
+            Command::PutWebUser(user, note) => {
                 self.account_exists(user.account, made)?;
-                // Without words it is no news: who is signed in.
-                if !words.is_empty() {
-                    checks::note(words)?;
+                match note {
+                    UserNote::Kept => {}
+                    UserNote::Changed(words) | UserNote::Token(words) => checks::note(words)?,
                 }
                 checks::web_user(user)?;
             }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use types::account::Ha1;
 use types::{
     AccountId, AccountStatus, Bill, By, Controls, DecisionId, DeviceId, DialPlan, E164, LineId,
-    LineKind, LineStatus, RateRow, Trunk, TrunkId, UnixMicros, WebUser,
+    LineKind, LineStatus, RateRow, Trunk, TrunkId, UnixMicros, UserNote, WebUser,
 };
 
 use super::Lift;
@@ -104,7 +104,7 @@ pub enum Change {
         overlap: Option<OverlapFor>,
     },
     /// A web user as he is from now on, and what of him changed.
-    PutWebUser(Box<WebUser>, String),
+    PutWebUser(Box<WebUser>, UserNote),
     /// Secrets are written again, so that they are sealed with the newest key.
     Reseal {
         /// Of these lines.

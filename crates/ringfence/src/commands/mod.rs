@@ -38,6 +38,7 @@ mod reseller;
 mod serve;
 mod sip_parse;
 mod standing;
+mod token;
 mod trunk;
 mod user;
 mod verify;
@@ -99,6 +100,9 @@ enum Command {
     /// Who may sign in at the pages
     #[command(subcommand)]
     User(user::Command),
+    /// Tokens of programs of web users
+    #[command(subcommand)]
+    Token(token::Command),
     /// What holders ask for that they may not give themselves
     #[command(subcommand)]
     Request(request::Command),
@@ -225,6 +229,7 @@ fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Account(command) => account::run(command, context),
         Command::Reseller(command) => reseller::run(command, context),
         Command::User(command) => user::run(command, context),
+        Command::Token(command) => token::run(command, context),
         Command::Request(command) => request::run(command, context),
         Command::Report(command) => report::run(command, context),
         Command::Key(command) => return key::run(command, context),

@@ -221,8 +221,8 @@ impl Direct {
     /// Something about web users; nobody is signed in where no node runs.
     pub fn users(&mut self, ask: UserAsk, config: &Config) -> anyhow::Result<Value> {
         let plan = users::plan(ask, &self.store, self.now.wall, config.web_address().as_deref())?;
-        for (user, words) in plan.users {
-            self.carry_out(Change::PutWebUser(Box::new(user), words))?;
+        for (user, note) in plan.users {
+            self.carry_out(Change::PutWebUser(Box::new(user), note))?;
         }
         Ok(plan.answer)
     }

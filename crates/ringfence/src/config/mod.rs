@@ -69,6 +69,8 @@ pub struct Config {
     pub web_proxies: Vec<IpNet>,
     /// May holders have addresses of private networks looked at from outside?
     pub web_look_at_private: bool,
+    /// Requests a second that a token of a program may make.
+    pub token_rate: u32,
     /// Realm of the digest: part of every verifier, so it never changes.
     pub realm: String,
     /// Hosts that are ours; empty: the realm and the listeners' addresses.
@@ -174,6 +176,7 @@ impl Default for Config {
             web_url: None,
             web_proxies: Vec::new(),
             web_look_at_private: false,
+            token_rate: 10,
             realm: String::new(),
             domains: Vec::new(),
             listen: vec![

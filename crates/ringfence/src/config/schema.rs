@@ -159,6 +159,13 @@ fn web_keys() -> Vec<Key> {
             |c, raw| raw.flag().map(|flag| c.web_look_at_private = flag),
             |c| Raw::Flag(c.web_look_at_private),
         ),
+        number_key!(
+            "web",
+            "token_rate",
+            "requests a second that a token of a program may make; twelve times as many at once",
+            1..=1_000,
+            token_rate
+        ),
     ]
 }
 

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use store::{CallFilter, Decided, FactFilter, Reader, SqliteStore, StoreError};
 use types::{
     AccountId, By, Cdr, ClassSet, ControlRequest, DecisionId, Fact, LineId, Proof, Setting,
-    UnixMicros, WebUser, WebUserId, fact_text,
+    UnixMicros, UserNote, WebUser, WebUserId, fact_text,
 };
 use web::{
     Amend, CallAsk, CallsFound, Desk, DeskError, Destinations, Event, LogIn, Outcome, Overview,
@@ -115,7 +115,8 @@ impl NodeUsers {
         let _alone = lock(&self.changing);
         let plan = users::plan(ask, &*lock(&self.reader), system_wall(), self.address.as_deref())?;
         for (user, words) in plan.users {
-            self.node.answer(Ask::Change(Box::new(Change::PutWebUser(Box::new(user), words))))?;
+            self.node
+                .answer(Ask::Change(Box::new(Change::PutWebUser(Box::new(user), words.into()))))?;
         }
         if let Some(user) = plan.sign_out {
             self.sessions.end_all(user, None);
@@ -153,6 +154,22 @@ impl NodeUsers {
             true => DeskError::NeedsProof,
             false => DeskError::Refused(why),
         })
+    }
+
+    /// Changes a web user, alone, and tells of it so.
+    pub(super) fn amend_noted(
+        &self,
+        id: WebUserId,
+        change: &mut Amend<'_>,
+        note: impl FnOnce(String) -> UserNote,
+    ) -> Result<WebUser, DeskError> {
+        let _alone = lock(&self.changing);
+        let found = self.user_of_id(id)?.filter(|user| !user.is_removed);
+        let mut user =
+            found.ok_or_else(|| DeskError::Refused("this user was removed".to_owned()))?;
+        let words = change(&mut user).map_err(DeskError::Refused)?;
+        self.change(Change::PutWebUser(Box::new(user.clone()), note(words)))?;
+        Ok(user)
     }
 
     pub(super) fn look<T: DeserializeOwned>(&self, question: Question) -> Result<T, DeskError> {
@@ -372,13 +389,7 @@ impl Desk for NodeUsers {
     }
 
     fn amend(&self, id: WebUserId, change: &mut Amend<'_>) -> Result<WebUser, DeskError> {
-        let _alone = lock(&self.changing);
-        let found = self.user_of_id(id)?.filter(|user| !user.is_removed);
-        let mut user =
-            found.ok_or_else(|| DeskError::Refused("this user was removed".to_owned()))?;
-        let words = change(&mut user).map_err(DeskError::Refused)?;
-        self.change(Change::PutWebUser(Box::new(user.clone()), words))?;
-        Ok(user)
+        self.amend_noted(id, change, UserNote::from)
     }
 
     fn judge_password(&self, password: &str, own: &[&str]) -> Result<(), String> {

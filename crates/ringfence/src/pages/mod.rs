@@ -11,6 +11,7 @@ mod ports;
 mod recovery;
 mod secrets;
 mod software;
+mod tokens;
 pub mod users;
 
 use std::net::{SocketAddr, TcpListener};
@@ -29,8 +30,11 @@ pub fn serve(config: &Config, users: Arc<NodeUsers>) -> anyhow::Result<Option<So
     let listener = TcpListener::bind(address).with_context(|| {
         format!("cannot serve pages on {address}: choose another web.listen, or \"none\"")
     })?;
-    let settings =
-        web::Settings { url: config.web_url.clone(), proxies: config.web_proxies.clone() };
+    let settings = web::Settings {
+        url: config.web_url.clone(),
+        proxies: config.web_proxies.clone(),
+        token_rate: config.token_rate,
+    };
     let sessions = users.sessions();
     let reader = Arc::clone(&users);
     // Beside the rest: there may be many web users, and no phone is to wait for them.

@@ -5,7 +5,8 @@ use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::Reader;
-use types::{OneTimeLink, UnixMicros, WebUser, WebUserId};
+use types::{OneTimeLink, TokenScope, UnixMicros, UserNote, WebUser, WebUserId};
+use web::TokenWish;
 
 use crate::commands::lookup::find_account;
 
@@ -45,6 +46,24 @@ pub enum UserAsk {
         /// His mail address.
         name: Option<String>,
     },
+    /// A token for a program of his.
+    AddToken {
+        /// His mail address.
+        name: String,
+        /// What the token is called.
+        label: String,
+        /// What it is good for.
+        scopes: Vec<TokenScope>,
+        /// For how many days.
+        days: u32,
+    },
+    /// A token is worth nothing any more.
+    RevokeToken {
+        /// His mail address.
+        name: String,
+        /// Its number.
+        token: u32,
+    },
     /// Their secrets are written again, so that they are sealed with the newest key.
     Reseal(Vec<WebUserId>),
 }
@@ -52,7 +71,7 @@ pub enum UserAsk {
 /// What is to be done.
 pub struct UserPlan {
     /// Users as they are from now on, and what changed.
-    pub users: Vec<(WebUser, String)>,
+    pub users: Vec<(WebUser, UserNote)>,
     /// Whose sessions end.
     pub sign_out: Option<WebUserId>,
     /// Whose sessions are asked for: one user's, or all.
@@ -64,7 +83,7 @@ pub struct UserPlan {
 impl UserPlan {
     fn of(user: WebUser, words: &str, answer: Value) -> UserPlan {
         let id = user.id;
-        let users = vec![(user, words.to_owned())];
+        let users = vec![(user, words.to_owned().into())];
         UserPlan { users, sign_out: Some(id), sessions: None, answer }
     }
 }
@@ -84,6 +103,7 @@ pub fn plan(
             (user.link, user.password, user.password_since) = (Some(link), None, None);
             user.sessions.clear();
             user.browsers.clear();
+            user.tokens.clear();
             let mut words = "a new one-time link was made, the password is gone".to_owned();
             if authenticator {
                 user.totp = None;
@@ -102,6 +122,7 @@ pub fn plan(
             user.recovery.clear();
             user.sessions.clear();
             user.browsers.clear();
+            user.tokens.clear();
             let message = format!("web user {} is removed", user.name);
             let answer = json!({ "user": user.name, "message": message });
             Ok(UserPlan::of(user, "removed", answer))
@@ -118,16 +139,51 @@ pub fn plan(
             let sessions = Some(user.map(|user| user.id));
             Ok(UserPlan { users: Vec::new(), sign_out: None, sessions, answer: json!([]) })
         }
+        UserAsk::AddToken { name, label, scopes, days } => {
+            let mut user = find(reader, &name)?;
+            if let Some(problem) = web::token_name_fault(&label) {
+                bail!("--name: {problem}");
+            }
+            let wish = TokenWish { name: label, scopes, days };
+            let (token, words) =
+                web::add_token(&mut user, &wish, now).map_err(anyhow::Error::msg)?;
+            let message = format!(
+                "token {} of {}, shown once:\n{}",
+                user.tokens_made,
+                user.name,
+                token.as_str()
+            );
+            let answer = json!({
+                "user": user.name,
+                "token": user.tokens_made,
+                "secret": token.as_str(),
+                "message": message,
+            });
+            Ok(tokens_plan(user, format!("{words}, by staff"), answer))
+        }
+        UserAsk::RevokeToken { name, token } => {
+            let mut user = find(reader, &name)?;
+            let words = web::take_token(&mut user, token, "by staff").map_err(|why| {
+                anyhow::anyhow!("{why} of {name}; `ringfence token list {name}` shows them")
+            })?;
+            let answer = json!({ "user": user.name, "token": token, "message": words });
+            Ok(tokens_plan(user, words, answer))
+        }
         UserAsk::Reseal(ids) => {
             let mut users = reader.web_users(None)?;
             users.retain(|user| ids.contains(&user.id) && user.totp.is_some());
             let count = users.len();
-            let words = "sealed with another key".to_owned();
-            let users = users.into_iter().map(|user| (user, words.clone())).collect();
+            let note = UserNote::Changed("sealed with another key".to_owned());
+            let users = users.into_iter().map(|user| (user, note.clone())).collect();
             let answer = json!({ "message": format!("{count} secrets sealed anew") });
             Ok(UserPlan { users, sign_out: None, sessions: None, answer })
         }
     }
+}
+
+fn tokens_plan(user: WebUser, words: String, answer: Value) -> UserPlan {
+    let users = vec![(user, UserNote::Token(words))];
+    UserPlan { users, sign_out: None, sessions: None, answer }
 }
 
 fn add(
@@ -159,6 +215,8 @@ fn add(
         last_seen: None,
         sessions: Vec::new(),
         browsers: Vec::new(),
+        tokens: Vec::new(),
+        tokens_made: 0,
         is_removed: false,
     };
     let message = format!("{} signs in with this link, once, within a day:\n{shown}", user.name);

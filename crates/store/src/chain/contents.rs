@@ -52,6 +52,8 @@ pub fn write(content: &mut Content, record: &Record, sealed: Option<&Hash>) {
         | Record::BanGone(_)
         | Record::Alert(_)
         | Record::AlertMark(_)
+        | Record::KeptAnswer(_)
+        | Record::KeptAnswersGone(_)
         | Record::Audited(_)
         | Record::Alive(_) => {}
     }

@@ -235,6 +235,8 @@ pub fn place_of(record: &Record) -> Option<Place> {
         | Record::BanGone(_)
         | Record::Alert(_)
         | Record::AlertMark(_)
+        | Record::KeptAnswer(_)
+        | Record::KeptAnswersGone(_)
         | Record::Audited(_)
         | Record::Alive(_) => None,
     }

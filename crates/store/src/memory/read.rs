@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use types::record::{Deck, Spending};
 use types::{
     Account, AccountId, AccountRaises, Ban, Bill, BindingRecord, Cdr, ControlRequest, Coverage,
-    DecisionId, DeckId, Device, Fact, Hold, InstalmentPlan, KnownRun, LedgerAccount, Line, LineId,
-    LineStanding, LockOut, Money, Number, RateRow, RequestState, Reseller, Snapshot, Standing,
-    StoredPosting, Transfer, TransferKind, Trunk, TrunkId, TrunkStanding, UnixMicros, WebUser,
-    WebUserId,
+    DecisionId, DeckId, Device, Fact, Hold, InstalmentPlan, KeptAnswer, KnownRun, LedgerAccount,
+    Line, LineId, LineStanding, LockOut, Money, Number, RateRow, RequestState, Reseller, Snapshot,
+    Standing, StoredPosting, Transfer, TransferKind, Trunk, TrunkId, TrunkStanding, UnixMicros,
+    WebUser, WebUserId,
 };
 
 use super::MemoryStore;
@@ -247,6 +247,20 @@ impl Reader for MemoryStore {
         let state = self.state();
         let named = |user: &&WebUser| user.name == name && !user.is_removed;
         Ok(state.web_users.values().find(named).cloned())
+    }
+
+    fn kept_answer(
+        &self,
+        user: WebUserId,
+        token: u32,
+        key: &str,
+    ) -> Result<Option<KeptAnswer>, StoreError> {
+        Ok(self.state().kept_answers.get(&(user, token, key.to_owned())).cloned())
+    }
+
+    fn kept_answers(&self, account: AccountId, since: UnixMicros) -> Result<u64, StoreError> {
+        let mine = |kept: &&KeptAnswer| kept.account == account && kept.at >= since;
+        Ok(self.state().kept_answers.values().filter(mine).count() as u64)
     }
 
     fn control_request(&self, id: u32) -> Result<Option<ControlRequest>, StoreError> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use types::{
     Account, AccountId, AccountRaises, Ban, Bill, BindingRecord, Cdr, ControlRequest, DecisionId,
-    DeckId, Device, DeviceId, E164, Fact, Hold, InstalmentPlan, KnownRun, Line, LineId,
+    DeckId, Device, DeviceId, E164, Fact, Hold, InstalmentPlan, KeptAnswer, KnownRun, Line, LineId,
     LineStanding, LockOut, LockScope, Money, Number, Posting, Record, Region, Reseller, ResellerId,
     Standing, Transfer, TransferKind, Trunk, TrunkId, TrunkStanding, UnixMicros, WebUser,
     WebUserId,
@@ -61,6 +61,8 @@ pub struct State {
     pub newest: UnixMicros,
     pub links: Vec<Kept>,
     pub telling: Alerts,
+    /// Answers that are kept, by user, token and key.
+    pub kept_answers: BTreeMap<(WebUserId, u32, String), KeptAnswer>,
     /// The link whose call was audited last.
     pub audited: u64,
 }
@@ -283,6 +285,13 @@ impl State {
                 drop(self.telling.alerts.insert(alert.id, types::Alert::clone(alert)));
             }
             Record::AlertMark(fact) => self.telling.mark = *fact,
+            Record::KeptAnswer(kept) => {
+                let key = (kept.user, kept.token, kept.key.clone());
+                self.kept_answers.insert(key, KeptAnswer::clone(kept));
+            }
+            Record::KeptAnswersGone(before) => {
+                self.kept_answers.retain(|_, kept| kept.at >= *before);
+            }
         }
     }
 

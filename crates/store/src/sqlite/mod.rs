@@ -2,6 +2,7 @@
 //! Never here: what a record looks like as rows (`write`, `query`), threads.
 
 mod alerts;
+mod answers;
 mod backup;
 mod billing;
 mod calls;

@@ -4,9 +4,9 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use types::record::{Deck, Spending};
 use types::{
     Account, AccountId, AccountRaises, Ban, Bill, BindingRecord, Cdr, ControlRequest, Coverage,
-    DecisionId, DeckId, Device, Hold, InstalmentPlan, KnownRun, Line, LineId, LineStanding,
-    LockOut, Money, Number, RateRow, Reseller, Standing, StoredPosting, Transfer, Trunk, TrunkId,
-    TrunkStanding, UnixMicros, WebUser, WebUserId,
+    DecisionId, DeckId, Device, Hold, InstalmentPlan, KeptAnswer, KnownRun, Line, LineId,
+    LineStanding, LockOut, Money, Number, RateRow, Reseller, Standing, StoredPosting, Transfer,
+    Trunk, TrunkId, TrunkStanding, UnixMicros, WebUser, WebUserId,
 };
 
 use super::calls::{Conditions, call_page, calls, last_used};
@@ -14,7 +14,7 @@ use super::chain::{self, Tables};
 use super::columns::{self, Json};
 use super::connect::Doing;
 use super::rows::{self, Rows, all, read};
-use super::{SqliteStore, billing, decks, history, sealed, snapshot, verify, web_users};
+use super::{SqliteStore, answers, billing, decks, history, sealed, snapshot, verify, web_users};
 use crate::billing::{BillFilter, BillItems, PostingFilter};
 use crate::chain::{Anchor, ChainQuestion, ChainReport, walk};
 use crate::deck_states::DeckState;
@@ -174,6 +174,20 @@ impl Reader for SqliteStore {
     fn web_user(&self, name: &str) -> Result<Option<WebUser>, StoreError> {
         let found = web_users::named(self.conn()?, name, &self.opener());
         found.doing(&self.file, "look a web user up")
+    }
+
+    fn kept_answer(
+        &self,
+        user: WebUserId,
+        token: u32,
+        key: &str,
+    ) -> Result<Option<KeptAnswer>, StoreError> {
+        let found = answers::of_key(self.conn()?, user, token, key);
+        found.doing(&self.file, "look a kept answer up")
+    }
+
+    fn kept_answers(&self, account: AccountId, since: UnixMicros) -> Result<u64, StoreError> {
+        answers::count(self.conn()?, account, since).doing(&self.file, "count kept answers")
     }
 
     fn control_request(&self, id: u32) -> Result<Option<ControlRequest>, StoreError> {

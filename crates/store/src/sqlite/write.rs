@@ -6,7 +6,8 @@ use rusqlite::{CachedStatement, Connection, Params, params};
 use types::{BillRun, BindingRecord, Cdr, DecisionId, Hold, HoldState, KnownRun, Record, Transfer};
 
 use super::{
-    Applied, alerts, billing, chain, columns, decks, detail, directory, history, sealed, web_users,
+    Applied, alerts, answers, billing, chain, columns, decks, detail, directory, history, sealed,
+    web_users,
 };
 use crate::chain::{Appender, Content, Hash, Place, place_of, place_of_transfer, write, write_run};
 use crate::rules;
@@ -316,6 +317,8 @@ impl<'c> Group<'c> {
             }
             Record::Alert(alert) => alerts::put_alert(conn, alert)?,
             Record::AlertMark(fact) => alerts::put_mark(conn, *fact)?,
+            Record::KeptAnswer(kept) => answers::put(conn, kept)?,
+            Record::KeptAnswersGone(before) => answers::remove_before(conn, *before)?,
         }
         Ok(Became::New)
     }

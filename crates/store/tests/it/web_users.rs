@@ -33,6 +33,16 @@ fn user(id: u32, account: u32, name: &str) -> WebUser {
             agent: "a browser".to_owned(),
         }],
         browsers: vec![KnownBrowser { hash: "22ff".to_owned(), seen: at(3) }],
+        tokens: vec![ApiToken {
+            number: 2,
+            name: "backup".to_owned(),
+            hash: "33ff".to_owned(),
+            scopes: vec![TokenScope::Read, TokenScope::Stop],
+            created: at(3),
+            until: at(9),
+            used: Some((at(4), [192, 0, 2, 8].into())),
+        }],
+        tokens_made: 2,
         is_removed: false,
     }
 }
@@ -64,6 +74,54 @@ fn they_are_found_by_account_name_and_number() {
         put(store, vec![record(&again)]);
         assert_eq!(store.web_user("alice@example.com").unwrap(), Some(again));
         assert_eq!(store.web_user_of_id(WebUserId(1)).unwrap(), Some(gone));
+        assert_eq!(walked(store).breaks, []);
+    }
+}
+
+/// Replaced by the same key, counted by account and time, forgotten in time; the record of decisions does not know them.
+#[test]
+fn answers_are_kept_by_user_token_and_key() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("rf.db");
+    let (mut memory, mut sqlite) =
+        (MemoryStore::new(), SqliteStore::open(path, options()).unwrap());
+    for store in [&mut memory as &mut dyn Backend, &mut sqlite] {
+        let kept = |user: u32, token: u32, key: &str, offset: i64| KeptAnswer {
+            account: AccountId(user % 2),
+            user: WebUserId(user),
+            token,
+            key: key.to_owned(),
+            fingerprint: "00ff".to_owned(),
+            at: at(offset),
+            answer: None,
+        };
+        let answered = |kept: &KeptAnswer| KeptAnswer {
+            answer: Some(Answered {
+                status: 200,
+                kind: "application/json".to_owned(),
+                body: "{\"a\":\"ä\"}".to_owned(),
+            }),
+            ..kept.clone()
+        };
+        let record = |kept: &KeptAnswer| Record::KeptAnswer(Box::new(kept.clone()));
+        let all = [kept(1, 1, "a", 5), kept(1, 1, "b", 6), kept(1, 2, "a", 7), kept(2, 1, "a", 8)];
+        put(store, all.iter().map(record).collect());
+        for one in &all {
+            let found = store.kept_answer(one.user, one.token, &one.key).unwrap();
+            assert_eq!(found.as_ref(), Some(one));
+        }
+        assert_eq!(store.kept_answer(WebUserId(1), 1, "A").unwrap(), None);
+        assert_eq!(store.kept_answer(WebUserId(3), 1, "a").unwrap(), None);
+        put(store, vec![record(&answered(&all[0]))]);
+        let found = store.kept_answer(WebUserId(1), 1, "a").unwrap();
+        assert_eq!(found, Some(answered(&all[0])));
+        let count =
+            |store: &dyn Backend, offset| store.kept_answers(AccountId(1), at(offset)).unwrap();
+        assert_eq!([count(store, 0), count(store, 6), count(store, 8)], [3, 2, 0]);
+        put(store, vec![Record::KeptAnswersGone(at(7))]);
+        assert_eq!(count(store, 0), 1);
+        assert_eq!(store.kept_answer(WebUserId(1), 1, "b").unwrap(), None);
+        assert!(store.kept_answer(WebUserId(1), 2, "a").unwrap().is_some());
         assert_eq!(walked(store).breaks, []);
     }
 }

@@ -80,6 +80,8 @@ ask_below! {
     web_users(account: Option<AccountId>) -> Vec<WebUser>;
     web_user(name: &str) -> Option<WebUser>;
     web_user_of_id(id: WebUserId) -> Option<WebUser>;
+    kept_answer(user: WebUserId, token: u32, key: &str) -> Option<KeptAnswer>;
+    kept_answers(account: AccountId, since: UnixMicros) -> u64;
     lines(account: Option<AccountId>) -> Vec<Line>;
     resellers() -> Vec<Reseller>;
     spending(account: AccountId, since: UnixMicros) -> Vec<types::record::Spending>;

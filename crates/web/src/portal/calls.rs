@@ -77,7 +77,7 @@ fn typed<'f>(fields: &'f [(String, String)], name: &str) -> &'f str {
 }
 
 /// What was typed, as a filter; and what is wrong with it.
-fn read(
+pub fn read(
     fields: &[(String, String)],
     time_zone: &str,
     lines: &[(LineId, String)],

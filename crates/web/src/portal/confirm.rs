@@ -14,7 +14,8 @@ use crate::app::Shared;
 use crate::guard::{Client, Visitor};
 use crate::page::{Errors, Frame, Problem, answer, page};
 use crate::portal::{
-    alerts, call, contacts, freeze, hours, limits, lock, passwords, phones, sign_in, totp, turn_on,
+    alerts, call, contacts, freeze, hours, limits, lock, passwords, phones, sign_in, tokens, totp,
+    turn_on,
 };
 use crate::sessions::Pending;
 
@@ -58,6 +59,9 @@ fn in_words(pending: Option<&Pending>) -> &'static str {
         Some(Pending::Secret(..)) => "A new password is shown only to you.",
         Some(Pending::Contact(_) | Pending::Notices(_)) => {
             "With this we tell you less than before, or somebody else, so we ask again who you are."
+        }
+        Some(Pending::Token(_)) => {
+            "With a token a program can use your account, so we ask again who you are."
         }
         None => "Show again that it is you.",
     }
@@ -139,6 +143,7 @@ async fn go_on(app: &Shared, mut visitor: Visitor, client: &Client) -> Result<Re
             visitor.session.fresh_until = UnixMicros(i64::MAX);
             contacts::change_now(app, &visitor, ask).await
         }
+        Some(Pending::Token(wish)) => tokens::make_now(app, &visitor, wish).await,
         Some(Pending::Notices(notices)) => {
             alerts::save_notices_now(app, &visitor, notices, true).await
         }

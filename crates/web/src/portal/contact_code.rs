@@ -51,6 +51,32 @@ pub struct Code {
     code: String,
 }
 
+/// Is it the code that was sent to a contact? Then it is confirmed. One at a time: a failure is counted before the next code is
+/// looked at.
+pub async fn is_code(
+    app: &App,
+    id: ContactId,
+    code: &str,
+    client: &Client,
+) -> Result<bool, Problem> {
+    let _place = app.waiting.try_acquire().map_err(|_| Problem::busy())?;
+    let _turn = app.log_ins.acquire().await.map_err(|_| Problem::busy())?;
+    let Client { source, agent, .. } = client.clone();
+    let (typed, name) = (code.to_owned(), format!("contact-{id}"));
+    let tried = LogIn { name, source, agent, known: None };
+    let is_right = app.ask(move |desk| {
+        if !desk.may_log_in(&tried)? {
+            return Ok(false);
+        }
+        let is_right = desk.confirm_contact(id, &typed)?;
+        if !is_right {
+            desk.note_wrong_log_in(&tried)?;
+        }
+        Ok(is_right)
+    });
+    Ok(is_right.await?)
+}
+
 /// POST /contacts/{id}/confirm: wrong codes are counted like wrong passwords.
 pub async fn confirm(
     State(app): State<Shared>,
@@ -59,24 +85,7 @@ pub async fn confirm(
     Path(id): Path<u32>,
     Form(form): Form<Code>,
 ) -> Result<Response, Problem> {
-    let _place = app.waiting.try_acquire().map_err(|_| Problem::busy())?;
-    let _turn = app.log_ins.acquire().await.map_err(|_| Problem::busy())?;
-    let Client { source, agent, .. } = client;
-    let (typed, name) = (form.code.clone(), format!("contact-{id}"));
-    let tried = LogIn { name, source, agent, known: None };
-    let is_right = app
-        .ask(move |desk| {
-            if !desk.may_log_in(&tried)? {
-                return Ok(false);
-            }
-            let is_right = desk.confirm_contact(ContactId(id), &typed)?;
-            if !is_right {
-                desk.note_wrong_log_in(&tried)?;
-            }
-            Ok(is_right)
-        })
-        .await?;
-    if is_right {
+    if is_code(&app, ContactId(id), &form.code, &client).await? {
         let frame = frame_for(&app, visitor.as_ref(), "Confirmed");
         let errors = Errors::default();
         return Ok(page(&ConfirmPage { frame, id, code: String::new(), is_done: true, errors }));

@@ -231,7 +231,7 @@ impl Edited {
 }
 
 /// The settings of the form as they stand, without where it leads.
-fn settings_of(contact: &Contact) -> Vec<(&'static str, String)> {
+pub fn settings_of(contact: &Contact) -> Vec<(&'static str, String)> {
     let classes: Vec<&str> = contact.classes.iter().map(|class| class.code()).collect();
     vec![
         ("name", contact.name.clone()),

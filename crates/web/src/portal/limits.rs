@@ -66,12 +66,14 @@ fn typed<'f>(fields: &'f [(String, String)], name: &str) -> Option<&'f str> {
     fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
 }
 
-fn setting_of(name: &str, controls: &Controls) -> Option<Setting> {
+/// A control by its name.
+pub fn setting_of(name: &str, controls: &Controls) -> Option<Setting> {
     let all = Setting::all(AccountStatus::Active, controls);
     all.into_iter().find(|setting| setting.name() == name)
 }
 
-fn shown(name: &str, controls: &Controls) -> String {
+/// The value of a control as a form has it; empty: no such limit.
+pub fn shown(name: &str, controls: &Controls) -> String {
     let text = setting_of(name, controls).map(|setting| setting.to_string()).unwrap_or_default();
     if text == "none" { String::new() } else { text }
 }

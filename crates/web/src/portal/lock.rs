@@ -40,11 +40,12 @@ struct LockPage {
 }
 
 /// Is an address in a lock? An empty one lets in everybody.
-fn lets_in(lock: &[IpNet], address: IpAddr) -> bool {
+pub fn lets_in(lock: &[IpNet], address: IpAddr) -> bool {
     lock.is_empty() || lock.iter().any(|net| net.contains(&address.to_canonical()))
 }
 
-fn phone_words(phone: &RegisteredPhone) -> String {
+/// A phone as one names it.
+pub fn phone_words(phone: &RegisteredPhone) -> String {
     let agent = match phone.agent.as_str() {
         "" => "A phone that does not say what it is",
         agent => agent,
@@ -58,7 +59,7 @@ fn typed<'f>(fields: &'f [(String, String)], name: &str) -> &'f str {
 }
 
 /// Reads networks as people list them: one a line, or with commas; an address is a network of one.
-fn read(text: &str) -> Result<Vec<IpNet>, String> {
+pub fn read(text: &str) -> Result<Vec<IpNet>, String> {
     let words = text.split([',', ' ', '\n', '\r', '\t']).filter(|word| !word.is_empty());
     let mut nets = Vec::new();
     for word in words {
@@ -140,7 +141,7 @@ fn suggestion(phones: &[RegisteredPhone], mine: IpAddr) -> String {
 }
 
 /// A network of one address as this address.
-fn short(net: &IpNet) -> String {
+pub fn short(net: &IpNet) -> String {
     match net.prefix_len() == net.max_prefix_len() {
         true => net.addr().to_string(),
         false => net.to_string(),

@@ -27,6 +27,7 @@ struct LogInPage {
     has_totp: bool,
     recovery_left: usize,
     sessions: Vec<(String, String, String, bool)>,
+    tokens: usize,
     errors: Errors,
 }
 
@@ -50,6 +51,7 @@ async fn view(app: &Shared, visitor: &Visitor, errors: Errors) -> Result<LogInPa
         has_totp: user.totp.is_some(),
         recovery_left: user.recovery.len(),
         sessions: sessions.collect(),
+        tokens: user.tokens.iter().filter(|token| app.now() < token.until).count(),
         name: user.name,
         errors,
     })

@@ -1,7 +1,6 @@
 //! The holder's pages, one file each. Never here: who may open them (`guard`, `routes`).
 
 pub mod alerts;
-pub mod api;
 pub mod call;
 pub mod calls;
 pub mod check_up;
@@ -22,6 +21,7 @@ pub mod recovery;
 pub mod safe;
 pub mod settings;
 pub mod sign_in;
+pub mod tokens;
 pub mod totp;
 pub mod turn_on;
 pub mod welcome;

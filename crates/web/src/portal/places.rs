@@ -78,7 +78,8 @@ pub fn never_called(found: &Destinations, controls: &Controls) -> Chosen {
     Chosen { countries, classes }.on(controls)
 }
 
-fn was_called(found: &Destinations, region: Region) -> bool {
+/// Was a country ever called?
+pub fn was_called(found: &Destinations, region: Region) -> bool {
     found.ever.contains(&region) || found.used.iter().any(|(_, there, _)| *there == Some(region))
 }
 
@@ -138,7 +139,8 @@ fn class_row(class: DestinationClass, found: &Destinations, overview: &Overview)
     })
 }
 
-pub(super) fn capital(words: &str) -> String {
+/// With its first letter large.
+pub fn capital(words: &str) -> String {
     let mut chars = words.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
@@ -179,10 +181,8 @@ fn groups(found: &Destinations, overview: &Overview, search: &str) -> Vec<Group>
     groups.into_iter().filter(|group| !group.rows.is_empty()).collect()
 }
 
-pub(super) async fn look(
-    app: &Shared,
-    account: AccountId,
-) -> Result<(Overview, Destinations), DeskError> {
+/// Money and places of an account.
+pub async fn look(app: &Shared, account: AccountId) -> Result<(Overview, Destinations), DeskError> {
     let overview = app.overview(account).await?;
     Ok((overview, app.ask(move |desk| desk.destinations(account)).await?))
 }

@@ -143,23 +143,6 @@ fn another_s_call_is_not_there() {
 }
 
 #[test]
-fn programs_are_told_problems_as_rfc_9457_says() {
-    let world = World::new();
-    let check = |path: &str, cookie: Option<&str>, want: u16| {
-        let answer = world.get(path, cookie);
-        assert_eq!(answer.status, want, "{path}");
-        assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{path}");
-        let status = format!("\"status\":{want}");
-        assert!(answer.body.contains(&status), "{}", answer.body);
-    };
-    check("/api/v1/account", None, 401);
-    let cookie = world.come_in();
-    check("/api/v1/nothing", Some(&cookie), 404);
-    let found = world.get("/api/v1/account", Some(&cookie));
-    assert!(found.status == 200 && found.body.contains("\"unbilled\""), "{}", found.body);
-}
-
-#[test]
 fn live_parts_come_as_events_and_end_with_the_session() {
     let world = World::new();
     let cookie = world.come_in();

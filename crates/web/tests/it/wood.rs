@@ -79,8 +79,16 @@ fn told(now: UnixMicros, is_known: bool) -> ToldAlert {
 
 impl AlertDesk for Wood {
     fn contacts(&self, account: AccountId) -> Result<Vec<Contact>, DeskError> {
-        let confirmed = self.state().told.confirmed;
-        Ok((account == AccountId(1)).then(|| contact(self.now(), confirmed)).into_iter().collect())
+        let state = self.state();
+        let added = state.told.changed.iter().filter(|ask| matches!(ask, ContactAsk::Add(_)));
+        let mut all = vec![contact(self.now(), state.told.confirmed)];
+        all.extend(
+            (11..)
+                .zip(added)
+                .map(|(id, _)| Contact { id: ContactId(id), ..contact(self.now(), false) }),
+        );
+        all.retain(|_| account == AccountId(1));
+        Ok(all)
     }
 
     fn alerts(&self, account: AccountId, _: u32) -> Result<Vec<ToldAlert>, DeskError> {
@@ -117,6 +125,7 @@ impl AlertDesk for Wood {
                     return Err(DeskError::NeedsProof);
                 }
             }
+            ContactAsk::Remove(_) if proof != Proof::Fresh => return Err(DeskError::NeedsProof),
             ContactAsk::Remove(_) | ContactAsk::Test(_) => {}
         }
         self.state().told.changed.push(ask);

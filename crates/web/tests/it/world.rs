@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use ipnet::IpNet;
@@ -10,13 +11,13 @@ use types::cdr::{HangupCause, HangupSide, LegRecord};
 use types::decision::{Destination, Explanation, Outcome as Decided};
 use types::{
     AccountId, AccountRaises, AccountStatus, Cdr, ControlRequest, Controls, DecisionId,
-    DestinationClass, Direction, Finding, LineId, LockTrial, Money, OneTimeLink, Proof, Region,
-    Setting, UnixMicros, WebUser, WebUserId,
+    DestinationClass, Direction, Finding, KeptAnswer, LineId, LockTrial, Money, OneTimeLink, Proof,
+    Region, Setting, TokenScope, UnixMicros, WebUser, WebUserId,
 };
 use web::{
     Amend, App, CallAsk, CallsFound, Country, Desk, DeskError, Destinations, Event, LiveCall,
     LogIn, Outcome, Overview, PhonesAndLocks, Prices, RegisteredPhone, Reported, Sessions,
-    Settings, TurnedOff, hash,
+    Settings, TokenDesk, TokenWish, TurnedOff, hash,
 };
 
 pub const NAME: &str = "alice@example.com";
@@ -42,10 +43,22 @@ pub struct State {
     pub trial: Option<LockTrial>,
     pub told: crate::wood::Told,
     pub mending: crate::mending::Mending,
+    /// What of tokens was told.
+    pub token_words: Vec<String>,
+    /// Answers that are kept.
+    pub kept: BTreeMap<(WebUserId, u32, String), KeptAnswer>,
 }
 
 #[derive(Default)]
-pub struct Wood(pub Mutex<State>);
+pub struct Wood(pub Mutex<State>, pub Gate);
+
+/// Held by a test, it keeps the desk from hanging calls up.
+#[derive(Default)]
+pub struct Gate {
+    pub way: Mutex<()>,
+    /// How many stand before it, or have gone through.
+    pub came: AtomicUsize,
+}
 
 impl Wood {
     pub fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -311,6 +324,8 @@ impl Desk for Wood {
     }
 
     fn cut(&self, decision: DecisionId) -> Result<Outcome, DeskError> {
+        self.1.came.fetch_add(1, Ordering::SeqCst);
+        let _through = self.1.way.lock().expect("nobody panicked");
         self.state().cut.push(decision);
         Ok(Outcome { message: "cut".to_owned() })
     }
@@ -345,6 +360,42 @@ impl Desk for Wood {
     }
 }
 
+impl TokenDesk for Wood {
+    fn amend_tokens(&self, id: WebUserId, change: &mut Amend<'_>) -> Result<WebUser, DeskError> {
+        let mut state = self.state();
+        let user = state.users.iter_mut().find(|user| user.id == id).expect("he is there");
+        let words = change(user).map_err(DeskError::Refused)?;
+        let user = user.clone();
+        if !words.is_empty() {
+            state.token_words.push(words);
+        }
+        Ok(user)
+    }
+
+    fn kept_answer(
+        &self,
+        user: WebUserId,
+        token: u32,
+        key: &str,
+    ) -> Result<Option<KeptAnswer>, DeskError> {
+        Ok(self.state().kept.get(&(user, token, key.to_owned())).cloned())
+    }
+
+    fn kept_answers(&self, account: AccountId, since: UnixMicros) -> Result<u64, DeskError> {
+        let state = self.state();
+        let of_account =
+            state.kept.values().filter(|kept| kept.account == account && kept.at >= since);
+        Ok(of_account.count() as u64)
+    }
+
+    fn keep_answer(&self, kept: KeptAnswer, gone: UnixMicros) -> Result<(), DeskError> {
+        let mut state = self.state();
+        state.kept.retain(|_, kept| kept.at >= gone);
+        state.kept.insert((kept.user, kept.token, kept.key.clone()), kept);
+        Ok(())
+    }
+}
+
 /// Pages that are served, and the desk behind them.
 pub struct World {
     pub desk: Arc<Wood>,
@@ -363,6 +414,20 @@ pub struct Answer {
 impl Answer {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The body, which is JSON.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The code of a problem.
+    pub fn problem(&self) -> String {
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
+        let json = self.json();
+        assert_eq!(json["status"], self.status, "{self:?}");
+        let kind = json["type"].as_str().expect("a type");
+        kind.strip_prefix("urn:ringfence:problem:").expect("ours").to_owned()
     }
 
     /// The session's cookie that was set, as a browser sends it back.
@@ -394,6 +459,8 @@ impl World {
             last_seen: None,
             sessions: Vec::new(),
             browsers: Vec::new(),
+            tokens: Vec::new(),
+            tokens_made: 0,
             is_removed: false,
         });
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -414,13 +481,42 @@ impl World {
             text.push_str(&format!("{name}: {value}\r\n"));
         }
         if !body.is_empty() || request.starts_with("POST") {
-            text.push_str(&format!(
-                "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n",
-                body.len()
-            ));
+            if !headers.iter().any(|(name, _)| *name == "Content-Type") {
+                text.push_str("Content-Type: application/x-www-form-urlencoded\r\n");
+            }
+            text.push_str(&format!("Content-Length: {}\r\n", body.len()));
         }
         stream.write_all(format!("{text}\r\n{body}").as_bytes()).expect("sent");
         read_answer(&mut BufReader::new(stream))
+    }
+
+    /// The same desk, after the program was started again.
+    pub fn again(&self) -> World {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let sessions: Arc<Sessions> = Arc::default();
+        let app = App::new(self.desk.clone(), sessions.clone(), Settings::default());
+        let address = web::start(listener, app).expect("served");
+        World { desk: self.desk.clone(), sessions, address }
+    }
+
+    /// A token of the user, good for this.
+    pub fn token(&self, scopes: &[TokenScope]) -> String {
+        let mut state = self.desk.state();
+        let user = &mut state.users[0];
+        let wish = TokenWish { name: "backup".to_owned(), scopes: scopes.to_vec(), days: 30 };
+        let (token, _) = web::add_token(user, &wish, self.desk.now()).expect("a token");
+        token.to_string()
+    }
+
+    /// Asks as a program does.
+    pub fn api(&self, request: &str, token: &str, more: &[(&str, &str)], body: &str) -> Answer {
+        let bearer = format!("Bearer {token}");
+        let mut headers = vec![("Authorization", bearer.as_str())];
+        if !body.is_empty() && !more.iter().any(|(name, _)| *name == "Content-Type") {
+            headers.push(("Content-Type", "application/json"));
+        }
+        headers.extend(more);
+        self.send(request, &headers, body)
     }
 
     /// Opens a page, signed in or not.
@@ -431,10 +527,15 @@ impl World {
 
     /// Sends a form as a browser does from a page of ours.
     pub fn post(&self, path: &str, cookie: Option<&str>, body: &str) -> Answer {
+        self.form("POST", path, cookie, body)
+    }
+
+    /// The same with another method.
+    pub fn form(&self, method: &str, path: &str, cookie: Option<&str>, body: &str) -> Answer {
         let origin = format!("http://{}", self.address);
         let mut headers = vec![("Origin", origin.as_str()), ("Sec-Fetch-Site", "same-origin")];
         headers.extend(cookie.map(|value| ("Cookie", value)));
-        self.send(&format!("POST {path}"), &headers, body)
+        self.send(&format!("{method} {path}"), &headers, body)
     }
 
     /// Signs in by the link, for the first time; the cookie.
