@@ -11,7 +11,7 @@ const [link, pictures] = process.argv.slice(2);
 const base = new URL(link).origin;
 const PASSWORD = "velvet.harbour.mosaic.tundra";
 const PAGES = ["/", "/phones", "/calls", "/calls?outcome=stopped&since=2020-01-01", "/calls?number=020", "/where", "/where?q=som",
-  "/where/never", "/from-where", "/limits", "/alerts", "/contacts/1", "/contacts/1/confirm", "/passwords", "/passwords/1", "/log-in",
+  "/where/never", "/from-where", "/from-where/hours", "/limits", "/alerts", "/contacts/1", "/contacts/1/confirm", "/passwords", "/passwords/1", "/log-in",
   "/log-in/authenticator", "/confirm", "/stop", "/check-up", "/wrong", "/nothing-here"];
 const STEPS = ["stop", "mail", "web", "sessions", "lines", "phones", "authenticator", "limits", "review", "calls", "report"];
 let failed = 0;
@@ -202,6 +202,36 @@ async function places(browser, state) {
     tell(`France is on again ${width}`, await page.locator("button[value=FR]").count() === 1);
     await context.close();
   }
+}
+
+// Fewer hours at once, more with proof; a wrong day is named and kept.
+async function hours(browser, state) {
+  const context = await browser.newContext({ viewport: { width: 360, height: 740 }, javaScriptEnabled: false, storageState: state });
+  const page = await context.newPage();
+  await page.goto(base + "/from-where/hours");
+  for (const day of ["sat", "sun"]) await page.selectOption(`#to-${day}`, "0");
+  await page.selectOption("#from-wed", "20");
+  await page.selectOption("#to-wed", "6");
+  await page.click("button.main");
+  const wrong = await page.locator("#from-wed-wrong").textContent();
+  tell("a wrong day is named, and what was chosen is kept", wrong.includes("earlier hour") && await page.inputValue("#from-wed") === "20" && await page.inputValue("#to-sat") === "0", wrong);
+  await judge(page, "hours with an error", false);
+  await picture(page, "hours-wrong-360");
+  await page.selectOption("#from-wed", "0");
+  await page.selectOption("#to-wed", "24");
+  await page.click("button.main");
+  const saved = await page.locator(".said").textContent();
+  tell("fewer hours hold at once", saved.includes("in these hours only"), saved);
+  await picture(page, "hours-saved-360");
+  await page.goto(base + "/from-where");
+  tell("the page before tells them", (await page.content()).includes("Saturday to Sunday none"));
+  await page.goto(base + "/from-where/hours");
+  for (const day of ["sat", "sun"]) await page.selectOption(`#to-${day}`, "24");
+  await page.click("button.main");
+  await prove(page);
+  const open = await page.locator(".said").textContent();
+  tell("every hour again, with proof", open.includes("at every hour again"), open);
+  await context.close();
 }
 
 // A lock is tried: the phone outside is named, nobody outside confirms it; from behind it stays, and goes with proof.
@@ -477,6 +507,7 @@ async function signIn(browser) {
     await calls(browser, state);
     await places(browser, state);
     await checkUp(browser, state);
+    await hours(browser, state);
     await lock(browser, state);
     await phones(browser, state);
     await byKeyboard(browser, state);

@@ -87,7 +87,10 @@ fn after(finding: &Finding) -> Option<Finding> {
         Finding::BarredClass { .. } => {
             Finding::BarredCountry { region: "SO".parse().expect("a code") }
         }
-        Finding::BarredCountry { .. } => Finding::NoRate,
+        Finding::BarredCountry { .. } => {
+            Finding::BarredHour { at: types::WeekHour { day: 5, hour: 3 } }
+        }
+        Finding::BarredHour { .. } => Finding::NoRate,
         Finding::NoRate => {
             Finding::PriceCap { per_minute: Money::from_cents(35), cap: Money::from_cents(5) }
         }

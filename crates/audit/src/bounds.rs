@@ -32,6 +32,14 @@ pub(crate) fn closed_country(case: &Case<'_>, stood: &Standing) -> Option<Region
     barred.find(|region| leaves && cdr.destination.region == Some(*region))
 }
 
+/// The hour was not barred when it began. What is in progress goes on.
+pub(crate) fn barred_hour(case: &Case<'_>, found: &mut Vec<Mismatch>) {
+    let Some(stood) = case.stood.as_ref().filter(|_| case.is_charged()) else { return };
+    let at = case.calendar.week_hour(&stood.time_zone, case.cdr.started);
+    let at = at.filter(|at| stood.controls.barred_hours.contains(*at));
+    found.extend(at.map(|at| Mismatch::BarredHour { at }));
+}
+
 /// Price and connection fee were within the caps.
 pub(crate) fn caps(case: &Case<'_>, found: &mut Vec<Mismatch>) {
     let rate = case.cdr.explanation.rate.filter(|_| case.is_paid());
@@ -110,6 +118,37 @@ mod tests {
         check(Class::International, Direction::Outgoing, &[], "");
         check(Class::International, Direction::Incoming, &["SO"], "");
         check(Class::NationalFixed, Direction::Outgoing, &["SO"], "");
+    }
+
+    #[test]
+    fn hours_are_barred_or_not() {
+        fn check(hours: &str, zone: &str, bend: impl Fn(&mut Sample), want: &str) {
+            let mut sample = Sample::new();
+            let stood = sample.stood.as_mut().expect("it stands");
+            stood.controls.barred_hours = hours.parse().expect("hours");
+            stood.time_zone = zone.to_owned();
+            bend(&mut sample);
+            let found = sample.found(barred_hour);
+            assert_eq!(found.split(" on ").next(), Some(want), "{hours} {zone}");
+        }
+        let bad = "a call was let out";
+        let as_it_is = |_: &mut Sample| {};
+        check("mon-sun:0-24", "Europe/London", as_it_is, bad);
+        check("mon-sun:0-24", "Asia/Tokyo", as_it_is, bad);
+        check("none", "Europe/London", as_it_is, "");
+        check("mon-sun:0-24", "Europe/Atlantis", as_it_is, "");
+        check("mon-sun:0-24", "Europe/London", |s| s.cdr.direction = Direction::Incoming, "");
+        check("mon-sun:0-24", "Europe/London", |s| s.class(DestinationClass::Emergency), "");
+        let free = |s: &mut Sample| s.cdr.explanation.rate = Some(Rate::FREE);
+        check("mon-sun:0-24", "Europe/London", free, "");
+        // The hour is that of the account's place.
+        let midnight = |s: &mut Sample| {
+            // 2026-11-24T23:30:00Z, a Tuesday.
+            s.cdr.started = types::UnixMicros::from_seconds(1_795_563_000);
+        };
+        check("tue:23-24", "Europe/London", midnight, bad);
+        check("tue:23-24", "Asia/Tokyo", midnight, "");
+        check("wed:8-9", "Asia/Tokyo", midnight, bad);
     }
 
     #[test]

@@ -15,13 +15,14 @@ use crate::{bounds, counts, followed, levels, money, who};
 const REACH_US: i64 = 8 * 24 * 3_600_000_000;
 
 /// Who is asked about a call. Each adds what does not fit.
-const JUDGES: [fn(&Case<'_>, &mut Vec<Mismatch>); 17] = [
+const JUDGES: [fn(&Case<'_>, &mut Vec<Mismatch>); 18] = [
     who::payer,
     who::status,
     who::line,
     who::ip_lock,
     bounds::barred,
     bounds::barred_country,
+    bounds::barred_hour,
     bounds::caps,
     money::rate,
     money::price,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZoneDatabase;
-use types::UnixMicros;
+use types::{UnixMicros, WeekHour};
 
 /// When nobody watches: the operator's settings, which are not on the record, so that it is known only from when on they
 /// are what they are.
@@ -34,6 +34,14 @@ impl Calendar {
     ) -> Calendar {
         let (holidays, zones) = (holidays.into_iter().collect(), TimeZoneDatabase::bundled());
         Calendar { since, from_h, to_h, weekends, holidays, zones }
+    }
+
+    /// Which hour of the week it is then, in the zone of this name. `None`: nobody knows.
+    pub(crate) fn week_hour(&self, zone: &str, at: UnixMicros) -> Option<WeekHour> {
+        let zone = self.zones.get(zone).ok()?;
+        let local = Timestamp::from_microsecond(at.0).ok()?.to_zoned(zone);
+        let day = u8::try_from(local.weekday().to_monday_zero_offset()).ok()?;
+        Some(WeekHour { day, hour: u8::try_from(local.hour()).ok()? })
     }
 
     /// Is it off hours then, in the zone of this name? `None`: nobody knows.

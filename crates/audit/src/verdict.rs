@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use types::reason::Window;
 use types::{
-    AccountId, AccountStatus, DestinationClass, LevelScope, Millis, Money, Rate, Region, UnixMicros,
+    AccountId, AccountStatus, DestinationClass, LevelScope, Millis, Money, Rate, Region,
+    UnixMicros, WeekHour,
 };
 
 /// What was found of a call.
@@ -42,6 +43,7 @@ pub enum Mismatch {
     IpLock { peer: Option<IpAddr>, of_line: bool },
     Barred { class: DestinationClass },
     BarredCountry { region: Region },
+    BarredHour { at: WeekHour },
     PriceCap { per_minute: Money, cap: Money },
     ConnectFeeCap { fee: Money, cap: Money },
     NotFree { by: Rate },
@@ -109,6 +111,9 @@ impl fmt::Display for Mismatch {
             }
             Mismatch::BarredCountry { region } => {
                 write!(f, "a call to {} was let out, which was barred", region.name())
+            }
+            Mismatch::BarredHour { at } => {
+                write!(f, "a call was let out on {at}, which was barred")
             }
             Mismatch::PriceCap { per_minute, cap } => {
                 write!(f, "a call at {per_minute} a minute was let out, the cap was {cap}")

@@ -22,6 +22,7 @@ pub const fn status_of(reason: Reason) -> u16 {
         | Reason::IpLock
         | Reason::BarredClass
         | Reason::BarredCountry
+        | Reason::BarredHour
         | Reason::NoRate
         | Reason::PriceCap
         | Reason::ConnectFeeCap

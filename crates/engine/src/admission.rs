@@ -79,6 +79,11 @@ impl Engine {
             invalid_number::check(controls.barred, destination, &case.dialled),
             barred_class::check(controls.barred, destination),
             barred_country::check(&controls.barred_countries, destination),
+            // Like money, hours are asked of what costs some.
+            case.zone
+                .as_ref()
+                .filter(|_| case.is_chargeable())
+                .and_then(|zone| barred_hour::check(controls.barred_hours, zone, now.wall)),
             no_rate::check(destination, rate),
             rate.and_then(|rate| price_cap::check(controls, class, rate)),
             rate.and_then(|rate| connect_fee_cap::check(controls.connect_fee_cap, rate)),

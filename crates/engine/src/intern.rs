@@ -89,7 +89,7 @@ impl Fingerprint for Controls {
         amounts.hash(hasher);
         [self.stop_level_1h, self.stop_level_7d, self.stop_level_off_hours].hash(hasher);
         [self.costly_calls, self.calls, self.hotspot_calls].hash(hasher);
-        (&self.ip_lock, &self.barred_countries).hash(hasher);
+        (&self.ip_lock, &self.barred_countries, self.barred_hours).hash(hasher);
         (self.device_notices, self.new_device_cap).hash(hasher);
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::civil::Weekday;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
-use types::UnixMicros;
+use types::{UnixMicros, WeekHour};
 
 use crate::config::OffHours;
 
@@ -39,6 +39,19 @@ impl Zones {
         let zone = Arc::new(Zone { name: name.into(), rules });
         self.known.insert(name.into(), Arc::clone(&zone));
         Some(zone)
+    }
+}
+
+impl Zone {
+    /// Which hour of the week it is there. A time that no calendar shows is in the first one.
+    pub(crate) fn week_hour(&self, at: UnixMicros) -> WeekHour {
+        let local = Timestamp::from_microsecond(at.0).map(|at| self.rules.to_datetime(at));
+        let local = local.unwrap_or_default();
+        let number = |value: i8| u8::try_from(value).unwrap_or(0);
+        WeekHour {
+            day: number(local.weekday().to_monday_zero_offset()),
+            hour: number(local.hour()),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::destination::ClassSet;
 use crate::device::DeviceNotices;
+use crate::hours::HourSet;
 use crate::ids::{AccountId, DeckId, DeviceId, LineId, ResellerId};
 use crate::money::Money;
 use crate::number::{E164, Region};
@@ -61,6 +62,9 @@ pub struct Controls {
     /// Countries abroad that are refused.
     #[serde(default)]
     pub barred_countries: Vec<Region>,
+    /// Hours of the week, at the account's place, in which calls that cost money are refused.
+    #[serde(default)]
+    pub barred_hours: HourSet,
     /// Dearest national price per minute.
     pub price_cap_national: Money,
     /// Dearest international price per minute.
@@ -102,6 +106,7 @@ impl Controls {
         Controls {
             barred: ClassSet::barred_by_default(),
             barred_countries: Vec::new(),
+            barred_hours: HourSet::EMPTY,
             price_cap_national: Money::from_cents(20),
             price_cap_international: Money::from_cents(5),
             connect_fee_cap: Money::from_cents(10),

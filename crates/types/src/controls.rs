@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::account::{AccountStatus, Controls, Line, LineStatus};
 use crate::destination::ClassSet;
 use crate::device::DeviceNotices;
+use crate::hours::HourSet;
 use crate::ids::{AccountId, DeckId, LineId, ResellerId, TrunkId};
 use crate::money::Money;
 use crate::number::Region;
@@ -141,6 +142,7 @@ macro_rules! settings {
 settings! {
     barred: Barred(ClassSet) = "barred";
     barred_countries: BarredCountries(Vec<Region>) = "barred_countries";
+    barred_hours: BarredHours(HourSet) = "barred_hours";
     price_cap_national: PriceCapNational(Money) = "price_cap_national";
     price_cap_international: PriceCapInternational(Money) = "price_cap_international";
     connect_fee_cap: ConnectFeeCap(Money) = "connect_fee_cap";
@@ -174,6 +176,7 @@ impl fmt::Display for Setting {
             S::Status(status) => f.pad(status.code()),
             S::Barred(classes) => listed(f, classes.iter()),
             S::BarredCountries(countries) => listed(f, countries.iter()),
+            S::BarredHours(hours) => write!(f, "{hours}"),
             S::IpLock(networks) => listed(f, networks.iter()),
             S::DeviceNotices(notices) => f.pad(notices.code()),
             S::CostlyCalls(count) | S::Calls(count) | S::HotspotCalls(count) => {

@@ -19,6 +19,7 @@ pub mod dice;
 pub mod fact;
 pub mod fact_samples;
 pub mod fact_text;
+pub mod hours;
 pub mod ids;
 pub mod ledger;
 pub mod map;
@@ -59,6 +60,7 @@ pub use device::{Device, DeviceNotices, DeviceState, Place};
 pub use dice::Dice;
 pub use fact::{Fact, StalePhone};
 pub use fact_text::{fact_text, fact_text_with};
+pub use hours::{HourSet, HoursError, WeekHour};
 pub use ids::{
     AccountId, ContactId, DecisionId, DeckId, DeviceId, LineId, ResellerId, TrunkId, WebUserId,
 };

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::AccountStatus;
 use crate::destination::DestinationClass;
+use crate::hours::WeekHour;
 use crate::money::Money;
 use crate::number::Region;
 use crate::stop_level::LevelScope;
@@ -24,6 +25,8 @@ pub enum Reason {
     BarredClass,
     /// The country is barred.
     BarredCountry,
+    /// Calls that cost money are barred at this hour.
+    BarredHour,
     /// The deck has no price for the number.
     NoRate,
     /// The price per minute is above the cap.
@@ -73,6 +76,7 @@ impl Reason {
             Reason::IpLock => "ip-lock",
             Reason::BarredClass => "barred-class",
             Reason::BarredCountry => "barred-country",
+            Reason::BarredHour => "barred-hour",
             Reason::NoRate => "no-rate",
             Reason::PriceCap => "price-cap",
             Reason::ConnectFeeCap => "connect-fee-cap",
@@ -158,6 +162,11 @@ pub enum Finding {
     BarredCountry {
         /// The country.
         region: Region,
+    },
+    /// The hour is barred.
+    BarredHour {
+        /// The hour, at the account's place.
+        at: WeekHour,
     },
     /// The deck has no price for the number.
     NoRate,
@@ -256,6 +265,7 @@ impl Finding {
             Finding::IpLock { .. } => Reason::IpLock,
             Finding::BarredClass { .. } => Reason::BarredClass,
             Finding::BarredCountry { .. } => Reason::BarredCountry,
+            Finding::BarredHour { .. } => Reason::BarredHour,
             Finding::NoRate => Reason::NoRate,
             Finding::PriceCap { .. } => Reason::PriceCap,
             Finding::ConnectFeeCap { .. } => Reason::ConnectFeeCap,
@@ -293,6 +303,9 @@ impl fmt::Display for Finding {
             Finding::BarredClass { class } => write!(f, "calls of class {class} are barred"),
             Finding::BarredCountry { region } => {
                 write!(f, "calls to {} are barred", region.name())
+            }
+            Finding::BarredHour { at } => {
+                write!(f, "calls that cost money are barred on {at}")
             }
             Finding::NoRate => write!(f, "there is no price for this number"),
             Finding::PriceCap { per_minute, cap } => {

@@ -14,8 +14,8 @@ use crate::guard::{Who, admit, wrap};
 use crate::page::Problem;
 use crate::portal::recovery::{report, wrong};
 use crate::portal::{
-    alerts, api, call, calls, check_up, confirm, contact_code, contacts, freeze, limits, live,
-    lock, log_in, passwords, phones, places, safe, sign_in, totp, turn_on, welcome,
+    alerts, api, call, calls, check_up, confirm, contact_code, contacts, freeze, hours, limits,
+    live, lock, log_in, passwords, phones, places, safe, sign_in, totp, turn_on, welcome,
 };
 
 /// A form is shorter than this.
@@ -81,6 +81,8 @@ pub fn routes() -> Vec<Route> {
         form("/from-where/confirm", Holder, post(lock::confirm)),
         form("/from-where/give-up", Holder, post(lock::give_up)),
         form("/from-where/remove", Holder, post(lock::remove)),
+        page("/from-where/hours", Holder, get(hours::show)),
+        form("/from-where/hours", Holder, post(hours::save)),
         page("/phones", Holder, get(phones::show)),
         page("/phones/live", Holder, get(live::phones)),
         form("/phones/{device}/mine", Holder, post(phones::mine)),

@@ -54,6 +54,8 @@ pub enum Pending {
     Lock(Vec<(String, String)>),
     /// No lock any more.
     Unlock,
+    /// When calls may be made: the fields, as they were chosen.
+    Hours(Vec<(String, String)>),
     /// Let calls out again.
     Thaw,
     /// Add an authenticator.

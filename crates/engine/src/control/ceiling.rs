@@ -2,7 +2,8 @@
 //! Never here: which way a change goes (risk), requests.
 
 use types::{
-    AccountStatus, ClassSet, Controls, DestinationClass, DeviceNotices, Money, Risk, Setting,
+    AccountStatus, ClassSet, Controls, DestinationClass, DeviceNotices, HourSet, Money, Risk,
+    Setting,
 };
 
 use super::risk::{less, risk};
@@ -16,6 +17,7 @@ pub fn default_ceiling() -> Controls {
             .with(DestinationClass::InternationalPremium)
             .with(DestinationClass::Invalid),
         barred_countries: Vec::new(),
+        barred_hours: HourSet::EMPTY,
         price_cap_national: Money::from_cents(50),
         price_cap_international: Money::from_cents(50),
         connect_fee_cap: Money::from_cents(50),
@@ -49,6 +51,9 @@ pub(crate) fn is_above(
         (Setting::BarredCountries(from), Setting::BarredCountries(to)) => {
             let mut opened = from.iter().filter(|region| !to.contains(region));
             opened.any(|region| ceiling.barred_countries.contains(region))
+        }
+        (Setting::BarredHours(from), Setting::BarredHours(to)) => {
+            !ceiling.barred_hours.less(*to).less(ceiling.barred_hours.less(*from)).is_empty()
         }
         (Setting::Status(_), Setting::Status(_)) => {
             let before = frozen_from.filter(|_| *from == Setting::Status(AccountStatus::Frozen));

@@ -140,6 +140,12 @@ impl Engine {
                 weighed.now.push(lowered);
                 weighed.asked.push(Changed { from: both, to: change.to, risk: Risk::Riskier });
             }
+            (Setting::BarredHours(from), Setting::BarredHours(to)) if !to.is_within(*from) => {
+                let both = Setting::BarredHours(from.union(*to));
+                let lowered = Changed { from: change.from, to: both.clone(), risk: Risk::Safer };
+                weighed.now.push(lowered);
+                weighed.asked.push(Changed { from: both, to: change.to, risk: Risk::Riskier });
+            }
             (Setting::BarredCountries(from), Setting::BarredCountries(to))
                 if risk::both(from, to).len() > from.len() =>
             {
@@ -354,6 +360,9 @@ fn wished(asked: &Changed, stands: &Setting) -> Setting {
     match (&asked.from, &asked.to, stands) {
         (Setting::Barred(from), Setting::Barred(to), Setting::Barred(stands)) => {
             Setting::Barred(risk::less(*stands, risk::less(*from, *to)))
+        }
+        (Setting::BarredHours(from), Setting::BarredHours(to), Setting::BarredHours(stands)) => {
+            Setting::BarredHours(stands.less(from.less(*to)))
         }
         (
             Setting::BarredCountries(from),

@@ -180,6 +180,9 @@ fn opened_like(kept: &Setting, from: &Setting, to: &Setting) -> Option<Setting> 
             let left = kept.iter().filter(|region| !opened(region)).copied();
             Some(Setting::BarredCountries(left.collect()))
         }
+        (Setting::BarredHours(kept), Setting::BarredHours(from), Setting::BarredHours(to)) => {
+            Some(Setting::BarredHours(kept.less(from.less(*to))))
+        }
         _ => None,
     }
 }
@@ -197,6 +200,9 @@ fn closed_like(kept: &Setting, from: &Setting, to: &Setting) -> Setting {
         ) => {
             let closed = to.iter().filter(|region| !from.contains(region)).copied();
             Setting::BarredCountries(both(kept, &closed.collect::<Vec<_>>()))
+        }
+        (Setting::BarredHours(kept), Setting::BarredHours(from), Setting::BarredHours(to)) => {
+            Setting::BarredHours(kept.union(to.less(*from)))
         }
         _ => kept.clone(),
     }

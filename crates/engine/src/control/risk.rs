@@ -16,6 +16,9 @@ pub fn risk(from: &Setting, to: &Setting) -> Risk {
         (S::BarredCountries(from), S::BarredCountries(to)) => {
             verdict(!all_in(from, to), !all_in(to, from))
         }
+        (S::BarredHours(from), S::BarredHours(to)) => {
+            verdict(!from.is_within(*to), !to.is_within(*from))
+        }
         (S::IpLock(from), S::IpLock(to)) => verdict(!lets_in(from, to), !lets_in(to, from)),
         // Whoever is told less learns later of what goes wrong.
         (S::DeviceNotices(from), S::DeviceNotices(to)) => ordered(silence(*from), silence(*to)),
@@ -40,6 +43,7 @@ pub fn risk(from: &Setting, to: &Setting) -> Risk {
             S::Status(_)
             | S::Barred(_)
             | S::BarredCountries(_)
+            | S::BarredHours(_)
             | S::IpLock(_)
             | S::DeviceNotices(_)
             | S::WarningLevel(_)
@@ -85,6 +89,9 @@ pub(crate) fn safer_of(kept: &Setting, lowered: &Setting) -> Setting {
         }
         (Setting::BarredCountries(kept), Setting::BarredCountries(lowered)) => {
             Setting::BarredCountries(both(kept, lowered))
+        }
+        (Setting::BarredHours(kept), Setting::BarredHours(lowered)) => {
+            Setting::BarredHours(kept.union(*lowered))
         }
         (Setting::IpLock(kept), Setting::IpLock(lowered)) => {
             let common = common(kept, lowered);
@@ -242,6 +249,10 @@ mod tests {
         codes.split(' ').map(|code| code.parse().expect("a code")).collect()
     }
 
+    fn hours(text: &str) -> types::HourSet {
+        text.parse().expect("hours")
+    }
+
     fn units(amount: i64) -> Money {
         Money::from_units(amount)
     }
@@ -258,6 +269,7 @@ mod tests {
             (S::Status(AccountStatus::Watched), S::Status(AccountStatus::Active)),
             (S::Barred(classes(&[Class::Premium])), S::Barred(ClassSet::EMPTY)),
             (S::BarredCountries(countries("SO")), S::BarredCountries(Vec::new())),
+            (S::BarredHours(hours("sat:0-24,sun:0-24")), S::BarredHours(hours("sun:0-24"))),
             (S::PriceCapNational(units(1)), S::PriceCapNational(units(2))),
             (S::PriceCapInternational(units(1)), S::PriceCapInternational(units(2))),
             (S::ConnectFeeCap(units(1)), S::ConnectFeeCap(units(2))),

@@ -4,6 +4,7 @@
 pub(crate) mod account_status;
 pub(crate) mod barred_class;
 pub(crate) mod barred_country;
+pub(crate) mod barred_hour;
 pub(crate) mod call_limit;
 pub(crate) mod connect_fee_cap;
 pub(crate) mod costly_call_limit;

@@ -2,7 +2,7 @@
 //! Lives here: one row per control. Never here: what a control does.
 
 use ipnet::IpNet;
-use types::{ClassSet, Controls, DestinationClass, DeviceNotices, Money, Region};
+use types::{ClassSet, Controls, DestinationClass, DeviceNotices, HourSet, Money, Region};
 
 use super::raw::Raw;
 
@@ -67,6 +67,12 @@ fn barred_countries(controls: &mut Controls, raw: &Raw) -> Result<(), String> {
     Ok(())
 }
 
+fn barred_hours(controls: &mut Controls, raw: &Raw) -> Result<(), String> {
+    let parts: Vec<HourSet> = raw.list(Raw::parse)?;
+    controls.barred_hours = parts.into_iter().fold(HourSet::EMPTY, HourSet::union);
+    Ok(())
+}
+
 fn count(raw: &Raw) -> Result<u16, String> {
     raw.number(0, 65_535).map(|value| value as u16)
 }
@@ -126,6 +132,12 @@ pub const CONTROL_KEYS: &[ControlKey] = &[
         set: barred_countries,
         show: |controls| Raw::words(&controls.barred_countries),
     },
+    ControlKey {
+        name: "barred_hours",
+        help: "hours in which calls that cost money are refused: mon-fri:0-8, mon-fri:18-24, sat-sun:0-24; empty: none",
+        set: barred_hours,
+        show: |controls| Raw::words(controls.barred_hours.parts()),
+    },
     amount_key!(price_cap_national, "dearest national price a minute"),
     amount_key!(price_cap_international, "dearest international price a minute"),
     amount_key!(connect_fee_cap, "dearest connection fee"),
@@ -166,6 +178,7 @@ mod tests {
         controls.ip_lock = vec!["192.0.2.0/24".parse().expect("a network")];
         controls.barred_countries =
             vec!["LV".parse().expect("a code"), "SO".parse().expect("a code")];
+        controls.barred_hours = "mon-fri:0-8,mon-fri:18-24,sat-sun:0-24".parse().expect("hours");
         let mut copy = Controls::residential();
         for key in CONTROL_KEYS {
             (key.set)(&mut copy, &(key.show)(&controls)).expect(key.name);
@@ -187,6 +200,14 @@ mod tests {
         check("stop_level_1h", "none", Ok(()));
         check("barred", "premium,satellite", Ok(()));
         check("barred_countries", "SO,LV", Ok(()));
+        check("barred_hours", "mon-fri:0-8,mon-fri:18-24,sat-sun:0-24", Ok(()));
+        check(
+            "barred_hours",
+            "mon-fri:0-8,mon-fri:18-24,sunny:0-24",
+            Err(
+                "expected days and hours within a day like mon-fri:18-24 or sat:0-24, found `sunny:0-24`",
+            ),
+        );
         check(
             "barred_countries",
             "Somalia",

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use types::cdr::Direction;
 use types::decision::Outcome;
-use types::{AccountId, Cdr, DestinationClass, Line, LineId};
+use types::{AccountId, Cdr, DestinationClass, Line, LineId, UnixMicros, WeekHour};
 
 use super::Auditor;
 use crate::wire::Wire;
@@ -33,6 +33,13 @@ impl Senders {
             self.seen.insert(wire.call_id().to_owned(), (user.to_lowercase(), peer));
         }
     }
+}
+
+/// The hour of the week in a zone; `None`: there is no such zone.
+fn week_hour(zone: &str, at: UnixMicros) -> Option<WeekHour> {
+    let at = jiff::Timestamp::from_microsecond(at.0).ok()?.in_tz(zone).ok()?;
+    let day = u8::try_from(at.weekday().to_monday_zero_offset()).ok()?;
+    Some(WeekHour { day, hour: u8::try_from(at.hour()).ok()? })
 }
 
 impl Auditor {
@@ -71,6 +78,13 @@ impl Auditor {
             return Err(format!("{decision} of {user} went to {region:?}, which is barred"));
         }
         let rate = self.rates.get(&decision).copied().flatten();
+        let costs =
+            rate.is_some_and(|rate| !rate.per_minute.is_zero() || !rate.connect_fee.is_zero());
+        let hour = week_hour(&account.time_zone, cdr.started)
+            .filter(|at| costs && controls.barred_hours.contains(*at));
+        if let Some(at) = hour {
+            return Err(format!("{decision} of {user} was let out on {at}, which is barred"));
+        }
         let is_dear = rate.is_some_and(|rate| {
             let cap = match cdr.destination.class.is_national() {
                 true => controls.price_cap_national,

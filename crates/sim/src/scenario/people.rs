@@ -170,6 +170,9 @@ pub(super) fn set_control(controls: &mut Controls, what: &str, value: &str) -> R
             controls.barred =
                 controls.barred.with(value.parse().map_err(|error| format!("{error}"))?)
         }
+        "bar-hours" => {
+            controls.barred_hours = value.parse().map_err(|error| format!("{error}"))?;
+        }
         "bar-country" => controls
             .barred_countries
             .push(value.parse().map_err(|error| format!("`{value}`: {error}"))?),

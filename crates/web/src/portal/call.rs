@@ -8,8 +8,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use types::decision::Outcome;
 use types::{
-    Cdr, Controls, DecisionId, DestinationClass, Direction, Finding, Money, Proof, Reason, Setting,
-    UnixMicros,
+    Cdr, Controls, DecisionId, DestinationClass, Direction, Finding, HourSet, Money, Proof, Reason,
+    Setting, UnixMicros,
 };
 
 use crate::app::Shared;
@@ -89,6 +89,10 @@ fn raise(
             let rest = controls.barred_countries.iter().filter(|one| *one != region);
             let words = format!("Calls to {} are switched on.", region.name());
             (S::BarredCountries(rest.copied().collect()), words)
+        }
+        Finding::BarredHour { at } if controls.barred_hours.contains(*at) => {
+            let rest = controls.barred_hours.less(HourSet::EMPTY.with(*at));
+            (S::BarredHours(rest), format!("Calls may be made on {at}."))
         }
         Finding::CallLimit { limit, .. } => {
             let (count, words) = more("All calls at once", controls.calls, *limit)?;

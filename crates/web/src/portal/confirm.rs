@@ -14,7 +14,7 @@ use crate::app::Shared;
 use crate::guard::{Client, Visitor};
 use crate::page::{Errors, Frame, Problem, answer, page};
 use crate::portal::{
-    alerts, call, contacts, freeze, limits, lock, passwords, phones, sign_in, totp, turn_on,
+    alerts, call, contacts, freeze, hours, limits, lock, passwords, phones, sign_in, totp, turn_on,
 };
 use crate::sessions::Pending;
 
@@ -40,6 +40,9 @@ fn in_words(pending: Option<&Pending>) -> &'static str {
         }
         Some(Pending::Lock(_)) => {
             "This lets calls come from where they could not before, so we ask again who you are."
+        }
+        Some(Pending::Hours(_)) => {
+            "This lets calls out at hours when they were stopped, so we ask again who you are."
         }
         Some(Pending::Unlock) => {
             "Without the lock your account can be used from everywhere, so we ask again who you are."
@@ -125,6 +128,7 @@ async fn go_on(app: &Shared, mut visitor: Visitor, client: &Client) -> Result<Re
         Some(Pending::TurnOn(fields)) => turn_on::on_now(app, &visitor, fields, true).await,
         Some(Pending::Lock(fields)) => lock::put_now(app, &visitor, client, fields, true).await,
         Some(Pending::Unlock) => lock::remove_now(app, &visitor, true).await,
+        Some(Pending::Hours(fields)) => hours::save_now(app, &visitor, fields, true).await,
         Some(Pending::Limits(fields)) => limits::save_now(app, &visitor, fields, true).await,
         Some(Pending::Mine(device)) => phones::mine_now(app, &visitor, device).await,
         Some(Pending::Secret(line, shape, overlap_ms)) => {

@@ -16,6 +16,7 @@ use crate::desk::{DeskError, RegisteredPhone};
 use crate::guard::{Client, Visitor};
 use crate::page::{Errors, Frame, Problem, answer, moment, page};
 use crate::portal::freeze::say;
+use crate::portal::hours;
 use crate::portal::limits::Fields;
 use crate::sessions::Pending;
 
@@ -34,6 +35,7 @@ struct LockPage {
     phones: Vec<(String, bool)>,
     networks: String,
     shut_out: Vec<String>,
+    hours: Option<String>,
     errors: Errors,
 }
 
@@ -123,6 +125,7 @@ async fn view(
         },
         lock: shown,
         shut_out,
+        hours: hours::in_words(overview.controls.barred_hours),
         errors,
     })
 }

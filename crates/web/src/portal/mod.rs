@@ -9,6 +9,7 @@ pub mod confirm;
 pub mod contact_code;
 pub mod contacts;
 pub mod freeze;
+pub mod hours;
 pub mod limits;
 pub mod live;
 pub mod lock;

@@ -152,6 +152,7 @@ pub fn read(stands: &Setting, text: &str) -> Result<Setting, String> {
         S::Status(_)
         | S::Barred(_)
         | S::BarredCountries(_)
+        | S::BarredHours(_)
         | S::IpLock(_)
         | S::DeviceNotices(_) => stands.clone(),
     })

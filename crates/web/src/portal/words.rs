@@ -102,6 +102,9 @@ pub fn why(finding: &Finding, class: DestinationClass, currency: &str) -> String
         Finding::BarredCountry { region } => {
             format!("calls to {} are switched off", region.name())
         }
+        Finding::BarredHour { at } => {
+            format!("on {at} only calls that cost nothing may be made")
+        }
         Finding::NoRate => "we have no price for this number, so nobody can call it".to_owned(),
         Finding::PriceCap { per_minute, cap } => {
             format!("{} a minute is above your {} limit", show(per_minute), show(cap))

@@ -89,3 +89,46 @@ fn a_lock_goes_or_moves_only_with_proof() {
     world.post("/confirm", Some(&cookie), &format!("password={PASSWORD}"));
     assert!(lock(&world).is_empty());
 }
+
+/// The form of hours: every day from one hour to another.
+fn hours(days: [(u8, u8); 7]) -> String {
+    let codes = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+    let fields = codes.into_iter().zip(days);
+    let fields = fields.map(|(day, (from, to))| format!("from-{day}={from}&to-{day}={to}"));
+    fields.collect::<Vec<_>>().join("&")
+}
+
+#[test]
+fn fewer_hours_hold_at_once_and_more_need_proof() {
+    let world = World::new();
+    let cookie = world.come_in();
+    world.grow_old(&cookie);
+    let barred = || world.desk.state().controls.as_ref().map(|of| of.barred_hours.to_string());
+    let put = |days| world.post("/from-where/hours", Some(&cookie), &hours(days));
+    let office = [(8, 18), (8, 18), (8, 18), (8, 18), (8, 18), (0, 0), (0, 0)];
+    let saved = put(office);
+    assert_eq!(saved.header("location"), Some("/from-where/hours"));
+    assert_eq!(barred().as_deref(), Some("mon-fri:0-8,mon-fri:18-24,sat-sun:0-24"));
+    let page = world.get("/from-where/hours", Some(&cookie)).body;
+    assert!(page.contains("only in these hours"), "{page}");
+    assert!(page.contains("<option value=\"18\" selected>18:00</option>"), "{page}");
+    let page = world.get("/from-where", Some(&cookie)).body;
+    assert!(page.contains("Monday to Friday 8:00 to 18:00; Saturday to Sunday none"), "{page}");
+
+    let mut wrong = office;
+    wrong[2] = (20, 6);
+    let wrong = put(wrong);
+    assert!(wrong.status == 422 && wrong.body.contains("id=\"from-wed-wrong\""), "{}", wrong.body);
+    assert!(wrong.body.contains("<option value=\"20\" selected>"), "what was chosen is kept");
+
+    let mut longer = office;
+    longer[4] = (8, 20);
+    assert_eq!(put(longer).header("location"), Some("/confirm"));
+    assert_eq!(barred().as_deref(), Some("mon-fri:0-8,mon-fri:18-24,sat-sun:0-24"));
+    world.post("/confirm", Some(&cookie), &format!("password={PASSWORD}"));
+    assert_eq!(
+        barred().as_deref(),
+        Some("mon-thu:0-8,mon-thu:18-24,fri:0-8,fri:20-24,sat-sun:0-24")
+    );
+    assert_eq!(world.desk.state().proofs, [Proof::LoggedIn, Proof::Fresh]);
+}

@@ -202,6 +202,7 @@ impl Desk for Wood {
         let is_riskier = (controls.ip_lock.is_empty() && !before.ip_lock.is_empty())
             || before.barred_countries.iter().any(opens)
             || before.barred.iter().any(|class| !controls.barred.contains(class))
+            || !before.barred_hours.is_within(controls.barred_hours)
             || controls.price_cap_international > before.price_cap_international
             || controls.stop_level_24h > before.stop_level_24h
             || (state.status == Some(AccountStatus::Frozen) && status == AccountStatus::Active);
