@@ -273,7 +273,7 @@ pub fn wapiti() -> Result<()> {
         .args(["--header", "Sec-Fetch-Site: same-origin"])
         .args([
             "--module",
-            "sql,xss,permanentxss,exec,file,crlf,redirect,csp,cookieflags,http_headers,upload,xxe,ldap",
+            "sql,xss,permanentxss,exec,file,crlf,redirect,csp,cookieflags,http_headers,upload,xxe",
         ])
         .args(["--max-scan-time", "45", "--max-attack-time", "10", "--timeout", "10"])
         .args(["--max-links-per-page", "60", "--max-parameters", "20", "--depth", "4"])

@@ -114,9 +114,8 @@ impl NodeUsers {
     pub fn carry_out(&self, ask: UserAsk) -> anyhow::Result<Value> {
         let _alone = lock(&self.changing);
         let plan = users::plan(ask, &*lock(&self.reader), system_wall(), self.address.as_deref())?;
-        for (user, words) in plan.users {
-            self.node
-                .answer(Ask::Change(Box::new(Change::PutWebUser(Box::new(user), words.into()))))?;
+        for (user, note) in plan.users {
+            self.node.answer(Ask::Change(Box::new(Change::PutWebUser(Box::new(user), note))))?;
         }
         if let Some(user) = plan.sign_out {
             self.sessions.end_all(user, None);

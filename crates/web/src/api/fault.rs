@@ -18,17 +18,19 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 #[schema(as = Problem)]
 pub struct Fault {
     /// Which problem: stable, see `docs/reasons.md`.
-    #[serde(rename = "type")]
-    #[schema(example = "urn:ringfence:problem:needs-holder")]
-    kind: String,
+    #[serde(rename = "type", serialize_with = "as_uri")]
+    #[schema(value_type = String, example = "urn:ringfence:problem:needs-holder")]
+    kind: ProblemKind,
     /// A few words, the same for each of its type.
-    title: String,
+    title: &'static str,
     /// HTTP status.
     status: u16,
     /// What is wrong this time, and what to do.
-    detail: String,
+    #[schema(value_type = String)]
+    detail: Box<str>,
     /// The path that was asked for.
-    instance: String,
+    #[schema(value_type = String)]
+    instance: Box<str>,
     /// What is wrong with single fields.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
@@ -36,21 +38,18 @@ pub struct Fault {
     /// The page where the holder does the same himself.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    page: Option<String>,
+    page: Option<&'static str>,
     #[serde(skip)]
     #[schema(ignore)]
-    wait_s: Option<u64>,
+    wait_s: Option<u32>,
     #[serde(skip)]
     #[schema(ignore)]
-    challenge: Option<String>,
-    #[serde(skip)]
-    #[schema(ignore)]
-    which: Which,
+    challenge: Option<Box<str>>,
 }
 
-/// The problem as the code knows it.
-#[derive(Clone, Copy, Debug)]
-struct Which(ProblemKind);
+fn as_uri<S: serde::Serializer>(kind: &ProblemKind, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&kind.uri())
+}
 
 /// Something is wrong with a field or a parameter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -88,16 +87,15 @@ impl Fault {
     /// Of this kind, with what is wrong this time.
     pub fn because(kind: ProblemKind, detail: impl Into<String>) -> Fault {
         Fault {
-            kind: kind.uri(),
-            title: kind.title().to_owned(),
+            kind,
+            title: kind.title(),
             status: kind.status(),
-            detail: detail.into(),
-            instance: String::new(),
+            detail: detail.into().into_boxed_str(),
+            instance: Box::default(),
             errors: Vec::new(),
             page: None,
             wait_s: None,
             challenge: None,
-            which: Which(kind),
         }
     }
 
@@ -124,22 +122,22 @@ impl Fault {
     /// Of a request to this path.
     pub fn of(mut self, path: &str) -> Fault {
         if self.instance.is_empty() {
-            path.clone_into(&mut self.instance);
+            self.instance = path.into();
         }
         self
     }
 
     /// What only the holder may do, he does on this page.
-    pub fn on_page(mut self, page: &str) -> Fault {
-        if self.which.0 == ProblemKind::NeedsHolder {
-            self.page = Some(page.to_owned());
+    pub fn on_page(mut self, page: &'static str) -> Fault {
+        if self.kind == ProblemKind::NeedsHolder {
+            self.page = Some(page);
         }
         self
     }
 
     /// In so many seconds it may be otherwise.
     pub fn wait(mut self, seconds: u64) -> Fault {
-        self.wait_s = Some(seconds);
+        self.wait_s = Some(u32::try_from(seconds).unwrap_or(u32::MAX));
         self
     }
 
@@ -152,7 +150,7 @@ impl Fault {
         if let Some(scope) = scope {
             text.push_str(&format!(", scope=\"{scope}\""));
         }
-        self.challenge = Some(text);
+        self.challenge = Some(text.into_boxed_str());
         self
     }
 }

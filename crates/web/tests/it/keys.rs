@@ -1,7 +1,7 @@
 //! Changes that a program asks for again: the same answer, and nothing is done twice.
 
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
 
 use types::{AccountId, KeptAnswer, TokenScope, UnixMicros, WebUserId};
 use web::{Desk, MOST_KEPT_ANSWERS};
@@ -82,12 +82,10 @@ fn one_that_is_being_carried_out_is_not_begun_again() {
     let cut = || world.api(&request, &token, &[KEY], "");
     std::thread::scope(|scope| {
         let way = world.desk.1.way.lock().expect("nobody panicked");
+        let (tell, hear) = sync_channel(1);
+        world.desk.1.came.lock().expect("nobody panicked").push(tell);
         let first = scope.spawn(cut);
-        let end = Instant::now() + Duration::from_secs(20);
-        while world.desk.1.came.load(Ordering::SeqCst) == 0 {
-            assert!(Instant::now() < end, "it never came to the desk");
-            std::thread::yield_now();
-        }
+        hear.recv_timeout(Duration::from_secs(20)).expect("it comes to the desk");
         let second = cut();
         assert_eq!((second.status, second.problem()), (409, "in-progress".to_owned()));
         drop(way);

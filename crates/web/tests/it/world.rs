@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex};
 
 use ipnet::IpNet;
@@ -56,8 +56,8 @@ pub struct Wood(pub Mutex<State>, pub Gate);
 #[derive(Default)]
 pub struct Gate {
     pub way: Mutex<()>,
-    /// How many stand before it, or have gone through.
-    pub came: AtomicUsize,
+    /// Who is told that somebody stands before it.
+    pub came: Mutex<Vec<SyncSender<()>>>,
 }
 
 impl Wood {
@@ -324,7 +324,9 @@ impl Desk for Wood {
     }
 
     fn cut(&self, decision: DecisionId) -> Result<Outcome, DeskError> {
-        self.1.came.fetch_add(1, Ordering::SeqCst);
+        for told in self.1.came.lock().expect("nobody panicked").drain(..) {
+            told.send(()).expect("somebody listens");
+        }
         let _through = self.1.way.lock().expect("nobody panicked");
         self.state().cut.push(decision);
         Ok(Outcome { message: "cut".to_owned() })
