@@ -5,7 +5,7 @@ use engine::Agent;
 
 /// Words of a User-Agent, lower case; the first version that is looked after; `None`: none is.
 ///
-/// From the makers' own pages: Asterisk (18 until October 2025), FreeSWITCH (1.10 is the branch that gets fixes), FreePBX,
+/// As we know it in November 2026, to be looked over with each release: Asterisk (18 until October 2025), FreeSWITCH (1.10 is the branch that gets fixes), FreePBX,
 /// 3CX (16 and before ended); models that are not sold any more and get no software: Cisco and Linksys SPA and PAP2,
 /// Polycom SoundPoint, the first Snom 3xx and Yealink T2x.
 const KNOWN: [(&str, Option<u32>); 18] = [
