@@ -14,9 +14,11 @@ mod alerts;
 pub mod bearer;
 mod calls;
 mod check;
+mod check_up;
 mod contacts;
 mod events;
 pub mod fault;
+mod hours;
 pub mod keys;
 mod limits;
 mod lock;
@@ -25,6 +27,7 @@ mod openapi;
 mod own_token;
 mod phones;
 mod places;
+mod recovery;
 mod values;
 
 use axum::http::Method;
@@ -194,6 +197,63 @@ pub fn operations() -> Vec<Op> {
             "/from-where",
             "Confirm the lock on trial, from behind it",
             lock::confirm,
+        ),
+        op(
+            &get,
+            "/api/v1/hours",
+            with(Read),
+            "/from-where/hours",
+            "Hours in which calls that cost money are refused",
+            hours::show,
+        ),
+        op(&put, "/api/v1/hours", with(Change), "/from-where/hours", "Bar hours", hours::put),
+        op(
+            &get,
+            "/api/v1/check-up",
+            with(Read),
+            "/check-up",
+            "How the points of the check-up stand",
+            check_up::show,
+        ),
+        op(
+            &put,
+            "/api/v1/check-up/{point}",
+            with(Change),
+            "/check-up",
+            "Say how a point of the check-up stands",
+            check_up::say,
+        ),
+        op(
+            &post,
+            "/api/v1/check-up/outside",
+            with(Change),
+            "/check-up",
+            "Look from outside at the address of a phone",
+            check_up::outside,
+        ),
+        op(
+            &get,
+            "/api/v1/recovery",
+            with(Read),
+            "/wrong",
+            "The recovery that is open",
+            recovery::show,
+        ),
+        op(
+            &post,
+            "/api/v1/recovery",
+            with(Stop),
+            "/wrong",
+            "Say that something is wrong",
+            recovery::begin,
+        ),
+        op(
+            &get,
+            "/api/v1/reports",
+            with(Read),
+            "/wrong",
+            "Reports of unauthorised use",
+            recovery::reports,
         ),
         op(
             &get,

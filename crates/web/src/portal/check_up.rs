@@ -17,9 +17,11 @@ use crate::portal::freeze::say;
 use crate::portal::points::{Look, Point, State as Stands, count};
 
 /// What a point asks for: title, what to do, where that is done.
-struct Guide {
-    title: &'static str,
-    todo: &'static str,
+pub struct Guide {
+    /// What it asks for.
+    pub title: &'static str,
+    /// What to do.
+    pub todo: &'static str,
     link: Option<(&'static str, &'static str)>,
 }
 
@@ -35,7 +37,8 @@ const fn guide_to(
     Guide { title, todo, link: Some(link) }
 }
 
-fn guide_of(point: CheckPoint) -> Guide {
+/// What a point asks for.
+pub fn guide_of(point: CheckPoint) -> Guide {
     use CheckPoint as P;
     match point {
         P::RouterPassword => guide(
@@ -205,7 +208,7 @@ fn outside(look: &Look) -> Vec<Outside> {
 /// GET /check-up
 pub async fn show(State(app): State<Shared>, visitor: Visitor) -> Result<Response, Problem> {
     let overview = app.overview(visitor.session.account).await?;
-    let look = Look::take(&app, &visitor, overview).await?;
+    let look = Look::take(&app, visitor.session.account, overview).await?;
     let points = look.points();
     let (good, all) = count(&points);
     let cards = points.into_iter().map(|point| Card { guide: guide_of(point.point), point });
@@ -246,7 +249,7 @@ pub async fn say_point(
         _ => return Err(Problem::not_found()),
     };
     let overview = app.overview(visitor.session.account).await?;
-    let look = Look::take(&app, &visitor, overview).await?;
+    let look = Look::take(&app, visitor.session.account, overview).await?;
     // What we see for ourselves is not for anybody to say.
     if look.points().iter().any(|one| one.point == point && !one.can_say) {
         say(&app, &visitor, "We see for ourselves how that stands: see what to do there.");

@@ -2,11 +2,10 @@
 
 use std::net::IpAddr;
 
-use types::{CheckPoint, Contact, DeviceState, Money, UnixMicros};
+use types::{AccountId, CheckPoint, Contact, DeviceState, Money, UnixMicros};
 
 use crate::app::App;
 use crate::desk::{CheckUp, DeskError, OnRecord, Overview, Phones};
-use crate::guard::Visitor;
 use crate::page::{moment, round_money};
 
 /// A holder's word is good for so long.
@@ -92,9 +91,12 @@ pub struct Look {
 }
 
 impl Look {
-    /// Of who is signed in.
-    pub async fn take(app: &App, visitor: &Visitor, overview: Overview) -> Result<Look, DeskError> {
-        let account = visitor.session.account;
+    /// Of an account.
+    pub async fn take(
+        app: &App,
+        account: AccountId,
+        overview: Overview,
+    ) -> Result<Look, DeskError> {
         app.ask(move |desk| {
             Ok(Look {
                 phones: desk.phones(account)?,

@@ -292,7 +292,7 @@ pub async fn show(State(app): State<Shared>, mut visitor: Visitor) -> Result<Res
     mark(&app, &mut visitor, recovery.is_some());
     let points = match &recovery {
         Some(seen) => seen.look.points(),
-        None => Look::take(&app, &visitor, overview.clone()).await?.points(),
+        None => Look::take(&app, visitor.session.account, overview.clone()).await?.points(),
     };
     let recovery = recovery.map(|seen| {
         let steps = seen.steps();

@@ -102,6 +102,7 @@ fn filled(path: &str) -> String {
     let call = if path.contains("live-calls") { own_call() } else { DecisionId(512_000) };
     let path = path.replace("{call}", &call.to_string()).replace("{phone}", "4");
     let path = path.replace("{line}", "1").replace("{contact}", "1");
+    let path = path.replace("{point}", "malware");
     path.replace("{alert}", &alert_id().to_string())
 }
 
@@ -127,6 +128,9 @@ fn every_answer_is_as_the_description_says() {
             }
             "/api/v1/calls/{call}/allow" => r#"{ "lasts": "24h" }"#,
             "/api/v1/contacts/{contact}/confirm" => &json!({ "code": CODE }).to_string(),
+            "/api/v1/hours" if route.method == "PUT" => r#"{ "barred": ["sat-sun:0-24"] }"#,
+            "/api/v1/check-up/{point}" => r#"{ "is_done": true }"#,
+            "/api/v1/check-up/outside" => r#"{ "address": "192.0.2.7" }"#,
             "/api/v1/alerts/new-phones" => r#"{ "new_phones": "agent-only" }"#,
             _ => "",
         };
@@ -348,6 +352,7 @@ fn another_s_are_not_there() {
             let body = match route.path {
                 path if path.ends_with("/confirm") => r#"{"code": "x"}"#,
                 path if path.ends_with("/allow") => r#"{"lasts": "7d"}"#,
+                path if path.starts_with("/api/v1/check-up/") => r#"{"is_done": true}"#,
                 _ => "",
             };
             let request = format!("{} {before}{id}{after}", route.method);
@@ -463,4 +468,53 @@ fn what_is_known_already_is_not_sent_again() {
     assert_eq!(get(&[("If-None-Match", &tag)]).status, 200);
     let head = world.api("HEAD /api/v1/limits", &token, &[], "");
     assert_eq!((head.status, head.body.as_str()), (200, ""));
+}
+
+#[test]
+fn a_program_bars_hours_and_does_not_open_them() {
+    let (world, token) = world();
+    let put = |body: &str| world.api("PUT /api/v1/hours", &token, &[], body);
+    let barred = || world.desk.state().controls.as_ref().map(|of| of.barred_hours.to_string());
+    let done = put(r#"{ "barred": ["mon-fri:0-8", "sat:0-24", "sun:0-24"] }"#);
+    assert_eq!(
+        (done.status, &done.json()["barred"]),
+        (200, &json!(["mon-fri:0-8", "sat-sun:0-24"]))
+    );
+    assert_eq!(barred().as_deref(), Some("mon-fri:0-8,sat-sun:0-24"));
+    let wrong = put(r#"{ "barred": ["sat:0-24", "night"] }"#);
+    assert_eq!((wrong.status, wrong.problem().as_str()), (422, "invalid"));
+    assert_eq!(wrong.json()["errors"][0]["pointer"], "/barred/1", "{}", wrong.body);
+    let more = put(r#"{ "barred": ["mon-fri:0-8"] }"#);
+    assert_eq!((more.status, more.problem().as_str()), (403, "needs-holder"));
+    assert_eq!(barred().as_deref(), Some("mon-fri:0-8,sat-sun:0-24"));
+}
+
+#[test]
+fn a_program_sees_the_check_up_and_begins_a_recovery() {
+    let (world, token) = world();
+    let ask = |request: &str, body: &str| world.api(request, &token, &[], body);
+    let all = ask("GET /api/v1/check-up", "").json();
+    assert_eq!(all["points"].as_array().map(Vec::len), Some(17), "{all}");
+    let said = ask("PUT /api/v1/check-up/malware", r#"{ "is_done": true }"#).json();
+    let point =
+        said["points"].as_array().expect("points").iter().find(|one| one["point"] == "malware");
+    assert_eq!(point.map(|one| &one["state"]), Some(&json!("said")), "{said}");
+    let seen = ask("PUT /api/v1/check-up/contacts", r#"{ "is_done": true }"#);
+    assert_eq!((seen.status, seen.problem().as_str()), (409, "refused"), "{}", seen.body);
+    assert_eq!(ask("PUT /api/v1/check-up/nothing", r#"{ "is_done": true }"#).status, 404);
+    for address in ["nowhere", "203.0.113.200"] {
+        let body = json!({ "address": address }).to_string();
+        let wrong = ask("POST /api/v1/check-up/outside", &body);
+        assert_eq!((wrong.status, wrong.problem().as_str()), (422, "invalid"), "{address}");
+    }
+    assert_eq!(ask("GET /api/v1/recovery", "").json()["open"], json!(null));
+    let begun = ask("POST /api/v1/recovery", "");
+    assert_eq!((begun.status, &begun.json()["open"]["number"]), (200, &json!(1)), "{}", begun.body);
+    assert!(
+        begun.json()["open"]["by"].as_str().is_some_and(|by| by.contains("token")),
+        "{}",
+        begun.body
+    );
+    assert_eq!(ask("GET /api/v1/recovery", "").json()["open"]["number"], 1);
+    assert_eq!(ask("GET /api/v1/reports", "").json()["reports"], json!([]));
 }

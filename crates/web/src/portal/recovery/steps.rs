@@ -94,7 +94,7 @@ impl Seen {
             return Ok(None);
         };
         let overview = app.overview(account).await?;
-        let look = Look::take(app, visitor, overview).await?;
+        let look = Look::take(app, account, overview).await?;
         let since = recovery.started;
         let (record, reported) = app
             .ask(move |desk| Ok((desk.on_record(account, since)?, desk.reported(account)?)))
